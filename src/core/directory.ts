@@ -1,0 +1,151 @@
+// Who and what there is: bots, queues, work streams and people, as one immutable snapshot that every decision cites by version.
+
+import type { Condition } from './routing.js';
+
+export interface Directory {
+  /** Grows by one with every applied configuration. */
+  readonly version: number;
+  readonly bots: Readonly<Record<string, Bot>>;
+  readonly queues: Readonly<Record<string, Queue>>;
+  readonly workStreams: Readonly<Record<string, WorkStream>>;
+  readonly people: Readonly<Record<string, Person>>;
+  /** Takes a conversation when neither a rule nor the work stream's fallback queue does. */
+  readonly defaultQueue?: string;
+}
+
+export interface Bot {
+  readonly id: string;
+  readonly name: string;
+  readonly connect?: 'inProcess';
+  readonly endpoint?: string;
+  readonly appId?: string;
+  readonly auth?: string;
+  /** `open`: everything but commands reaches the customer; `strict`: only activities marked `deliveryMode: bridged` do. */
+  readonly bridging: 'open' | 'strict';
+}
+
+export type AssignmentMethod = 'highestCapacity' | 'roundRobin' | 'longestIdle';
+
+export interface Queue {
+  readonly id: string;
+  readonly name: string;
+  /** Ids of people and bots. */
+  readonly members: readonly string[];
+  readonly method: AssignmentMethod;
+}
+
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+  readonly roles: readonly PersonRole[];
+  /** Units of work the person can hold at once; 0 takes nothing. */
+  readonly capacity: number;
+}
+
+export type PersonRole = 'agent' | 'supervisor' | 'administrator';
+
+export const PRESENCES = ['available', 'busy', 'doNotDisturb', 'away', 'inactive', 'offline'] as const;
+export type Presence = (typeof PRESENCES)[number];
+
+export interface VariableDeclaration {
+  readonly name: string;
+  readonly type: 'text' | 'number';
+  readonly displayable: boolean;
+}
+
+export interface RoutingRule {
+  readonly when: Condition;
+  readonly queue: string;
+  /** Higher goes first; 0 when the rule sets none. */
+  readonly priority?: number;
+}
+
+export interface WorkStream {
+  readonly id: string;
+  /** Shown to the customer as the sender of the hub's own texts. */
+  readonly name: string;
+  readonly context: readonly VariableDeclaration[];
+  readonly rules: readonly RoutingRule[];
+  readonly fallbackQueue?: string;
+  /** `push` offers to people, `pick` lets them take from the list. */
+  readonly mode: 'push' | 'pick';
+  /** Units of an agent's capacity one conversation takes. */
+  readonly cost: number;
+  readonly allowedPresences: readonly Presence[];
+  /** Declines by one agent after which the item is not offered to that agent again. */
+  readonly declineLimit: number;
+  readonly onBotFailure: 'escalate' | 'close';
+  /** What happens when the queue's time is up: back to the bot, or closed with a text when there is no bot. */
+  readonly onQueueLimit: 'failed' | 'close';
+  /** What happens when nobody writes for `timers.agentSilentMs` while a person holds it. */
+  readonly onAgentSilent: 'wrapUp' | 'requeue';
+  /** What a bot sends unasked while somebody else holds the conversation. */
+  readonly proactiveWhileHeld: 'draft' | 'deliver';
+  /** Customer texts (compared without case and surrounding space) that leave the queue and go back to the bot. */
+  readonly cancelPhrases: readonly string[];
+  readonly timers: WorkStreamTimers;
+  readonly texts: Texts;
+}
+
+export interface WorkStreamTimers {
+  readonly offerMs: number;
+  readonly queueLimitMs: number;
+  readonly botIdleMs: number;
+  readonly agentSilentMs: number;
+  readonly waitingMs: number;
+  readonly wrapUpMs: number;
+  readonly customerGoneMs: number;
+  /** From the loss of an agent's last socket until offers to that agent lapse. */
+  readonly agentGoneOfferMs: number;
+  /** From the loss of an agent's last socket until that agent's chats are queued again. */
+  readonly agentGoneChatMs: number;
+}
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+
+/** Omnichannel's own numbers where it documents them. */
+export const DEFAULT_TIMERS: WorkStreamTimers = {
+  offerMs: 120 * SECOND_MS,
+  queueLimitMs: 20 * MINUTE_MS,
+  botIdleMs: 30 * MINUTE_MS,
+  agentSilentMs: 30 * MINUTE_MS,
+  waitingMs: 28 * 24 * 60 * MINUTE_MS,
+  wrapUpMs: 15 * MINUTE_MS,
+  customerGoneMs: 3 * MINUTE_MS,
+  agentGoneOfferMs: 30 * SECOND_MS,
+  agentGoneChatMs: 3 * MINUTE_MS,
+};
+
+/** Every text the hub tells a customer. Slugs in braces are filled in: {position} {agent} {bot} {queue} {workStream}. An empty text is not told. */
+export const DEFAULT_TEXTS = {
+  queued: 'You are number {position} in line. A representative will be with you as soon as possible.',
+  nextInLine: 'You are next in line. A representative will be with you shortly.',
+  nobodyAvailable: 'Nobody is available right now. You keep your place in line (number {position}).',
+  agentJoined: '{agent} joined the conversation.',
+  agentLeft: '{agent} left the conversation.',
+  requeued: 'The connection to {agent} was lost. You are at the front of the line; somebody else will take over.',
+  transferred: 'You are being transferred. Your place in line is number {position}.',
+  backWithBot: 'You are back with {bot}.',
+  nobodyCame: 'Sorry, nobody could take your conversation in time.',
+  botFailed: 'Sorry, {bot} cannot answer right now.',
+  closed: 'This conversation is closed.',
+} as const;
+export type TextName = keyof typeof DEFAULT_TEXTS;
+export type Texts = Readonly<Record<TextName, string>>;
+
+export const DEFAULT_WORK_STREAM: Omit<WorkStream, 'id' | 'name'> = {
+  context: [],
+  rules: [],
+  mode: 'push',
+  cost: 1,
+  allowedPresences: ['available'],
+  declineLimit: 3,
+  onBotFailure: 'escalate',
+  onQueueLimit: 'failed',
+  onAgentSilent: 'wrapUp',
+  proactiveWhileHeld: 'draft',
+  cancelPhrases: ['never mind', 'nevermind', 'cancel'],
+  timers: DEFAULT_TIMERS,
+  texts: DEFAULT_TEXTS,
+};

@@ -1,0 +1,3 @@
+// Which of a bot's outgoing activities are signals, in all four dialects.
+
+export type Dialect = 'handoffProtocol' | 'commandTags' | 'wholeString' | 'closeOmnichannel';
