@@ -1,0 +1,130 @@
+// react(event, state after) → effects: what a bot or a foreign channel must hear. It depends only on who spoke and who holds.
+
+import { holderOf, type Conversation, type ConversationEvent, type SessionSummary } from './conversation.js';
+
+export type Effect =
+  /** The activity of the entry itself. */
+  | { readonly to: Addressee; readonly send: 'activity' }
+  /** The entry at `target` changed or went away. */
+  | { readonly to: Addressee; readonly send: 'update' | 'delete'; readonly target: number }
+  /** conversationUpdate with membersAdded. */
+  | { readonly to: Addressee; readonly send: 'members'; readonly members: readonly string[] }
+  /** event omnichannelSetContext with the context as it is when it goes out. */
+  | { readonly to: Addressee; readonly send: 'context' }
+  /** event handoff.status. */
+  | {
+      readonly to: Addressee;
+      readonly send: 'status';
+      readonly state: 'accepted' | 'failed' | 'completed';
+      readonly message?: string | SessionSummary;
+    };
+
+export type Addressee = { readonly bot: string } | 'channel';
+
+/** `bot:{id}` or `channel`: effects for one party go out one after another. */
+export function partyOf(to: Addressee): string {
+  return to === 'channel' ? 'channel' : `bot:${to.bot}`;
+}
+
+/** Direct Line customers read the log; everybody on another channel is sent what they should see. */
+export const DIRECT_LINE = 'directline';
+
+const BOT_HEARS_ALWAYS = new Set(['invoke', 'conversationUpdate', 'installationUpdate']);
+
+export function react(event: ConversationEvent, after: Conversation): Effect[] {
+  return [...botEffects(event, after), ...channelEffects(event, after)];
+}
+
+function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
+  switch (event.type) {
+    case 'said': {
+      if (event.by.role !== 'customer') return [];
+      const holder = holderOf(after);
+      if (holder?.role === 'bot') return [{ to: { bot: holder.id }, send: 'activity' }];
+      return after.lastBot !== undefined && BOT_HEARS_ALWAYS.has(event.activityType)
+        ? [{ to: { bot: after.lastBot }, send: 'activity' }]
+        : [];
+    }
+    case 'edited':
+    case 'deleted': {
+      if (event.by.role !== 'customer' || after.phase !== 'bot') return [];
+      return [{ to: { bot: after.bot }, send: event.type === 'edited' ? 'update' : 'delete', target: event.target }];
+    }
+    case 'memberJoined':
+      return after.phase === 'bot' ? [{ to: { bot: after.bot }, send: 'members', members: [event.member] }] : [];
+    case 'botConnected': {
+      const to = { bot: event.bot };
+      if (!event.welcome) return [{ to, send: 'context' }];
+      return [
+        { to, send: 'members', members: [event.bot, ...after.members] },
+        { to, send: 'context' },
+      ];
+    }
+    case 'accepted':
+      return after.escalatedBy === undefined ? [] : [{ to: { bot: after.escalatedBy }, send: 'status', state: 'accepted' }];
+    case 'returned': {
+      const to = { bot: event.bot };
+      const failed = event.reason === 'failed' || event.reason === 'cancelled';
+      return [
+        { to, send: 'context' },
+        failed
+          ? { to, send: 'status', state: 'failed', message: event.message ?? event.reason }
+          : { to, send: 'status', state: 'completed', message: event.body?.session },
+      ];
+    }
+    case 'ended':
+      return after.escalatedBy === undefined
+        ? []
+        : [{ to: { bot: after.escalatedBy }, send: 'status', state: 'completed', message: event.body?.session }];
+    case 'closed': {
+      if (after.escalatedBy === undefined || event.from === 'bot' || event.from === 'wrapUp') return [];
+      const to = { bot: after.escalatedBy };
+      return event.from === 'queued' || event.from === 'offered'
+        ? [{ to, send: 'status', state: 'failed', message: event.reason }]
+        : [{ to, send: 'status', state: 'completed', message: event.body?.session }];
+    }
+    case 'started':
+    case 'contextSet':
+    case 'routed':
+    case 'drafted':
+    case 'draftResolved':
+    case 'noted':
+    case 'told':
+    case 'imported':
+    case 'escalated':
+    case 'queued':
+    case 'offered':
+    case 'declined':
+    case 'lapsed':
+    case 'withdrawn':
+    case 'transferred':
+    case 'parked':
+    case 'resumed':
+    case 'botFailed':
+    case 'turnEnded':
+    case 'disconnected':
+    case 'reconnected':
+    case 'joined':
+    case 'left':
+    case 'waitExtended':
+    case 'deliveryFailed':
+    case 'erased':
+      return [];
+  }
+}
+
+function channelEffects(event: ConversationEvent, after: Conversation): Effect[] {
+  if (after.channel.id === DIRECT_LINE || event.audience !== 'everyone' || event.by.role === 'customer') return [];
+  switch (event.type) {
+    case 'said':
+    case 'told':
+    case 'closed':
+      return event.body?.activity === undefined ? [] : [{ to: 'channel', send: 'activity' }];
+    case 'edited':
+      return [{ to: 'channel', send: 'update', target: event.target }];
+    case 'deleted':
+      return [{ to: 'channel', send: 'delete', target: event.target }];
+    default:
+      return [];
+  }
+}

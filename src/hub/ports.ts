@@ -1,0 +1,236 @@
+// The hub's seams: what it needs from a store, a bot, a channel and a clock, named for the need and not for the technology.
+
+import type { Activity } from '../core/activity.js';
+import type { Conversation, ConversationEvent, Entry, Phase } from '../core/conversation.js';
+import type { Presence } from '../core/directory.js';
+import type { Effect } from '../core/react.js';
+
+/** Milliseconds since the epoch. Tests inject their own. */
+export interface Clock {
+  now(): number;
+}
+
+/** Structured log lines (pino's shape). Never a message text, never a token. */
+export interface Log {
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+  debug(fields: Record<string, unknown>, message: string): void;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- store
+
+/** Where everything is kept. One contract suite (test/store.contract.ts) says what every engine must do. */
+export interface Store {
+  /** @throws ConfigError when the place cannot be used (held by another process, network file system, newer schema). */
+  open(): Promise<void>;
+  /** Resolves when everything queued is on disk and the place is released. Idempotent. */
+  close(): Promise<void>;
+
+  /**
+   * Appends entries to one conversation, all or nothing, and resolves only when they are on disk. Calls are gathered
+   * into one flush. The caller decided on `expectedVersion`; somebody else's newer row comes back as a conflict.
+   * @throws StoreUnavailable when nothing was written (disk full, closed).
+   */
+  append(request: Append): Promise<Appended>;
+  conversation(conversationId: string): Promise<Conversation | undefined>;
+  /** Entries with seq > after, in order, at most `limit`. */
+  entries(conversationId: string, after: number, limit: number): Promise<Entry[]>;
+  /** seq of the entry with this client key, or with this channel activity id. */
+  findEntry(conversationId: string, by: { key: string } | { channelActivityId: string }): Promise<Entry | undefined>;
+  /** The conversation of a foreign channel's key that is not closed. */
+  findOpen(channelKey: string): Promise<string | undefined>;
+  /** Conversations, newest first. */
+  list(filter: ConversationFilter, limit: number, cursor?: string): Promise<{ items: Conversation[]; next?: string }>;
+  /** Every conversation in phase queued or offered, in no particular order. */
+  waiting(): Promise<Conversation[]>;
+  /** Ids of open conversations whose dueAt is at or before `at`, earliest first. */
+  due(at: number, limit: number): Promise<string[]>;
+  /** The earliest dueAt of all open conversations. */
+  nextDueAt(): Promise<number | undefined>;
+
+  /** Unsettled outbox rows in order of (conversation, seq, ordinal), for start-up; `after` = id of the last row of the page before. */
+  outbox(limit: number, after?: string): Promise<OutboxRow[]>;
+  /** Marks rows done, superseded or to be tried again. May wait for the next flush; losing it repeats a delivery, never loses one. */
+  settle(settlements: readonly Settlement[]): Promise<void>;
+
+  agents(): Promise<AgentRow[]>;
+  /** Creates missing agents, updates capacity, keeps presence and load. Rows of people no longer named get capacity 0. */
+  saveAgents(agents: readonly { id: string; capacity: number }[]): Promise<void>;
+  /** `until` = when the presence falls back to offline by itself. */
+  setPresence(agent: string, presence: Presence, at: number, until?: number): Promise<void>;
+
+  /** The configuration in force: one document, versioned. */
+  configuration(): Promise<StoredConfiguration | undefined>;
+  /** @throws Conflict when the current version is not `expectedVersion` (0 = none yet). */
+  saveConfiguration(document: unknown, by: string, at: number, expectedVersion: number): Promise<StoredConfiguration>;
+
+  /** A named secret; made by `create` the first time, the same for every process ever after. */
+  secret(name: string, create: () => string): Promise<string>;
+  /** Small named facts with an end: sign-in tickets, sessions, visitors. */
+  putGrant(grant: Grant): Promise<void>;
+  /** `take` removes it in the same step: a ticket opens one session only. Expired ones are not found. */
+  getGrant(kind: string, id: string, at: number, take?: boolean): Promise<Grant | undefined>;
+  removeGrant(kind: string, id: string): Promise<void>;
+
+  putAttachment(attachment: StoredAttachment): Promise<void>;
+  getAttachment(id: string): Promise<StoredAttachment | undefined>;
+
+  counts(): Promise<StoreCounts>;
+  /** Checks hash chain and contiguity of one log and returns the raw material for re-folding it. */
+  audit(conversationId: string): Promise<AuditedLog | undefined>;
+  /** Every conversation id in order, for verify and bulk export. */
+  conversationIds(limit: number, after?: string): Promise<string[]>;
+  /** Flush and event figures since start, for metrics. */
+  figures(): StoreFigures;
+}
+
+export interface Append {
+  conversationId: string;
+  /** version (= last seq) the events were decided on; 0 for a new conversation. */
+  expectedVersion: number;
+  events: readonly ConversationEvent[];
+  /** The state after the events: the cache that lists query. */
+  state: Conversation;
+  /** Changes of agents' loads that the events mean. A claim that does not fit makes the whole append fail. */
+  claims: readonly Claim[];
+  outbox: readonly { ordinal: number; seq: number; party: string; epoch: number; effect: Effect }[];
+  /** Ids the channel gave to activities of this append, by index in `events`. */
+  channelActivityIds?: Readonly<Record<number, string>>;
+  /** Settled in the same commit. */
+  settle?: readonly Settlement[];
+}
+
+export interface Claim {
+  agent: string;
+  /** Units taken (> 0) or given back (< 0). */
+  delta: number;
+  /** A supervisor's force-assign may exceed capacity. */
+  force?: boolean;
+  /** Epoch ms, set on a taking claim: for round robin and longest idle. */
+  at: number;
+}
+
+export type Appended =
+  | { outcome: 'done'; entries: Entry[] }
+  /** Somebody else appended first; `current` is what they left. */
+  | { outcome: 'conflict'; current: Conversation | undefined }
+  /** An event's key is already in the log. */
+  | { outcome: 'duplicate'; key: string; entry: Entry }
+  /** The agent has no room: `load + delta > capacity`. */
+  | { outcome: 'noCapacity'; agent: string };
+
+export interface ConversationFilter {
+  phases?: readonly Phase[];
+  queues?: readonly string[];
+  agent?: string;
+  customer?: string;
+}
+
+export interface OutboxRow {
+  /** `{conversationId}/{seq}/{ordinal}`, the same after a crash. */
+  id: string;
+  conversationId: string;
+  seq: number;
+  ordinal: number;
+  /** `bot:{id}` or `channel`: rows of one conversation and party go out one after another. */
+  party: string;
+  /** Epoch at which the effect was decided. */
+  epoch: number;
+  effect: Effect;
+  attempts: number;
+  dueAt: number;
+}
+
+export type Settlement =
+  | { id: string; outcome: 'done' | 'superseded' | 'gaveUp'; channelActivityId?: string }
+  | { id: string; outcome: 'retry'; attempts: number; dueAt: number };
+
+export interface AgentRow {
+  id: string;
+  presence: Presence;
+  presenceAt: number;
+  presenceUntil?: number;
+  capacity: number;
+  load: number;
+  lastAssignedAt: number;
+  /** Since when the load is 0. */
+  idleSince: number;
+}
+
+export interface StoredConfiguration {
+  version: number;
+  document: unknown;
+  by: string;
+  at: number;
+}
+
+export interface Grant {
+  kind: string;
+  /** Never the secret itself: a digest of it where the id is secret. */
+  id: string;
+  value: Record<string, unknown>;
+  expiresAt: number;
+}
+
+export interface StoredAttachment {
+  id: string;
+  conversationId: string;
+  name: string;
+  contentType: string;
+  bytes: Uint8Array;
+  at: number;
+}
+
+export interface StoreCounts {
+  byPhase: Record<string, number>;
+  queues: { queue: string; length: number; oldestWaitingSince: number }[];
+  outboxDepth: number;
+}
+
+export interface AuditedLog {
+  entries: Entry[];
+  cached: Conversation;
+  /** Damage of the record itself: broken hash chain, gaps, body that does not match its digest. Empty = sound. */
+  faults: string[];
+}
+
+export interface StoreFigures {
+  flushes: number;
+  appends: number;
+  /** Of the last flushes, for histograms. */
+  lastFlushMs: number;
+  lastFlushSize: number;
+  onFlush?: (size: number, ms: number) => void;
+}
+
+// ----------------------------------------------------------------------------------------------------- bots and channels
+
+/** One bot the hub can call. A rejected promise is a failed turn. */
+export interface BotConnection {
+  /**
+   * Runs one turn and resolves when the bot has finished it. What the bot sends in the turn goes through
+   * `turn.respond`, in order; what it sends later goes through `hub.botSays` without `answers`.
+   * @returns the invoke response, for invoke activities.
+   * @throws DeliveryFailed `retry: true` when the bot certainly did not get it (connection refused, 429, 502-504).
+   */
+  deliver(activity: Activity, turn: BotTurn): Promise<InvokeResponse | undefined>;
+}
+
+export interface BotTurn {
+  readonly conversationId: string;
+  readonly botId: string;
+  /** seq of the entry this turn is about; undefined for what the hub itself tells the bot. */
+  readonly answers: number | undefined;
+  respond(activities: readonly Activity[]): Promise<{ id: string }[]>;
+}
+
+export interface InvokeResponse {
+  status: number;
+  body?: unknown;
+}
+
+/** Sends to a customer on a foreign channel (middleware). Direct Line customers read the log themselves. */
+export interface ChannelConnection {
+  send(activity: Activity, reference: unknown): Promise<{ channelActivityId?: string }>;
+}
