@@ -1,6 +1,9 @@
 // Who and what there is: bots, queues, work streams and people, as one immutable snapshot that every decision cites by version.
 
-import type { Condition } from './routing.js';
+import type { Condition } from './conditions.js';
+import type { VariableDeclaration } from './context.js';
+
+export type { VariableDeclaration } from './context.js';
 
 export interface Directory {
   /** Grows by one with every applied configuration. */
@@ -46,12 +49,6 @@ export type PersonRole = 'agent' | 'supervisor' | 'administrator';
 
 export const PRESENCES = ['available', 'busy', 'doNotDisturb', 'away', 'inactive', 'offline'] as const;
 export type Presence = (typeof PRESENCES)[number];
-
-export interface VariableDeclaration {
-  readonly name: string;
-  readonly type: 'text' | 'number';
-  readonly displayable: boolean;
-}
 
 export interface RoutingRule {
   readonly when: Condition;

@@ -1,47 +1,22 @@
 // Which queue a conversation goes to: ordered rules over context variables and conversation facts, first match wins.
 
+import { evaluate, type ConditionResult, type Facts } from './conditions.js';
 import type { ContextVariables } from './context.js';
-import type { Directory, WorkStream } from './directory.js';
+import type { Directory, Queue, WorkStream } from './directory.js';
 
-export const OPERATORS = [
-  'equals',
-  'notEquals',
-  'contains',
-  'notContains',
-  'beginsWith',
-  'endsWith',
-  'hasData',
-  'hasNoData',
-  'gt',
-  'gte',
-  'lt',
-  'lte',
-  'in',
-  'notIn',
-  'matches',
-] as const;
-export type Operator = (typeof OPERATORS)[number];
-
-/** A test on one variable or one fact of the conversation, or a tree of such tests. */
-export type Condition =
-  | { readonly all: readonly Condition[] }
-  | { readonly any: readonly Condition[] }
-  | { readonly not: Condition }
-  | Comparison;
-
-export interface Comparison {
-  /** Name of a context variable; exactly one of `variable` and `fact` is set. */
-  readonly variable?: string;
-  /** A fact of the conversation itself (FACTS). */
-  readonly fact?: Fact;
-  readonly operator: Operator;
-  readonly value?: unknown;
-  readonly ignoreCase?: boolean;
-}
-
-export const FACTS = ['channel', 'workStream', 'bot', 'locale', 'escalationReason', 'returning'] as const;
-export type Fact = (typeof FACTS)[number];
-export type Facts = Partial<Record<Fact, string | boolean>>;
+export {
+  FACTS,
+  OPERATORS,
+  conditionFaults,
+  conditionNames,
+  evaluate,
+  type Comparison,
+  type Condition,
+  type ConditionResult,
+  type Fact,
+  type Facts,
+  type Operator,
+} from './conditions.js';
 
 /** The written reason of one routing decision. */
 export interface RouteReceipt {
@@ -49,18 +24,16 @@ export interface RouteReceipt {
   at: number;
   /** Version of the directory the decision used. */
   ruleSetVersion: number;
+  /** Every rule looked at, up to and including the one that decided. */
   rules: {
+    /** 1 = the work stream's first rule. */
     rule: number;
+    /** Whether its conditions hold. */
     matched: boolean;
-    /** Why a rule whose conditions hold was passed over (for example: no people in its queue after an escalation). */
+    /** Why a rule whose conditions hold was passed over all the same. */
     skipped?: string;
-    conditions: {
-      variable: string;
-      operator: Operator;
-      expected?: unknown;
-      actual?: unknown;
-      result: boolean;
-    }[];
+    queue: string;
+    conditions: ConditionResult[];
   }[];
   /** How the queue was found; `none` = there is nowhere to go. */
   by: 'rule' | 'fallback' | 'default' | 'only' | 'none';
@@ -68,7 +41,7 @@ export interface RouteReceipt {
   priority: number;
   /** The bot that takes it, when one of the queue's bots does. */
   bot?: string;
-  /** Bots passed over and why (`loopGuard`, `escalation`). */
+  /** Bots of the queue; why one was passed over: `loopGuard` (escalated this conversation), `escalation`, `laterMember`. */
   candidates: { id: string; excluded?: string }[];
 }
 
@@ -82,4 +55,98 @@ export interface RouteRequest {
   needsPeople: boolean;
   /** Bots that escalated this conversation (loop guard). */
   triedBots: readonly string[];
+}
+
+/**
+ * Decides where the conversation goes. A bot of the queue takes it first; after an escalation only people do.
+ * Nothing is lost: no rule → the work stream's fallback queue → the default queue → the only queue there is.
+ */
+export function route(request: RouteRequest): RouteReceipt {
+  const { at, workStream, directory, context, facts } = request;
+  const rules: RouteReceipt['rules'] = [];
+  const receipt = (by: RouteReceipt['by'], destination?: Destination, priority = 0): RouteReceipt => ({
+    kind: 'route',
+    at,
+    ruleSetVersion: directory.version,
+    rules,
+    by,
+    ...(destination !== undefined && { queue: destination.queue }),
+    priority,
+    ...(destination?.bot !== undefined && { bot: destination.bot }),
+    candidates: destination?.candidates ?? [],
+  });
+
+  for (const [index, rule] of workStream.rules.entries()) {
+    const { matched, conditions } = evaluate(rule.when, context, facts);
+    const looked = { rule: index + 1, matched, queue: rule.queue, conditions };
+    if (!matched) {
+      rules.push(looked);
+      continue;
+    }
+    const destination = destinationIn(rule.queue, request);
+    if (!('skipped' in destination)) {
+      rules.push(looked);
+      return receipt('rule', destination, rule.priority ?? 0);
+    }
+    rules.push({ ...looked, skipped: destination.skipped });
+  }
+
+  for (const [by, queue] of [
+    ['fallback', workStream.fallbackQueue],
+    ['default', directory.defaultQueue],
+  ] as const) {
+    if (queue === undefined) continue;
+    const destination = destinationIn(queue, request);
+    if (!('skipped' in destination)) return receipt(by, destination);
+  }
+  const only = onlyDestination(request);
+  return only === undefined ? receipt('none') : receipt('only', only);
+}
+
+interface Destination {
+  queue: string;
+  bot?: string;
+  candidates: RouteReceipt['candidates'];
+}
+
+/** People of a queue who can ever take something: presence and load change by the minute and are no matter of routing. */
+export function peopleOf(queue: Queue, directory: Directory): string[] {
+  return queue.members.filter((id) => (entryOf(directory.people, id)?.capacity ?? 0) > 0);
+}
+
+export function botsOf(queue: Queue, directory: Directory): string[] {
+  return queue.members.filter((id) => entryOf(directory.bots, id) !== undefined);
+}
+
+function destinationIn(queueId: string, request: RouteRequest): Destination | { skipped: string } {
+  const { directory, needsPeople, triedBots } = request;
+  const queue = entryOf(directory.queues, queueId);
+  if (queue === undefined) return { skipped: `there is no queue ${queueId}` };
+  const bots = botsOf(queue, directory);
+  const people = peopleOf(queue, directory);
+  const bot = needsPeople ? undefined : bots.find((id) => !triedBots.includes(id));
+  if (bot === undefined && people.length === 0) {
+    if (needsPeople) return { skipped: 'no people after an escalation' };
+    return { skipped: bots.length === 0 ? 'no members' : 'every bot of the queue has had it, and there are no people' };
+  }
+  const candidates = bots.map((id) => {
+    if (triedBots.includes(id)) return { id, excluded: 'loopGuard' };
+    if (needsPeople) return { id, excluded: 'escalation' };
+    return id === bot ? { id } : { id, excluded: 'laterMember' };
+  });
+  return { queue: queueId, ...(bot !== undefined && { bot }), candidates };
+}
+
+/** The least configuration works: one queue with a bot and people, or one with a bot and one with people, and no rule. */
+function onlyDestination(request: RouteRequest): Destination | undefined {
+  const destinations = Object.keys(request.directory.queues)
+    .map((queue) => destinationIn(queue, request))
+    .filter((destination): destination is Destination => !('skipped' in destination));
+  const withBot = destinations.filter((destination) => destination.bot !== undefined);
+  const suitable = withBot.length > 0 ? withBot : destinations;
+  return suitable.length === 1 ? suitable[0] : undefined;
+}
+
+function entryOf<T>(entries: Readonly<Record<string, T>>, id: string): T | undefined {
+  return Object.hasOwn(entries, id) ? entries[id] : undefined;
 }
