@@ -41,6 +41,7 @@ export type TimerPatch = Partial<Record<TimerName, number | null>>;
 export type EscalationReason = 'signal' | 'trigger' | 'customer' | 'botUnavailable';
 export type QueuedCause = 'started' | 'escalated' | 'transferred' | 'overflow' | 'agentGone' | 'customerWrote' | 'silent';
 export type ReturnReason = 'returned' | 'cancelled' | 'failed' | 'transferred';
+export type EndReason = 'agentEnded' | 'customerLeft' | 'customerGone' | 'silent';
 export type CloseReason =
   | 'botEnded'
   | 'customerLeft'
@@ -157,6 +158,8 @@ export type ConversationEvent = Common &
         readonly cost: number;
         /** An offer to one named person (transfer): lapsing puts it to the front of `queue`. */
         readonly direct: boolean;
+        /** Set when waiting begins with this offer. */
+        readonly waitingSince?: number;
       }
     | { readonly type: 'declined'; readonly agent: string; readonly reason?: string }
     | { readonly type: 'lapsed'; readonly agents: readonly string[]; readonly why: 'time' | 'agentGone' }
@@ -173,10 +176,18 @@ export type ConversationEvent = Common &
         readonly type: 'transferred';
         readonly to: { readonly queue?: string; readonly agent?: string; readonly bot?: string };
       }
-    | { readonly type: 'returned'; readonly bot: string; readonly reason: ReturnReason; readonly message?: string }
+    | {
+        readonly type: 'returned';
+        readonly bot: string;
+        readonly reason: ReturnReason;
+        /** True for a bot that has not had this conversation: it is introduced to its members first. */
+        readonly welcome: boolean;
+        /** Why it failed, as the bot reads it. */
+        readonly message?: string;
+      }
     | { readonly type: 'parked' }
     | { readonly type: 'resumed'; readonly agent: string; readonly cost: number }
-    | { readonly type: 'ended'; readonly reason: 'agentEnded' | 'customerLeft' | 'customerGone' | 'silent' }
+    | { readonly type: 'ended'; readonly reason: EndReason }
     | { readonly type: 'closed'; readonly reason: CloseReason; readonly from: Exclude<Phase, 'closed'> }
     | { readonly type: 'botFailed'; readonly bot: string; readonly cause: string }
     /** The turn in which the bot escalated is over: what the bot sends from now on is a draft. */
@@ -211,10 +222,10 @@ export interface Offer {
   readonly lapsesAt: number;
 }
 
-/** The turn of the bot that escalated, while it is still running. `answers` is undefined for a proactive turn. */
+/** The turn of the bot that escalated, while it is still running. An unasked escalation has none. */
 export interface OpenTurn {
   readonly bot: string;
-  readonly answers: number | undefined;
+  readonly answers: number;
 }
 
 interface Shared {
@@ -227,6 +238,8 @@ interface Shared {
   readonly members: readonly string[];
   readonly locale?: string;
   readonly startedAt: number;
+  /** Time of the last entry: times never run backwards within a log. */
+  readonly lastAt: number;
   readonly previous?: string;
   readonly epoch: number;
   /** seq of the event with which the current holder's session began. */
@@ -241,6 +254,8 @@ interface Shared {
   readonly dueAt?: number;
   /** The bot that last held it: where a return goes by default. */
   readonly lastBot?: string;
+  /** Every bot that ever held it. */
+  readonly bots: readonly string[];
   /** Bots that escalated it: routing does not hand it to them again. */
   readonly triedBots: readonly string[];
   /** The bot that waits to hear how its escalation ended. */

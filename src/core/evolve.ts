@@ -22,7 +22,7 @@ export function fold(events: Iterable<ConversationEvent>): State {
 export function evolve(state: State, event: ConversationEvent): State {
   if (event.type === 'started') return start(state, event);
   if (state.phase === 'none') throw new TypeError(`a log begins with "started", not with "${event.type}"`);
-  const next = step({ ...state, version: state.version + 1 }, event, state.version + 1);
+  const next = step({ ...state, version: state.version + 1, lastAt: event.at }, event, state.version + 1);
   return withTimers(next, next.phase === state.phase ? state.timers : {}, event.timers);
 }
 
@@ -38,6 +38,7 @@ function start(state: State, event: EventOf<'started'>): Conversation {
     members: event.customer === undefined ? [] : [event.customer],
     locale: event.body?.locale,
     startedAt: event.at,
+    lastAt: event.at,
     previous: event.previous,
     epoch: 0,
     sessionSeq: 1,
@@ -45,6 +46,7 @@ function start(state: State, event: EventOf<'started'>): Conversation {
     changedWithPeople: [],
     context: event.body?.variables ?? {},
     timers: {},
+    bots: [],
     triedBots: [],
     declines: {},
     servedBy: [],
@@ -81,6 +83,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         bot: event.bot,
         queue: event.queue,
         lastBot: event.bot,
+        bots: state.bots.includes(event.bot) ? state.bots : [...state.bots, event.bot],
         escalatedBy: undefined,
         changedWithPeople: [],
       };
@@ -90,6 +93,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         phase: 'bot',
         bot: event.bot,
         lastBot: event.bot,
+        bots: state.bots.includes(event.bot) ? state.bots : [...state.bots, event.bot],
         escalatedBy: undefined,
         escalationReason: undefined,
         declines: {},
@@ -125,7 +129,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
       };
     }
     case 'offered': {
-      const place = placeOf(state);
+      const place = { ...placeOf(state), ...(event.waitingSince === undefined ? {} : { waitingSince: event.waitingSince }) };
       return {
         ...(state.phase === 'queued' ? shared(state) : session(shared(state), event.at, seq)),
         ...place,
@@ -258,6 +262,7 @@ function shared(state: Conversation) {
     members: state.members,
     locale: state.locale,
     startedAt: state.startedAt,
+    lastAt: state.lastAt,
     previous: state.previous,
     epoch: state.epoch,
     sessionSeq: state.sessionSeq,
@@ -267,6 +272,7 @@ function shared(state: Conversation) {
     summary: state.summary,
     timers: state.timers,
     lastBot: state.lastBot,
+    bots: state.bots,
     triedBots: state.triedBots,
     escalatedBy: state.escalatedBy,
     escalationReason: state.escalationReason,

@@ -66,6 +66,7 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
       const to = { bot: event.bot };
       const failed = event.reason === 'failed' || event.reason === 'cancelled';
       return [
+        ...(event.welcome ? [{ to, send: 'members', members: [event.bot, ...after.members] } as const] : []),
         { to, send: 'context' },
         failed
           ? { to, send: 'status', state: 'failed', message: event.message ?? event.reason }

@@ -1,0 +1,111 @@
+// What can be asked of a conversation, and the circumstances a decision is made in.
+
+import type { Activity } from './activity.js';
+import type { ContextVariables } from './context.js';
+import type { Channel, Party, ParticipantKind } from './conversation.js';
+import type { Directory } from './directory.js';
+import type { AssignReceipt } from './assignment.js';
+import type { Dialect } from './escalation.js';
+
+/** Everything a decision may depend on besides the conversation itself. */
+export interface Circumstances {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly directory: Directory;
+  readonly queues: QueueView;
+}
+
+/** The queues as they are now. */
+export interface QueueView {
+  /** Place in line of an item put into the queue with this priority and waiting-since: 1 = next. */
+  place(queue: string, priority: number, waitingSince: number): number;
+  /** People of the queue who are signed in and take conversations of this work stream. */
+  online(queue: string, workStream: string): number;
+}
+
+export type Command = { readonly key?: string } & (
+  | {
+      readonly type: 'start';
+      readonly id: string;
+      readonly workStream: string;
+      readonly channel: Channel;
+      readonly customer?: string;
+      readonly customerName?: string;
+      readonly locale?: string;
+      readonly variables?: ContextVariables;
+      readonly previous?: string;
+      readonly reference?: unknown;
+      /** The bot that already speaks with the customer: the hub joins a conversation under way, nobody is greeted. */
+      readonly adoptedBot?: string;
+      /** The bot runs behind its own channel, which sends conversationUpdate itself. */
+      readonly ownWelcome?: boolean;
+    }
+  | {
+      readonly type: 'say';
+      readonly by: Party;
+      readonly activity: Activity;
+      /** Bots: seq of the entry this answers; undefined = unasked (proactive). */
+      readonly answers?: number;
+    }
+  | { readonly type: 'note'; readonly by: Party; readonly activity: Activity }
+  | {
+      readonly type: 'escalate';
+      readonly bot: string;
+      readonly answers?: number;
+      readonly dialect: Dialect;
+      readonly summary?: string;
+      readonly variables: ContextVariables;
+      readonly activity?: Activity;
+      /** Turns of the bot's inline transcript that the log has not. */
+      readonly unseen?: readonly Activity[];
+      readonly warnings?: readonly string[];
+    }
+  | {
+      readonly type: 'setContext';
+      readonly by: Party;
+      readonly answers?: number;
+      readonly variables: ContextVariables;
+      readonly warnings?: readonly string[];
+    }
+  | { readonly type: 'endByBot'; readonly bot: string; readonly answers?: number; readonly activity?: Activity }
+  | { readonly type: 'botFailed'; readonly bot: string; readonly answers?: number; readonly cause: string }
+  | { readonly type: 'endTurn'; readonly bot: string; readonly answers?: number }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'leave' }
+  | { readonly type: 'offer'; readonly agents: readonly string[]; readonly receipt: AssignReceipt }
+  | { readonly type: 'lapse'; readonly agent: string }
+  | { readonly type: 'accept'; readonly agent: string }
+  | { readonly type: 'reject'; readonly agent: string; readonly reason?: string }
+  | { readonly type: 'pick'; readonly agent: string }
+  | { readonly type: 'assign'; readonly by: Party; readonly agent: string }
+  | { readonly type: 'transfer'; readonly by: Party; readonly to: { queue?: string; agent?: string; bot?: string } }
+  | {
+      readonly type: 'return';
+      readonly by: Party;
+      readonly bot?: string;
+      readonly outcome?: string;
+      readonly summary?: string;
+    }
+  | { readonly type: 'end'; readonly by: Party }
+  | { readonly type: 'close'; readonly by: Party }
+  | { readonly type: 'park'; readonly by: Party }
+  | { readonly type: 'resume'; readonly agent: string }
+  | { readonly type: 'join'; readonly agent: string; readonly as: ParticipantKind }
+  | { readonly type: 'quit'; readonly agent: string }
+  | { readonly type: 'disconnect'; readonly party: 'customer' | 'agent'; readonly agent?: string }
+  | { readonly type: 'reconnect'; readonly party: 'customer' | 'agent'; readonly agent?: string }
+  | { readonly type: 'edit'; readonly by: Party; readonly target: number; readonly author: Party; readonly activity: Activity }
+  | { readonly type: 'delete'; readonly by: Party; readonly target: number; readonly author: Party }
+  | {
+      readonly type: 'resolveDraft';
+      readonly by: Party;
+      readonly target: number;
+      /** The draft as it is to be said; undefined discards it. */
+      readonly activity?: Activity;
+    }
+  | { readonly type: 'deliveryFailed'; readonly to: string; readonly target: number; readonly reason: string }
+  | { readonly type: 'tick' }
+);
+
+export type CommandType = Command['type'];
+export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;

@@ -1,0 +1,138 @@
+// What bots ask: say something, escalate, set context, end. Only the holder is obeyed; the rest becomes a staff-only draft.
+
+import type { Activity } from './activity.js';
+import type { CommandOf } from './commands.js';
+import { mergeVariables } from './context.js';
+import { SYSTEM, type DraftReason, type Party } from './conversation.js';
+import { isBridged } from './escalation.js';
+import { activityTimers } from './fromCustomer.js';
+import { fence, type Plan } from './plan.js';
+
+export function sayByBot(plan: Plan, command: CommandOf<'say'>): void {
+  const { activity, by, answers } = command;
+  const state = plan.open;
+  const verdict = fence(state, by.id, answers);
+  const unaskedIsWelcome =
+    answers === undefined && state.phase !== 'closed' && plan.workStream.proactiveWhileHeld === 'deliver';
+  if (verdict !== 'through' && !unaskedIsWelcome) return draft(plan, by, activity, answers, verdict);
+  const bot = plan.circumstances.directory.bots[by.id];
+  if (bot?.bridging === 'strict' && !isBridged(activity)) return draft(plan, by, activity, answers, 'notBridged');
+  plan.emit(
+    {
+      type: 'said',
+      activityType: activity.type,
+      ...(answers === undefined ? {} : { answers }),
+      timers: activityTimers(plan),
+      body: { activity },
+    },
+    by,
+    'everyone',
+  );
+}
+
+export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
+  const { bot, answers, summary, activity, dialect } = command;
+  const by: Party = { role: 'bot', id: bot };
+  const state = plan.open;
+  const waits = state.phase === 'queued' || state.phase === 'offered';
+  if (!waits && fence(state, bot, answers) !== 'through') return draftCommand(plan, by, activity, answers);
+  if (waits && !state.bots.includes(bot)) return draftCommand(plan, by, activity, answers);
+
+  for (const seen of command.unseen ?? []) plan.emit({ type: 'imported', body: { activity: seen } }, by);
+  mergeContext(plan, by, command.variables, command.warnings);
+  if (summary !== undefined && summary !== '')
+    plan.emit(
+      { type: 'noted', kind: 'summary', body: { activity: { type: 'message', text: summary, from: { id: bot, role: 'bot' } } } },
+      by,
+    );
+  plan.emit(
+    {
+      type: 'escalated',
+      reason: 'signal',
+      dialect,
+      bot,
+      ...(answers === undefined ? {} : { answers }),
+      body: { ...(summary === undefined ? {} : { summary }), ...(activity === undefined ? {} : { activity }) },
+    },
+    by,
+  );
+  // Offers already made stand; a change of queue would take the request out of somebody's hands.
+  if (state.phase === 'offered') return;
+  const routed = plan.route('escalated', true, answers === undefined ? undefined : { bot, answers });
+  if (!routed && state.phase === 'bot') {
+    plan.tell('nobodyCame');
+    plan.returnToBot(bot, 'failed', by, { message: 'noQueue' });
+  }
+}
+
+export function setContextByBot(plan: Plan, command: CommandOf<'setContext'>): void {
+  const { by, answers, variables, warnings } = command;
+  const state = plan.open;
+  const waits = (state.phase === 'queued' || state.phase === 'offered') && state.bots.includes(by.id);
+  if (!waits && fence(state, by.id, answers) !== 'through') return draftCommand(plan, by, undefined, answers);
+  mergeContext(plan, by, variables, warnings);
+}
+
+export function endByBot(plan: Plan, command: CommandOf<'endByBot'>): void {
+  const { bot, answers, activity } = command;
+  const by: Party = { role: 'bot', id: bot };
+  const state = plan.open;
+  if (state.phase !== 'bot' || fence(state, bot, answers) !== 'through') return draftCommand(plan, by, activity, answers);
+  plan.close('botEnded', by);
+}
+
+/** The customer is told, and handed to people once: afterwards the bot does not hold it any more. */
+export function botFailed(plan: Plan, command: CommandOf<'botFailed'>): void {
+  const { bot, cause, answers } = command;
+  const state = plan.open;
+  if (state.phase !== 'bot' || fence(state, bot, answers) !== 'through') return;
+  plan.emit({ type: 'botFailed', bot, cause });
+  // A bot that fails to greet must not fill the queues with people who have asked nothing.
+  if (!state.customerSaidSomething) return;
+  plan.tell('botFailed', { bot });
+  if (plan.workStream.onBotFailure === 'close') return plan.close('botFailed', SYSTEM);
+  plan.emit({ type: 'escalated', reason: 'botUnavailable', bot });
+  plan.route('escalated', true);
+}
+
+export function endTurn(plan: Plan, command: CommandOf<'endTurn'>): void {
+  const state = plan.open;
+  if (state.phase !== 'queued' && state.phase !== 'offered') return;
+  const turn = state.openTurn;
+  if (turn === undefined || turn.bot !== command.bot || turn.answers !== command.answers) return;
+  plan.emit({ type: 'turnEnded', ...(command.answers === undefined ? {} : { answers: command.answers }) });
+}
+
+export function mergeContext(
+  plan: Plan,
+  by: Party,
+  incoming: CommandOf<'setContext'>['variables'],
+  warnings: readonly string[] = [],
+): void {
+  const merged = mergeVariables(plan.open.context, incoming, plan.workStream.context);
+  const changed = Object.fromEntries(
+    merged.changed.flatMap((name) => {
+      const variable = merged.variables[name];
+      return variable === undefined ? [] : [[name, variable]];
+    }),
+  );
+  plan.setContext(changed, by);
+  plan.trace([...warnings, ...merged.warnings]);
+}
+
+function draft(plan: Plan, by: Party, activity: Activity, answers: number | undefined, why: DraftReason): void {
+  plan.emit(
+    {
+      type: 'drafted',
+      activityType: activity.type,
+      why,
+      ...(answers === undefined ? {} : { answers }),
+      body: { activity },
+    },
+    by,
+  );
+}
+
+function draftCommand(plan: Plan, by: Party, activity: Activity | undefined, answers: number | undefined): void {
+  draft(plan, by, activity ?? { type: 'event', name: 'setContext' }, answers, 'command');
+}

@@ -1,0 +1,94 @@
+// What happens when nobody does anything: a passed deadline always produces an event.
+
+import { SYSTEM, type Conversation, type TimerName } from './conversation.js';
+import type { CommandOf } from './commands.js';
+import type { Plan } from './plan.js';
+
+export function tick(plan: Plan): void {
+  const state = plan.open;
+  const due = earliest(state, plan.now);
+  if (due === undefined) return;
+  switch (due) {
+    case 'botIdle':
+      return plan.close('inactive', SYSTEM);
+    case 'queueLimit':
+      return queueLimit(plan);
+    case 'offerLapses':
+      return lapse(plan, (offer) => offer.lapsesAt <= plan.now, 'time');
+    case 'agentSilent':
+      return agentSilent(plan);
+    case 'waitingLimit':
+      return plan.close('inactive', SYSTEM);
+    case 'wrapUpEnds':
+      return plan.close('wrapUpOver', SYSTEM);
+    case 'customerGone':
+      if (state.phase === 'agent') return plan.end('customerGone', SYSTEM, false);
+      return plan.close('customerGone', SYSTEM);
+    case 'agentGone':
+      return agentGone(plan);
+  }
+}
+
+function earliest(state: Conversation, now: number): TimerName | undefined {
+  let due: TimerName | undefined;
+  for (const [name, at] of Object.entries(state.timers) as [TimerName, number][])
+    if (at <= now && (due === undefined || at < (state.timers[due] ?? Infinity))) due = name;
+  return due;
+}
+
+/** Nobody being online is not a failure: the customer was told and keeps the place. */
+function queueLimit(plan: Plan): void {
+  const state = plan.open;
+  if (state.phase !== 'queued') return;
+  if (plan.circumstances.queues.online(state.queue, state.workStream) === 0)
+    return plan.emit({ type: 'waitExtended', timers: { queueLimit: plan.now + plan.workStream.timers.queueLimitMs } });
+  const bot = state.lastBot;
+  plan.tell('nobodyCame');
+  if (plan.workStream.onQueueLimit === 'failed' && bot !== undefined && plan.circumstances.directory.bots[bot] !== undefined)
+    return plan.returnToBot(bot, 'failed', SYSTEM, { message: 'queueLimit' });
+  plan.close('queueLimit', SYSTEM);
+}
+
+function agentSilent(plan: Plan): void {
+  const state = plan.open;
+  if (state.phase !== 'agent') return;
+  if (plan.workStream.onAgentSilent === 'wrapUp') return plan.end('silent', SYSTEM, true);
+  plan.queue(state.queue, 'silent', { priority: state.priority, front: true });
+}
+
+function agentGone(plan: Plan): void {
+  const state = plan.open;
+  if (state.phase !== 'agent') return;
+  plan.queue(state.queue, 'agentGone', { priority: state.priority, front: true });
+}
+
+/** An offer ends without an answer; the item keeps its waiting-since. */
+export function lapse(
+  plan: Plan,
+  isOver: (offer: { agent: string; lapsesAt: number }) => boolean,
+  why: 'time' | 'agentGone',
+): void {
+  const state = plan.open;
+  if (state.phase !== 'offered') return;
+  const over = state.offers.filter(isOver).map((offer) => offer.agent);
+  if (over.length === 0) return;
+  const rest = state.offers.filter((offer) => !over.includes(offer.agent));
+  const timers =
+    rest.length === 0
+      ? plan.waitingTimers(state.waitingSince)
+      : { offerLapses: Math.min(...rest.map((offer) => offer.lapsesAt)) };
+  plan.emit({ type: 'lapsed', agents: over, why, timers });
+}
+
+export function disconnectAgent(plan: Plan, { agent }: CommandOf<'disconnect'>): void {
+  const state = plan.open;
+  if (state.phase !== 'agent' || state.agent !== agent || state.agentGone) return;
+  const timers = { agentGone: plan.now + plan.workStream.timers.agentGoneChatMs };
+  plan.emit({ type: 'disconnected', party: 'agent', timers }, { role: 'agent', id: agent });
+}
+
+export function reconnectAgent(plan: Plan, { agent }: CommandOf<'reconnect'>): void {
+  const state = plan.open;
+  if (state.phase !== 'agent' || state.agent !== agent || !state.agentGone) return;
+  plan.emit({ type: 'reconnected', party: 'agent', timers: { agentGone: null } }, { role: 'agent', id: agent });
+}

@@ -1,0 +1,122 @@
+// What customers ask: say something, leave the line, leave altogether, come and go.
+
+import type { CommandOf } from './commands.js';
+import { SYSTEM, type Audience } from './conversation.js';
+import { Plan } from './plan.js';
+import { Rejected } from './rejected.js';
+
+/** Recorded, never shown to the customer's other windows. */
+const STAFF_ONLY = new Set(['conversationUpdate', 'installationUpdate', 'invoke', 'contactRelationUpdate']);
+
+export function start(plan: Plan, command: CommandOf<'start'>): void {
+  if (plan.state.phase !== 'none') return;
+  const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot } = command;
+  plan.emit(
+    {
+      type: 'started',
+      id,
+      workStream,
+      channel,
+      ...(customer === undefined ? {} : { customer }),
+      ...(adoptedBot === undefined ? {} : { adopted: true }),
+      ...(previous === undefined ? {} : { previous }),
+      body: {
+        ...(customerName === undefined ? {} : { customerName }),
+        ...(locale === undefined ? {} : { locale }),
+        ...(variables === undefined ? {} : { variables }),
+        ...(reference === undefined ? {} : { reference }),
+      },
+    },
+    customer === undefined ? SYSTEM : { role: 'customer', id: customer },
+  );
+  if (adoptedBot !== undefined) plan.connectBot(adoptedBot, undefined, false);
+  else if (!plan.route('started', false))
+    throw new Rejected(
+      'badCommand',
+      `Work stream "${workStream}" leads nowhere: give it a rule that matches, a fallbackQueue, or the configuration a defaultQueue.`,
+    );
+}
+
+export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {
+  const { activity, by } = command;
+  const state = plan.open;
+  if (state.phase === 'closed')
+    throw new Rejected('conversationClosed', 'This conversation is closed. Start a new one.', { reason: state.reason });
+  if (activity.type === 'endOfConversation') return leave(plan);
+  if (!state.members.includes(by.id)) plan.emit({ type: 'memberJoined', member: by.id }, by);
+  const audience: Audience = STAFF_ONLY.has(activity.type) ? 'staff' : 'everyone';
+  plan.emit({ type: 'said', activityType: activity.type, timers: activityTimers(plan), body: { activity } }, by, audience);
+  if (state.phase === 'waiting') plan.queue(state.queue, 'customerWrote', { priority: state.priority, front: true });
+  else if (asksToLeaveTheLine(plan, command)) cancel(plan);
+}
+
+/** A message keeps the one who holds the conversation from being called silent. */
+export function activityTimers(plan: Plan) {
+  const state = plan.open;
+  const { timers } = plan.workStream;
+  switch (state.phase) {
+    case 'bot':
+      return { botIdle: plan.now + timers.botIdleMs };
+    case 'agent':
+      return { agentSilent: plan.now + timers.agentSilentMs };
+    case 'queued':
+    case 'offered':
+    case 'waiting':
+    case 'wrapUp':
+    case 'closed':
+      return undefined;
+  }
+}
+
+function asksToLeaveTheLine(plan: Plan, { activity }: CommandOf<'say'>): boolean {
+  const { phase } = plan.open;
+  if (phase !== 'queued' && phase !== 'offered') return false;
+  if (activity.type === 'event') return activity.name === 'handoff.cancel';
+  const text = activity.type === 'message' && typeof activity.text === 'string' ? activity.text.trim().toLowerCase() : '';
+  return text !== '' && plan.workStream.cancelPhrases.some((phrase) => phrase.trim().toLowerCase() === text);
+}
+
+/** Back to the bot the customer came from; without one the conversation is over. */
+export function cancel(plan: Plan): void {
+  const state = plan.open;
+  if (state.phase !== 'queued' && state.phase !== 'offered') return;
+  const by = customerOf(plan);
+  const bot = state.lastBot;
+  if (bot === undefined || plan.circumstances.directory.bots[bot] === undefined) plan.close('customerLeft', by);
+  else plan.returnToBot(bot, 'cancelled', by);
+}
+
+export function leave(plan: Plan): void {
+  const state = plan.open;
+  const by = customerOf(plan);
+  switch (state.phase) {
+    case 'bot':
+    case 'queued':
+    case 'offered':
+    case 'waiting':
+      return plan.close('customerLeft', by);
+    case 'agent':
+      return plan.end('customerLeft', by, false);
+    case 'wrapUp':
+    case 'closed':
+      return;
+  }
+}
+
+/** A customer who lost the connection is waited for, but only while people would be waiting too. */
+export function disconnectCustomer(plan: Plan): void {
+  const state = plan.open;
+  if (state.customerGone || (state.phase !== 'queued' && state.phase !== 'offered' && state.phase !== 'agent')) return;
+  const timers = { customerGone: plan.now + plan.workStream.timers.customerGoneMs };
+  plan.emit({ type: 'disconnected', party: 'customer', timers }, customerOf(plan));
+}
+
+export function reconnectCustomer(plan: Plan): void {
+  if (plan.open.phase === 'closed' || !plan.open.customerGone) return;
+  plan.emit({ type: 'reconnected', party: 'customer', timers: { customerGone: null } }, customerOf(plan));
+}
+
+function customerOf(plan: Plan) {
+  const id = plan.open.customer.id;
+  return id === undefined ? SYSTEM : ({ role: 'customer', id } as const);
+}

@@ -1,0 +1,378 @@
+// A decision while it is being made: the events so far and the state they lead to, with the steps several commands share.
+
+import type { Activity } from './activity.js';
+import type { Circumstances, Command } from './commands.js';
+import {
+  holderOf,
+  SYSTEM,
+  type Audience,
+  type Body,
+  type CloseReason,
+  type Conversation,
+  type ConversationEvent,
+  type EndReason,
+  type OpenTurn,
+  type Party,
+  type Phase,
+  type QueuedCause,
+  type ReturnReason,
+  type SessionSummary,
+  type State,
+  type TimerPatch,
+} from './conversation.js';
+import { DEFAULT_TEXTS, type TextName, type WorkStream } from './directory.js';
+import { evolve } from './evolve.js';
+import { Rejected } from './rejected.js';
+import { route, type Facts } from './routing.js';
+
+type EventContent<E> = E extends ConversationEvent ? Omit<E, 'v' | 'at' | 'by' | 'audience'> : never;
+export type Content = EventContent<ConversationEvent>;
+
+/** What a page shows besides the text, merged into channelData.handoff. */
+type ToldKind =
+  | 'queued'
+  | 'nobodyAvailable'
+  | 'agentJoined'
+  | 'agentLeft'
+  | 'backWithBot'
+  | 'nobodyCame'
+  | 'botFailed'
+  | 'closed';
+
+const TOLD_KINDS: Record<TextName, ToldKind> = {
+  queued: 'queued',
+  nextInLine: 'queued',
+  transferred: 'queued',
+  requeued: 'queued',
+  nobodyAvailable: 'nobodyAvailable',
+  agentJoined: 'agentJoined',
+  agentLeft: 'agentLeft',
+  backWithBot: 'backWithBot',
+  nobodyCame: 'nobodyCame',
+  botFailed: 'botFailed',
+  closed: 'closed',
+};
+
+export interface Told {
+  position?: number;
+  agent?: string;
+  bot?: string;
+  queue?: string;
+}
+
+export class Plan {
+  readonly events: ConversationEvent[] = [];
+  readonly workStream: WorkStream;
+  private readonly at: number;
+  #state: State;
+  #key: string | undefined;
+
+  constructor(
+    state: State,
+    readonly circumstances: Circumstances,
+    command: Command,
+  ) {
+    this.#state = state;
+    this.#key = command.key;
+    const id = state.phase === 'none' ? (command.type === 'start' ? command.workStream : undefined) : state.workStream;
+    const workStream = id === undefined ? undefined : circumstances.directory.workStreams[id];
+    if (workStream === undefined && state.phase === 'none')
+      throw new Rejected('badCommand', `There is no work stream "${id}". Name one of the configuration's work streams.`);
+    // A work stream taken out of the configuration must not strand the conversations that came in by it.
+    this.workStream = workStream ?? retired(id as string, circumstances);
+    this.at = state.phase === 'none' ? circumstances.now : Math.max(circumstances.now, state.lastAt);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The conversation as it is after the events so far. */
+  get open(): Conversation {
+    if (this.#state.phase === 'none') throw new Rejected('conversationUnknown', 'There is no such conversation.');
+    return this.#state;
+  }
+
+  get now(): number {
+    return this.circumstances.now;
+  }
+
+  emit(content: Content, by: Party = SYSTEM, audience: Audience = 'staff'): void {
+    const event = {
+      v: 1,
+      at: this.at,
+      by,
+      audience,
+      ...content,
+      ...(this.#key === undefined ? {} : { key: this.#key }),
+    } as ConversationEvent;
+    this.#key = undefined;
+    this.events.push(event);
+    this.#state = evolve(this.#state, event);
+  }
+
+  /** Tells the customer one of the work stream's texts. */
+  tell(text: TextName, about: Told = {}): void {
+    const { directory } = this.circumstances;
+    const names: Record<string, string> = {
+      position: String(about.position ?? ''),
+      agent: nameIn(directory.people, about.agent),
+      bot: nameIn(directory.bots, about.bot),
+      queue: nameIn(directory.queues, about.queue),
+      workStream: this.workStream.name,
+    };
+    const words = this.workStream.texts[text].replace(/\{(\w+)\}/g, (slug, name: string) => names[name] ?? slug);
+    const kind = TOLD_KINDS[text];
+    const handoff = {
+      kind,
+      ...(about.position === undefined ? {} : { position: about.position }),
+      ...(about.queue === undefined ? {} : { queue: about.queue }),
+      ...(about.agent === undefined ? {} : { agent: { id: about.agent, name: names['agent'] } }),
+      ...(about.bot === undefined ? {} : { bot: { id: about.bot, name: names['bot'] } }),
+    };
+    const from = { id: SYSTEM.id, name: this.workStream.name, role: 'bot' };
+    const activity: Activity =
+      words === ''
+        ? { type: 'event', name: `handoff.${kind}`, from, channelData: { handoff } }
+        : { type: 'message', text: words, from, channelData: { handoff } };
+    this.emit(
+      { type: 'told', text, ...(about.position === undefined ? {} : { position: about.position }), body: { activity } },
+      SYSTEM,
+      'everyone',
+    );
+  }
+
+  setContext(variables: Body['variables'], by: Party): void {
+    if (variables !== undefined && Object.keys(variables).length > 0) this.emit({ type: 'contextSet', body: { variables } }, by);
+  }
+
+  /** Staff read why something that looks like a command was none, or what was wrong with it. */
+  trace(notes: readonly string[] | undefined): void {
+    for (const note of notes ?? [])
+      this.emit({ type: 'noted', kind: 'trace', body: { activity: { type: 'message', text: note, from: { id: SYSTEM.id } } } });
+  }
+
+  /**
+   * Runs the routing rules and puts the conversation where they lead.
+   * @returns false when there is nowhere to go; nothing but the receipt is then recorded.
+   */
+  route(cause: QueuedCause, needsPeople: boolean, openTurn?: OpenTurn): boolean {
+    const state = this.open;
+    const { directory } = this.circumstances;
+    const receipt = route({
+      at: this.at,
+      workStream: this.workStream,
+      directory,
+      context: state.context,
+      facts: factsOf(state),
+      needsPeople,
+      triedBots: state.triedBots,
+    });
+    this.emit({
+      type: 'routed',
+      ruleSetVersion: receipt.ruleSetVersion,
+      ...(receipt.queue === undefined ? {} : { queue: receipt.queue }),
+      ...(receipt.bot === undefined ? {} : { bot: receipt.bot }),
+      body: { receipt },
+    });
+    if (receipt.bot !== undefined) {
+      this.connectBot(receipt.bot, receipt.queue, state.channel.key === undefined);
+      return true;
+    }
+    if (receipt.queue === undefined) return false;
+    const waits = state.phase === 'queued' ? state : undefined;
+    if (waits?.queue === receipt.queue && waits.priority === receipt.priority) return true;
+    this.queue(receipt.queue, cause, {
+      priority: receipt.priority,
+      waitingSince: waits?.waitingSince ?? this.at,
+      ...(openTurn === undefined ? {} : { openTurn }),
+    });
+    return true;
+  }
+
+  queue(
+    queue: string,
+    cause: QueuedCause,
+    place: { priority?: number; waitingSince?: number; front?: boolean; openTurn?: OpenTurn } = {},
+  ): void {
+    const { priority = 0, waitingSince = this.at, front = false, openTurn } = place;
+    const leaving = this.open.phase === 'agent' ? this.open.agent : undefined;
+    const { queues } = this.circumstances;
+    const position = front ? 1 : queues.place(queue, priority, waitingSince);
+    this.emit({
+      type: 'queued',
+      queue,
+      priority,
+      waitingSince,
+      front,
+      cause,
+      ...(openTurn === undefined ? {} : { openTurn }),
+      timers: this.waitingTimers(waitingSince),
+    });
+    const about = { position, queue };
+    if (cause === 'agentGone' || cause === 'silent')
+      this.tell('requeued', { ...about, ...(leaving === undefined ? {} : { agent: leaving }) });
+    else if (queues.online(queue, this.workStream.id) === 0) this.tell('nobodyAvailable', about);
+    else if (cause === 'transferred') this.tell('transferred', about);
+    else this.tell(position === 1 ? 'nextInLine' : 'queued', about);
+  }
+
+  /** A new holder from the start or by another bot's work: introduced with `welcome`. */
+  connectBot(bot: string, queue: string | undefined, welcome: boolean): void {
+    this.emit({
+      type: 'botConnected',
+      bot,
+      ...(queue === undefined ? {} : { queue }),
+      welcome,
+      timers: this.botTimers(),
+    });
+  }
+
+  returnToBot(bot: string, reason: ReturnReason, by: Party, more: { message?: string; session?: SessionSummary } = {}): void {
+    const state = this.open;
+    this.emit(
+      {
+        type: 'returned',
+        bot,
+        reason,
+        welcome: !state.bots.includes(bot),
+        ...(more.message === undefined ? {} : { message: more.message }),
+        timers: this.botTimers(),
+        ...(more.session === undefined ? {} : { body: { session: more.session } }),
+      },
+      by,
+    );
+    this.tell('backWithBot', { bot });
+  }
+
+  accept(agent: string, how: 'offer' | 'pick' | 'assign', cost: number, by: Party, receipt?: Body['receipt']): void {
+    const state = this.open;
+    const waitingSince = 'waitingSince' in state ? state.waitingSince : this.at;
+    const queue = 'queue' in state ? state.queue : undefined;
+    if (state.phase === 'offered') {
+      const others = state.offers.map((offer) => offer.agent).filter((id) => id !== agent);
+      if (others.length > 0) this.emit({ type: 'withdrawn', agents: others, timers: this.waitingTimers(state.waitingSince) });
+    }
+    this.emit(
+      {
+        type: 'accepted',
+        agent,
+        how,
+        cost,
+        waitingSince,
+        timers: { agentSilent: this.now + this.workStream.timers.agentSilentMs, ...this.keptTimers() },
+        ...(receipt === undefined ? {} : { body: { receipt } }),
+      },
+      by,
+    );
+    this.tell('agentJoined', { agent, ...(queue === undefined ? {} : { queue }) });
+  }
+
+  end(reason: EndReason, by: Party, tellCustomer: boolean): void {
+    const state = this.open;
+    if (state.phase !== 'agent') return;
+    const session = this.sessionSummary(reason);
+    this.emit(
+      {
+        type: 'ended',
+        reason,
+        timers: { wrapUpEnds: this.now + this.workStream.timers.wrapUpMs },
+        ...(session === undefined ? {} : { body: { session } }),
+      },
+      by,
+    );
+    if (tellCustomer) this.tell('agentLeft', { agent: state.agent });
+  }
+
+  close(reason: CloseReason, by: Party, tellCustomer = true): void {
+    const state = this.open;
+    if (state.phase === 'closed') return;
+    if (tellCustomer) this.tell('closed');
+    const from: Exclude<Phase, 'closed'> = state.phase;
+    const session = this.sessionSummary(reason);
+    this.emit(
+      {
+        type: 'closed',
+        reason,
+        from,
+        body: {
+          activity: { type: 'endOfConversation', from: { id: SYSTEM.id, name: this.workStream.name, role: 'bot' } },
+          ...(session === undefined ? {} : { session }),
+        },
+      },
+      by,
+      'everyone',
+    );
+  }
+
+  /** What the people's stretch came to, for the bot; undefined while no person holds it. */
+  sessionSummary(outcome: string, summary?: string): SessionSummary | undefined {
+    const state = this.open;
+    if (state.phase !== 'agent') return undefined;
+    const person = this.circumstances.directory.people[state.agent];
+    return {
+      outcome,
+      agent: { id: state.agent, name: person?.name ?? state.agent },
+      startedAt: new Date(state.sessionAt).toISOString(),
+      endedAt: new Date(this.at).toISOString(),
+      queue: state.queue,
+      contextChanged: [...state.changedWithPeople],
+      ...(summary === undefined ? {} : { summary }),
+    };
+  }
+
+  botTimers(): TimerPatch {
+    return { botIdle: this.now + this.workStream.timers.botIdleMs };
+  }
+
+  /** The queue's limit counts from when waiting began; the customer's absence is remembered across phases. */
+  waitingTimers(waitingSince: number): TimerPatch {
+    return { queueLimit: waitingSince + this.workStream.timers.queueLimitMs, ...this.keptTimers() };
+  }
+
+  keptTimers(): TimerPatch {
+    const customerGone = this.open.timers.customerGone;
+    return customerGone === undefined ? {} : { customerGone };
+  }
+}
+
+/** Whether what a bot sends now, answering `answers`, comes from its present session (or the turn that escalated). */
+export function fence(state: Conversation, bot: string, answers: number | undefined): 'through' | 'notHolder' | 'earlierSession' {
+  if (state.phase === 'bot' && state.bot === bot)
+    return answers === undefined || answers >= state.sessionSeq ? 'through' : 'earlierSession';
+  if (state.phase === 'queued' || state.phase === 'offered') {
+    const turn = state.openTurn;
+    if (turn !== undefined && turn.bot === bot && turn.answers === answers) return 'through';
+  }
+  return 'notHolder';
+}
+
+export function requireHolder(state: Conversation, by: Party): void {
+  const holder = holderOf(state);
+  if (holder?.role === 'agent' && holder.id === by.id) return;
+  throw new Rejected('notHolder', 'This conversation is not with you any more. Read it again to see who has it.', {
+    phase: state.phase,
+    ...(holder === undefined ? {} : { owner: holder.id, at: new Date(state.sessionAt).toISOString() }),
+  });
+}
+
+function factsOf(state: Conversation): Facts {
+  return {
+    channel: state.channel.id,
+    workStream: state.workStream,
+    returning: state.previous !== undefined,
+    ...(state.lastBot === undefined ? {} : { bot: state.lastBot }),
+    ...(state.locale === undefined ? {} : { locale: state.locale }),
+    ...(state.escalationReason === undefined ? {} : { escalationReason: state.escalationReason }),
+  };
+}
+
+function nameIn(named: Readonly<Record<string, { name: string }>>, id: string | undefined): string {
+  return id === undefined ? '' : (named[id]?.name ?? id);
+}
+
+function retired(id: string, circumstances: Circumstances): WorkStream {
+  const any = Object.values(circumstances.directory.workStreams)[0];
+  if (any === undefined) throw new Rejected('badCommand', 'The configuration has no work stream; add one.');
+  return { ...any, id, name: id, rules: [], texts: { ...DEFAULT_TEXTS, ...any.texts } };
+}
