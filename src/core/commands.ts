@@ -46,6 +46,8 @@ export type Command = { readonly key?: string } & (
       readonly activity: Activity;
       /** Bots: seq of the entry this answers; undefined = unasked (proactive). */
       readonly answers?: number;
+      /** The id a foreign channel gave the activity. */
+      readonly channelActivityId?: string;
     }
   | { readonly type: 'note'; readonly by: Party; readonly activity: Activity }
   | {

@@ -1,26 +1,26 @@
 // decide(state, command, circumstances) → events, or Rejected. Pure: time and random ids travel in what it is given.
 
 import type { Circumstances, Command } from './commands.js';
-import type { ConversationEvent, State } from './conversation.js';
+import type { State } from './conversation.js';
 import { botFailed, endByBot, endTurn, escalate, sayByBot, setContextByBot } from './fromBot.js';
 import { disconnectAgent, lapse, reconnectAgent, tick } from './fromClock.js';
 import { cancel, disconnectCustomer, leave, reconnectCustomer, sayByCustomer, start } from './fromCustomer.js';
 import * as people from './fromPeople.js';
-import { fence, requireHolder, Plan } from './plan.js';
+import { fence, requireHolder, Plan, type Step } from './plan.js';
 import { Rejected } from './rejected.js';
 
-/** No events: what was asked is so already. */
+/** No steps: what was asked is so already. */
 export function decide(
   state: State,
   command: Command,
   circumstances: Circumstances,
-): { events: ConversationEvent[]; state: State } | Rejected {
+): { steps: readonly Step[]; state: State } | Rejected {
   try {
     const plan = new Plan(state, circumstances, command);
     if (command.type !== 'start' && state.phase === 'none')
       return new Rejected('conversationUnknown', 'There is no such conversation.');
     carryOut(plan, command);
-    return { events: plan.events, state: plan.state };
+    return { steps: plan.steps, state: plan.state };
   } catch (error) {
     if (error instanceof Rejected) return error;
     throw error;

@@ -19,7 +19,7 @@ export function fold(events: Iterable<ConversationEvent>): State {
 }
 
 /** @throws TypeError when the event cannot follow the state: the log is damaged. */
-export function evolve(state: State, event: ConversationEvent): State {
+export function evolve(state: State, event: ConversationEvent): Conversation {
   if (event.type === 'started') return start(state, event);
   if (state.phase === 'none') throw new TypeError(`a log begins with "started", not with "${event.type}"`);
   const next = step({ ...state, version: state.version + 1, lastAt: event.at }, event, state.version + 1);

@@ -60,8 +60,14 @@ export interface Told {
   queue?: string;
 }
 
+/** One event of a decision and the conversation as it is right after it. */
+export interface Step {
+  readonly event: ConversationEvent;
+  readonly after: Conversation;
+}
+
 export class Plan {
-  readonly events: ConversationEvent[] = [];
+  readonly steps: Step[] = [];
   readonly workStream: WorkStream;
   private readonly at: number;
   #state: State;
@@ -98,17 +104,13 @@ export class Plan {
   }
 
   emit(content: Content, by: Party = SYSTEM, audience: Audience = 'staff'): void {
-    const event = {
-      v: 1,
-      at: this.at,
-      by,
-      audience,
-      ...content,
-      ...(this.#key === undefined ? {} : { key: this.#key }),
-    } as ConversationEvent;
-    this.#key = undefined;
-    this.events.push(event);
-    this.#state = evolve(this.#state, event);
+    const main = content.type !== 'memberJoined' && content.type !== 'imported';
+    const key = main ? this.#key : undefined;
+    if (main) this.#key = undefined;
+    const event = { v: 1, at: this.at, by, audience, ...content, ...(key === undefined ? {} : { key }) } as ConversationEvent;
+    const after = evolve(this.#state, event);
+    this.#state = after;
+    this.steps.push({ event, after });
   }
 
   /** Tells the customer one of the work stream's texts. */
@@ -181,7 +183,7 @@ export class Plan {
     }
     if (receipt.queue === undefined) return false;
     const waits = state.phase === 'queued' ? state : undefined;
-    if (waits?.queue === receipt.queue && waits.priority === receipt.priority) return true;
+    if (waits !== undefined && waits.queue === receipt.queue && waits.priority === receipt.priority) return true;
     this.queue(receipt.queue, cause, {
       priority: receipt.priority,
       waitingSince: waits?.waitingSince ?? this.at,

@@ -208,6 +208,8 @@ export interface StoreFigures {
 
 /** One bot the hub can call. A rejected promise is a failed turn. */
 export interface BotConnection {
+  /** True for bots that want the customer's typing as a turn of its own. */
+  readonly hearsTyping?: boolean;
   /**
    * Runs one turn and resolves when the bot has finished it. What the bot sends in the turn goes through
    * `turn.respond`, in order; what it sends later goes through `hub.botSays` without `answers`.

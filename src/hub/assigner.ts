@@ -1,0 +1,69 @@
+// Brings waiting conversations and people with room together, at once whenever either appears.
+
+import { match } from '../core/assignment.js';
+import { Rejected } from '../core/rejected.js';
+import type { Hub } from './hub.js';
+
+export class Assigner {
+  #wanted = false;
+  #stopped = false;
+  #running: Promise<void> | undefined;
+
+  constructor(private readonly hub: Hub) {}
+
+  /** Somebody waits or somebody has room: one pass at a time, and another one when this came during a pass. */
+  nudge(): void {
+    this.#stopped = false;
+    this.#wanted = true;
+    this.#running ??= this.#run();
+  }
+
+  get isIdle(): boolean {
+    return this.#running === undefined;
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.settled();
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop gathers what belongs together.
+    await Promise.resolve();
+    try {
+      while (this.#wanted && !this.#stopped) {
+        this.#wanted = false;
+        await this.#pass();
+      }
+    } catch (error) {
+      this.hub.log.error({ err: error }, 'assigning failed; it is tried again with the next change');
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const { hub } = this;
+    const matches = match(
+      hub.lines.waiting(),
+      (queue) => hub.people.candidates(queue),
+      (queue) => hub.directory.queues[queue]?.method ?? 'highestCapacity',
+      hub.clock.now(),
+    );
+    await Promise.all(
+      matches.map(async ({ item, receipt }) => {
+        if (receipt.chosen === undefined) return;
+        try {
+          await hub.handle(item.conversationId, { type: 'offer', agents: [receipt.chosen], receipt });
+        } catch (error) {
+          // The customer left or somebody picked it between the look and the commit: the line has changed and is looked at anew.
+          if (!(error instanceof Rejected)) throw error;
+        }
+      }),
+    );
+  }
+}

@@ -1,0 +1,459 @@
+// The engine: takes commands, decides by the rules of core, commits, and only then tells everybody who holds a cursor.
+
+import { randomUUID } from 'node:crypto';
+import { decide } from '../core/decide.js';
+import type { Activity } from '../core/activity.js';
+import type { Circumstances, Command } from '../core/commands.js';
+import { loadsOf, NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
+import type { Directory } from '../core/directory.js';
+import type { Step } from '../core/plan.js';
+import { partyOf, react, type Effect } from '../core/react.js';
+import { Rejected } from '../core/rejected.js';
+import { Conflict } from '../errors.js';
+import { Assigner } from './assigner.js';
+import { BotSpeech, type BotTurnContext } from './botSpeech.js';
+import { Lines } from './lines.js';
+import { Outbox } from './outbox.js';
+import { People } from './people.js';
+import { Positions } from './positions.js';
+import type { Append, BotConnection, ChannelConnection, Claim, Clock, Log, OutboxRow, Store } from './ports.js';
+import { Ticker } from './ticker.js';
+
+export interface HubOptions {
+  store: Store;
+  directory: Directory;
+  log: Log;
+  clock?: Clock;
+  /** Public origin with a trailing slash: what bots see as serviceUrl. */
+  serviceUrl?: string;
+  /** A bot that has not finished a turn after this time counts as failed. */
+  botTimeoutMs?: number;
+}
+
+/** What a command came to. */
+export interface Handled {
+  state: Conversation;
+  /** The entries it appended. */
+  entries: Entry[];
+  /** Per command: seq of its own entry (what was said, not what followed from it); of a repeated one the first time's. */
+  seqs: (number | undefined)[];
+  /** True when nothing new was written because the same key or the same state was there already. */
+  repeated: boolean;
+}
+
+/** Follows one conversation. Calls are synchronous and in order; `entries` only ever after they are on disk. */
+export interface Watcher {
+  entries(entries: readonly Entry[], state: Conversation): void;
+  /** Typing and live streaming: never stored. `audience` staff = not for the customer. */
+  signal?(signal: Signal): void;
+}
+
+export interface Signal {
+  conversationId: string;
+  by: Party;
+  activity: Activity;
+  audience: 'everyone' | 'staff';
+}
+
+/** Follows everything that happens here: metrics, the people's live events, positions. */
+export interface Observer {
+  committed?(entries: readonly Entry[], state: Conversation, before: State): void;
+  handled?(report: { conversationId: string; command: string; events: number; ms: number; outcome: string }): void;
+  botTurn?(report: { bot: string; ms: number; outcome: 'done' | 'retry' | 'failed' }): void;
+  /** Presence, capacity or load of somebody changed. */
+  person?(agent: string): void;
+  /** The line of a queue changed. */
+  line?(queue: string): void;
+  directory?(directory: Directory): void;
+}
+
+/** States kept in memory; the rest is read from the store when somebody speaks (100,000 idle conversations must not stay). */
+const CACHED_STATES = 2_000;
+const DECIDE_ATTEMPTS = 5;
+
+export class Hub {
+  readonly store: Store;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly serviceUrl: string;
+  readonly lines = new Lines();
+  readonly people: People;
+  readonly outbox: Outbox;
+  readonly bots = new Map<string, BotConnection>();
+  readonly channels = new Map<string, ChannelConnection>();
+  readonly #speech: BotSpeech;
+  readonly #assigner: Assigner;
+  readonly #ticker: Ticker;
+  readonly #positions: Positions;
+  readonly #observers = new Set<Observer>();
+  readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #states = new Map<string, Conversation>();
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #directory: Directory;
+  #running = false;
+  #busy = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(options: HubOptions) {
+    this.store = options.store;
+    this.log = options.log;
+    this.clock = options.clock ?? { now: () => Date.now() };
+    this.serviceUrl = options.serviceUrl ?? 'http://localhost/';
+    this.#directory = options.directory;
+    this.people = new People(this);
+    this.outbox = new Outbox(this, options.botTimeoutMs ?? 15_000);
+    this.#speech = new BotSpeech(this);
+    this.#assigner = new Assigner(this);
+    this.#ticker = new Ticker(this);
+    this.#positions = new Positions(this);
+  }
+
+  /** Picks up where the record stands: lines, loads, deadlines, what is still owed. Idempotent. */
+  async start(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    await this.people.start();
+    for (const state of await this.store.waiting()) this.lines.update(state, this.#directory);
+    await this.outbox.start();
+    await this.#ticker.start();
+    this.nudge();
+  }
+
+  /** Stops taking work, lets running turns finish for at most `graceMs`, and leaves the rest on disk. Idempotent. */
+  async stop(graceMs = 5_000): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#ticker.stop();
+    this.people.stop();
+    this.#positions.stop();
+    await Promise.race([this.#whenQuiet(), this.outbox.stop(graceMs)]);
+    await this.#assigner.stop();
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  get directory(): Directory {
+    return this.#directory;
+  }
+
+  /** From now on decisions cite this version. */
+  async useDirectory(directory: Directory): Promise<void> {
+    this.#directory = directory;
+    await this.people.useDirectory();
+    for (const observer of this.#observers) observer.directory?.(directory);
+    this.nudge();
+  }
+
+  connectBot(botId: string, connection: BotConnection): void {
+    this.bots.set(botId, connection);
+  }
+
+  /** `channelId` as in activities; `*` serves every channel that has no connection of its own. */
+  connectChannel(channelId: string, connection: ChannelConnection): void {
+    this.channels.set(channelId, connection);
+  }
+
+  /**
+   * Decides and commits one command, or several as one append. Resolves when everything is on disk.
+   * @throws Rejected when the rules refuse it, StoreUnavailable when nothing could be written.
+   */
+  async handle(conversationId: string, command: Command | readonly Command[]): Promise<Handled> {
+    const commands: readonly Command[] = 'type' in command ? [command] : command;
+    const started = performance.now();
+    this.#busy += 1;
+    let outcome = 'done';
+    let events = 0;
+    try {
+      const handled = await this.#inTurn(conversationId, () => this.#decideAndAppend(conversationId, commands));
+      events = handled.repeated ? 0 : handled.entries.length;
+      if (handled.repeated) outcome = 'repeated';
+      return handled;
+    } catch (error) {
+      outcome = error instanceof Rejected ? error.code : 'failed';
+      throw error;
+    } finally {
+      this.#busy -= 1;
+      this.#report(conversationId, commands, events, performance.now() - started, outcome);
+      this.#checkQuiet();
+    }
+  }
+
+  /** A bot's activities of one turn, in order: texts, escalations, context. One id comes back per activity. */
+  botSays(
+    conversationId: string,
+    botId: string,
+    activities: readonly Activity[],
+    turn: BotTurnContext = {},
+  ): Promise<{ id: string }[]> {
+    return this.#speech.say(conversationId, botId, activities, turn);
+  }
+
+  /** The state as of the last commit known here. */
+  async conversation(conversationId: string): Promise<Conversation | undefined> {
+    return this.#states.get(conversationId) ?? this.#read(conversationId);
+  }
+
+  /** The state if it is in memory: for checks that must not wait. */
+  known(conversationId: string): Conversation | undefined {
+    return this.#states.get(conversationId);
+  }
+
+  entries(conversationId: string, after: number, limit: number): Promise<Entry[]> {
+    return this.store.entries(conversationId, after, limit);
+  }
+
+  /** Follows one conversation until the returned function is called. */
+  watch(conversationId: string, watcher: Watcher): () => void {
+    const watchers = this.#watchers.get(conversationId) ?? new Set();
+    this.#watchers.set(conversationId, watchers.add(watcher));
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0 && this.#watchers.get(conversationId) === watchers) this.#watchers.delete(conversationId);
+    };
+  }
+
+  isWatched(conversationId: string): boolean {
+    return this.#watchers.has(conversationId);
+  }
+
+  observe(observer: Observer): () => void {
+    this.#observers.add(observer);
+    return () => void this.#observers.delete(observer);
+  }
+
+  notify<K extends keyof Observer>(kind: K, ...facts: Parameters<NonNullable<Observer[K]>>): void {
+    for (const observer of this.#observers) (observer[kind] as ((...facts: unknown[]) => void) | undefined)?.(...facts);
+  }
+
+  /** Shows typing or a piece of a live stream at once to everybody who may see it. Never stored, may be dropped. */
+  async signal(conversationId: string, by: Party, activity: Activity, answers?: number): Promise<void> {
+    const state = await this.conversation(conversationId);
+    if (state === undefined || state.phase === 'closed') return;
+    const audience = this.#speech.maySignal(state, by, answers) ? 'everyone' : 'staff';
+    if (by.role === 'agent' && audience === 'staff') return;
+    for (const watcher of this.#watchers.get(conversationId) ?? [])
+      watcher.signal?.({ conversationId, by, activity, audience });
+    if (by.role === 'customer' && state.phase === 'bot') this.outbox.signal(state, activity);
+  }
+
+  /** Work for the assigner: somebody waits, or somebody has room. */
+  nudge(): void {
+    if (this.#running) this.#assigner.nudge();
+  }
+
+  /** Resolves when nothing is being handled, delivered or assigned: the signal tests wait for. */
+  async settled(): Promise<void> {
+    do {
+      await this.#whenQuiet();
+      await Promise.all([this.outbox.settled(), this.#assigner.settled(), this.people.settled()]);
+    } while (this.#busy > 0 || !this.outbox.isIdle || !this.#assigner.isIdle);
+  }
+
+  /** Fires what is due now; the ticker calls it, tests with their own clock too. */
+  tick(): Promise<void> {
+    return this.#ticker.fire();
+  }
+
+  async #decideAndAppend(conversationId: string, commands: readonly Command[]): Promise<Handled> {
+    let open = commands.map((command, index) => ({ command, index }));
+    const seqs: (number | undefined)[] = commands.map(() => undefined);
+    for (let attempt = 0; attempt < DECIDE_ATTEMPTS; attempt += 1) {
+      const before: State = this.#states.get(conversationId) ?? (await this.#read(conversationId)) ?? NOT_STARTED;
+      const decided = this.#decide(before, open);
+      if (decided.steps.length === 0) {
+        if (decided.state.phase === 'none') throw new Rejected('conversationUnknown', 'There is no such conversation.');
+        return { state: decided.state, entries: [], seqs, repeated: true };
+      }
+      const state = decided.state as Conversation;
+      const append = appendOf(conversationId, before, decided, state, this.clock.now());
+      const appended = await this.store.append(append);
+      switch (appended.outcome) {
+        case 'done':
+          for (const { index, seq } of decided.own) seqs[index] = seq;
+          this.#committed(before, state, appended.entries, append);
+          return { state, entries: appended.entries, seqs, repeated: false };
+        case 'conflict':
+          this.#states.delete(conversationId);
+          if (appended.current !== undefined) this.#remember(appended.current);
+          break;
+        case 'duplicate': {
+          const repeated = open.find(({ command }) => command.key === appended.key);
+          if (repeated === undefined) throw new Conflict(`The key ${appended.key} is in the log already.`);
+          seqs[repeated.index] = appended.entry.seq;
+          open = open.filter((one) => one !== repeated);
+          if (open.length === 0) return { state: await this.#current(conversationId), entries: [], seqs, repeated: true };
+          attempt -= 1;
+          break;
+        }
+        case 'noCapacity':
+          throw new Rejected('noCapacity', 'There is no free capacity for one more conversation. End one first.', {
+            agent: appended.agent,
+          });
+      }
+    }
+    throw new Conflict('The conversation kept changing while this was being decided. Please try again.');
+  }
+
+  async #current(conversationId: string): Promise<Conversation> {
+    const state = await this.conversation(conversationId);
+    if (state === undefined) throw new Rejected('conversationUnknown', 'There is no such conversation.');
+    return state;
+  }
+
+  #decide(before: State, commands: readonly { command: Command; index: number }[]): Decided {
+    const circumstances: Circumstances = {
+      now: this.clock.now(),
+      directory: this.#directory,
+      queues: {
+        place: (queue, priority, waitingSince) => this.lines.place(queue, priority, waitingSince),
+        online: (queue, workStream) => this.people.online(queue, workStream),
+      },
+    };
+    const decided: Decided = { steps: [], own: [], state: before, force: false };
+    for (const { command, index } of commands) {
+      const one = decide(decided.state, command, circumstances);
+      if (one instanceof Rejected) throw one;
+      const own = ownStep(one.steps, command);
+      if (own !== undefined) {
+        const channelActivityId = command.type === 'say' ? command.channelActivityId : undefined;
+        decided.own.push({
+          index,
+          seq: own.after.version,
+          ...(channelActivityId === undefined ? {} : { channelActivityId, step: decided.steps.length + one.steps.indexOf(own) }),
+        });
+      }
+      decided.steps.push(...one.steps);
+      decided.state = one.state;
+      decided.force ||= command.type === 'assign';
+    }
+    return decided;
+  }
+
+  /** Everything after the commit: readers first (a widget sees its own echo before any reply), then what is owed outside. */
+  #committed(before: State, state: Conversation, entries: Entry[], append: Append): void {
+    this.#remember(state);
+    for (const watcher of [...(this.#watchers.get(state.id) ?? [])]) watcher.entries(entries, state);
+    const queues = this.lines.update(state, this.#directory);
+    for (const claim of append.claims) this.people.claimed(claim);
+    this.#ticker.expect(state.dueAt);
+    this.people.heard(entries);
+    for (const observer of this.#observers) observer.committed?.(entries, state, before);
+    for (const queue of queues) this.notify('line', queue);
+    if (append.outbox.length > 0) this.outbox.add(rowsOf(append, this.clock.now()), entries);
+    if (queues.length > 0 || append.claims.some((claim) => claim.delta < 0)) this.nudge();
+    this.#positions.changed(queues);
+  }
+
+  /** One command at a time per conversation: decisions of one process never race each other. */
+  async #inTurn<T>(conversationId: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(conversationId);
+    const turn = before === undefined ? work() : before.then(work, work);
+    this.#turns.set(conversationId, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(conversationId) === turn) this.#turns.delete(conversationId);
+    }
+  }
+
+  async #read(conversationId: string): Promise<Conversation | undefined> {
+    const state = await this.store.conversation(conversationId);
+    if (state !== undefined && !this.#states.has(conversationId)) this.#remember(state);
+    return this.#states.get(conversationId) ?? state;
+  }
+
+  #remember(state: Conversation): void {
+    const known = this.#states.get(state.id);
+    if (known !== undefined && known.version > state.version) return;
+    this.#states.delete(state.id);
+    this.#states.set(state.id, state);
+    if (this.#states.size > CACHED_STATES) {
+      const oldest = this.#states.keys().next().value;
+      if (oldest !== undefined) this.#states.delete(oldest);
+    }
+  }
+
+  #report(conversationId: string, commands: readonly Command[], events: number, ms: number, outcome: string): void {
+    const command = commands.map(({ type }) => type).join('+');
+    for (const observer of this.#observers) observer.handled?.({ conversationId, command, events, ms, outcome });
+  }
+
+  #whenQuiet(): Promise<void> {
+    return this.#busy === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #checkQuiet(): void {
+    if (this.#busy > 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** A conversation id as Direct Line clients know them: URL-safe and unguessable. */
+export function newConversationId(): string {
+  return randomUUID().replaceAll('-', '').slice(0, 26);
+}
+
+interface Decided {
+  steps: Step[];
+  state: State;
+  /** Each command's own entry. */
+  own: { index: number; seq: number; channelActivityId?: string; step?: number }[];
+  force: boolean;
+}
+
+/** What was said, not what followed from it or had to come before. */
+function ownStep(steps: readonly Step[], command: Command): Step | undefined {
+  const activity = 'activity' in command ? command.activity : undefined;
+  const said = activity === undefined ? undefined : steps.find(({ event }) => event.type === 'said' || event.type === 'drafted');
+  return said ?? (command.key === undefined ? undefined : steps.find(({ event }) => event.key === command.key)) ?? steps[0];
+}
+
+function appendOf(conversationId: string, before: State, decided: Decided, state: Conversation, now: number): Append {
+  const outbox = decided.steps.flatMap(({ event, after }) =>
+    react(event, after).map((effect: Effect, ordinal) => ({
+      ordinal,
+      seq: after.version,
+      party: partyOf(effect.to),
+      epoch: after.epoch,
+      effect,
+    })),
+  );
+  const named = decided.own.filter((own) => own.channelActivityId !== undefined && own.step !== undefined);
+  return {
+    conversationId,
+    expectedVersion: before.version,
+    events: decided.steps.map(({ event }) => event),
+    state,
+    claims: claimsOf(before, state, now, decided.force),
+    outbox,
+    ...(named.length === 0
+      ? {}
+      : { channelActivityIds: Object.fromEntries(named.map((own) => [own.step as number, own.channelActivityId as string])) }),
+  };
+}
+
+/** What the change of holder means for capacities: given back first, so that a hand-over in one commit fits. */
+function claimsOf(before: State, after: State, at: number, force: boolean): Claim[] {
+  const was = loadsOf(before);
+  const is = loadsOf(after);
+  const claims: Claim[] = [];
+  for (const agent of new Set([...Object.keys(was), ...Object.keys(is)])) {
+    const delta = (is[agent] ?? 0) - (was[agent] ?? 0);
+    if (delta !== 0) claims.push({ agent, delta, at, ...(force && delta > 0 ? { force: true } : {}) });
+  }
+  return claims.sort((a, b) => a.delta - b.delta);
+}
+
+function rowsOf(append: Append, now: number): OutboxRow[] {
+  return append.outbox.map((row) => ({
+    ...row,
+    id: `${append.conversationId}/${row.seq}/${row.ordinal}`,
+    conversationId: append.conversationId,
+    attempts: 0,
+    dueAt: now,
+  }));
+}

@@ -1,0 +1,76 @@
+// Fires deadlines: sleeps until the next one, asks the store what is due, and sends each conversation its tick.
+
+import type { Hub } from './hub.js';
+
+const BATCH = 500;
+/** setTimeout's own limit is 2^31 ms; also the net under a clock that was set. */
+const LONGEST_SLEEP_MS = 60_000;
+
+export class Ticker {
+  #timer: NodeJS.Timeout | undefined;
+  #nextAt = Infinity;
+  #firing: Promise<void> | undefined;
+  #started = false;
+
+  constructor(private readonly hub: Hub) {}
+
+  async start(): Promise<void> {
+    this.#started = true;
+    await this.fire();
+  }
+
+  stop(): void {
+    this.#started = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** A commit set a deadline: wake up earlier if it comes before the one slept for. */
+  expect(dueAt: number | undefined): void {
+    if (dueAt !== undefined && dueAt < this.#nextAt) this.#sleepUntil(dueAt);
+  }
+
+  async fire(): Promise<void> {
+    while (this.#firing !== undefined) await this.#firing;
+    this.#firing = this.#fire().finally(() => (this.#firing = undefined));
+    await this.#firing;
+  }
+
+  async #fire(): Promise<void> {
+    const { hub } = this;
+    const stuck = new Set<string>();
+    for (;;) {
+      const now = hub.clock.now();
+      const due = (await hub.store.due(now, BATCH + stuck.size)).filter((id) => !stuck.has(id));
+      if (due.length === 0) break;
+      await Promise.all(
+        due.map(async (id) => {
+          try {
+            const { repeated } = await hub.handle(id, { type: 'tick' });
+            if (repeated) stuck.add(id);
+          } catch (error) {
+            // Left for the next wake-up; the overdue list shows it meanwhile.
+            stuck.add(id);
+            hub.log.error({ err: error, conversation: id }, 'a deadline could not be carried out');
+          }
+        }),
+      );
+    }
+    hub.people.expire(hub.clock.now());
+    this.#nextAt = Infinity;
+    this.#sleepUntil((await hub.store.nextDueAt()) ?? Infinity);
+  }
+
+  #sleepUntil(at: number): void {
+    if (!this.#started) return;
+    this.#nextAt = at;
+    clearTimeout(this.#timer);
+    const ms = Math.min(LONGEST_SLEEP_MS, Math.max(1, at - this.hub.clock.now()));
+    this.#timer = setTimeout(() => {
+      this.fire().catch((error: unknown) => {
+        this.hub.log.error({ err: error }, 'the store did not say what is due; trying again');
+        this.#sleepUntil(this.hub.clock.now() + 1_000);
+      });
+    }, ms);
+    this.#timer.unref();
+  }
+}
