@@ -1,0 +1,232 @@
+// What one reader sees of a log entry: the customer, a person's chat pane, or an export for staff.
+
+import { activityId, seqOf, type Activity, type ChannelAccount } from './activity.js';
+import { isObject } from './context.js';
+import type { ConversationEvent, Entry, Party } from './conversation.js';
+import { inert, offeredChoices } from './inert.js';
+
+/**
+ * `customer` reads what everyone may read, `staff` all of it. `{agent}` is that person's chat pane: all of it with the
+ * roles turned round, so that a chat client shows the person's own entries as its user's and everybody else's as a bot's.
+ */
+export type Viewer = 'customer' | 'staff' | { readonly agent: string };
+
+export interface Reader {
+  readonly viewer: Viewer;
+  /** Display names, from the directory in force; undefined for an unknown party. */
+  readonly nameOf: (party: Party) => string | undefined;
+  /**
+   * The entry an edit or a deletion is about. With it the new content keeps the original's sender and time, which is how
+   * chat clients keep it in its place; without it the time is that of the edit.
+   */
+  readonly original?: (seq: number) => Entry | undefined;
+}
+
+/** What the hub adds to an activity's channelData under `handoff`; nobody else's field of that name gets through. */
+export interface HandoffMark {
+  audience?: 'staff';
+  kind?: string;
+  /** Titles of buttons and suggestions the customer had, for a reader who must not press them. */
+  choices?: string[];
+  [field: string]: unknown;
+}
+
+/** Types that are no part of what people read: membership, invokes, what is only shown at once and never kept. */
+const NEVER_SHOWN = new Set([
+  'conversationUpdate',
+  'contactRelationUpdate',
+  'installationUpdate',
+  'invoke',
+  'invokeResponse',
+  'typing',
+  'trace',
+  'handoff',
+]);
+
+/**
+ * The activity `reader` knows this entry by, or undefined when the entry shows that reader nothing. An edit comes as the
+ * edited activity's id with the new content; a deletion as that id with no content left.
+ */
+export function projectActivity(entry: Entry, reader: Reader): Activity | undefined {
+  const { event } = entry;
+  if (reader.viewer === 'customer' && event.audience !== 'everyone') return undefined;
+  switch (event.type) {
+    case 'edited':
+    case 'deleted': {
+      const original = reader.original?.(event.target);
+      // A staff-only entry stays one: nothing about it reaches the customer, whatever the later entry says.
+      if (original !== undefined && projectActivity(original, reader) === undefined) return undefined;
+      const shown = original ?? entry;
+      if (event.type === 'deleted') return deletedActivity(entry.conversationId, event.target, shown, reader);
+      const activity = contentOf(event);
+      return activity && addressed(entry.conversationId, event.target, activity, shown, reader);
+    }
+    default: {
+      // Every other entry shows what its body says, if it says anything.
+      const activity = contentOf(event);
+      return activity && addressed(entry.conversationId, entry.seq, activity, entry, reader);
+    }
+  }
+}
+
+/** One activity of a full reading, in its original place and with its latest content. */
+export interface ReadActivity {
+  readonly seq: number;
+  readonly entry: Entry;
+  readonly activity: Activity;
+  readonly edited: boolean;
+}
+
+/**
+ * Reads a stretch of the log at once: edits are applied to what is in the stretch, deleted activities are left out. An
+ * edit or deletion of something before the stretch comes at its own place, for a reader who already has the original.
+ */
+export function readActivities(entries: Iterable<Entry>, reader: Reader): ReadActivity[] {
+  const bySeq = new Map<number, Entry>();
+  const read = new Map<number, ReadActivity>();
+  const original = (seq: number): Entry | undefined => bySeq.get(seq) ?? reader.original?.(seq);
+  for (const entry of entries) {
+    bySeq.set(entry.seq, entry);
+    const { event } = entry;
+    const activity = projectActivity(entry, { ...reader, original });
+    if (activity === undefined) continue;
+    if (event.type !== 'edited' && event.type !== 'deleted') {
+      read.set(entry.seq, { seq: entry.seq, entry, activity, edited: false });
+      continue;
+    }
+    const target = bySeq.get(event.target);
+    if (target === undefined) {
+      read.set(entry.seq, { seq: entry.seq, entry, activity, edited: event.type === 'edited' });
+    } else if (event.type === 'deleted') {
+      read.delete(event.target);
+    } else if (read.has(event.target)) {
+      read.set(event.target, { seq: event.target, entry: target, activity, edited: true });
+    }
+  }
+  return [...read.values()];
+}
+
+function contentOf(event: ConversationEvent): Activity | undefined {
+  const { body } = event;
+  if (body === undefined) return undefined;
+  if (event.type === 'noted') {
+    // Traces are for the log's readers; in a chat they would be noise.
+    if (event.kind === 'trace') return undefined;
+    const text = body.note ?? body.summary;
+    return body.activity ?? (text === undefined ? undefined : { type: 'message', text });
+  }
+  const { activity } = body;
+  return activity === undefined || NEVER_SHOWN.has(activity.type) ? undefined : activity;
+}
+
+function addressed(conversationId: string, seq: number, activity: Activity, shown: Entry, reader: Reader): Activity {
+  const { event } = shown;
+  const { serviceUrl: _url, recipient: _recipient, replyToId, callerId: _caller, ...content } = activity;
+  const reply = visibleReply(conversationId, seq, replyToId, event, reader.viewer);
+  const projected: Activity = {
+    ...content,
+    id: activityId(conversationId, seq),
+    timestamp: new Date(event.at).toISOString(),
+    conversation: { id: conversationId },
+    from: senderOf(event, activity, reader),
+    ...(reply !== undefined && { replyToId: reply }),
+  };
+  const marked = withMark(projected, markOf(event, activity, reader.viewer));
+  return typeof reader.viewer === 'object' ? forPane(marked, event, reader.viewer.agent) : marked;
+}
+
+/**
+ * Chat clients hold an activity back until the one it replies to is there, so a customer's reader only gets replies to
+ * entries of the same conversation that a turn was about; what the hub itself told a bot has no such entry.
+ */
+function visibleReply(
+  conversationId: string,
+  seq: number,
+  replyToId: string | undefined,
+  event: ConversationEvent,
+  viewer: Viewer,
+): string | undefined {
+  const target = seqOf(conversationId, replyToId);
+  if (target === undefined || target >= seq) return undefined;
+  if (viewer !== 'customer' || event.by.role === 'customer') return replyToId;
+  return event.type === 'said' && event.answers === target ? replyToId : undefined;
+}
+
+function senderOf(event: ConversationEvent, activity: Activity, reader: Reader): ChannelAccount {
+  const { by } = event;
+  const own = typeof activity.from?.name === 'string' && activity.from.name !== '' ? activity.from.name : undefined;
+  // Customers say their own name; everybody else's comes from the directory, whatever the activity claims.
+  const name = by.role === 'customer' ? (own ?? reader.nameOf(by)) : (reader.nameOf(by) ?? own ?? by.id);
+  const role = roleFor(by, reader.viewer);
+  return { id: by.id, ...(name !== undefined && { name }), role };
+}
+
+function roleFor(by: Party, viewer: Viewer): 'user' | 'bot' {
+  if (typeof viewer === 'object') return by.id === viewer.agent && isStaff(by) ? 'user' : 'bot';
+  return by.role === 'customer' ? 'user' : 'bot';
+}
+
+function isStaff(by: Party): boolean {
+  return by.role === 'agent' || by.role === 'supervisor';
+}
+
+function markOf(event: ConversationEvent, activity: Activity, viewer: Viewer): HandoffMark | undefined {
+  const told =
+    event.by.role === 'system' && isObject(activity.channelData) ? activity.channelData['handoff'] : undefined;
+  const mark: HandoffMark = isObject(told) ? { ...told } : {};
+  if (event.audience === 'staff') {
+    mark.audience = 'staff';
+    mark.kind = event.type === 'noted' ? event.kind : event.type === 'drafted' ? 'draft' : (mark.kind ?? 'note');
+  }
+  if (typeof viewer === 'object') {
+    const choices = offeredChoices(activity);
+    if (choices.length > 0) mark.choices = choices;
+  }
+  return Object.keys(mark).length > 0 ? mark : undefined;
+}
+
+/** Sets the hub's own field of channelData and takes away anybody else's of that name; the sender's other fields stay. */
+function withMark(activity: Activity, mark: HandoffMark | undefined): Activity {
+  const { channelData } = activity;
+  if (mark === undefined) {
+    if (!isObject(channelData) || !Object.hasOwn(channelData, 'handoff')) return activity;
+    const { handoff: _claimed, ...rest } = channelData;
+    return { ...activity, channelData: rest };
+  }
+  const own = isObject(channelData)
+    ? channelData
+    : channelData === undefined || channelData === null
+      ? {}
+      : { value: channelData };
+  return { ...activity, channelData: { ...own, handoff: mark } };
+}
+
+/** In a person's chat pane nothing that was meant for the customer can be pressed, and what the customer pressed is shown. */
+function forPane(activity: Activity, event: ConversationEvent, agent: string): Activity {
+  if (event.by.id === agent && isStaff(event.by)) return activity;
+  return inert(event.by.role === 'customer' ? spelledOut(activity) : activity);
+}
+
+/** A pressed card button arrives as a value without text, which chat clients hide from the one who pressed it. */
+function spelledOut(activity: Activity): Activity {
+  const { channelData } = activity;
+  if (activity.type !== 'message' || !isObject(channelData)) return withValueText(activity);
+  const { postBack: _postBack, messageBack, ...rest } = channelData;
+  const said =
+    isObject(messageBack) && typeof messageBack['displayText'] === 'string' ? messageBack['displayText'] : undefined;
+  return withValueText({ ...activity, channelData: rest, ...(said !== undefined && !activity.text && { text: said }) });
+}
+
+function withValueText(activity: Activity): Activity {
+  const hasContent = Boolean(activity.text) || (Array.isArray(activity.attachments) && activity.attachments.length > 0);
+  if (activity.type !== 'message' || hasContent || activity.value === undefined || activity.value === null)
+    return activity;
+  const { value } = activity;
+  return { ...activity, text: typeof value === 'string' ? value : JSON.stringify(value) };
+}
+
+/** Chat clients replace an activity by id and show nothing of a message without text and attachments. */
+function deletedActivity(conversationId: string, target: number, shown: Entry, reader: Reader): Activity {
+  const gone = addressed(conversationId, target, { type: 'message', text: '' }, shown, reader);
+  return withMark(gone, { ...(shown.event.audience === 'staff' && { audience: 'staff' as const }), kind: 'deleted' });
+}
