@@ -1,0 +1,308 @@
+// restify, once: routes with typed requests, body limits, request ids, errors as JSON. Nothing else imports restify.
+
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex, Readable } from 'node:stream';
+import restify from 'restify';
+import { BadRequest, toHttpError } from './errors.js';
+import type { Log } from './hub/ports.js';
+
+export interface HttpOptions {
+  log: Log;
+  /** Public origin without a trailing slash; the Host header is never trusted for links. */
+  publicUrl?: string;
+  /** Believe X-Forwarded-For and X-Forwarded-Proto of the proxy in front. */
+  trustProxy?: boolean;
+}
+
+export interface HttpRequest {
+  readonly id: string;
+  readonly method: string;
+  /** Path with its parameters decoded. */
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  header(name: string): string | undefined;
+  /** The client's address (of the proxy's client, when proxies are trusted). */
+  readonly ip: string;
+  /** Bytes of the body. @throws BadRequest 413 over the limit. */
+  bytes(limitBytes?: number): Promise<Buffer>;
+  /** The body as JSON; undefined when it is empty. @throws BadRequest 400 when it is not JSON. */
+  json(limitBytes?: number): Promise<unknown>;
+  readonly raw: IncomingMessage;
+}
+
+export interface HttpResponse {
+  status?: number;
+  headers?: Record<string, string | string[]>;
+  /** Objects go out as JSON; undefined means an empty body. */
+  body?: unknown;
+}
+
+export type Handler = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse;
+export type UpgradeHandler = (request: HttpRequest, socket: Duplex, head: Buffer) => Promise<void> | void;
+
+/** What all routes under one prefix have in common. */
+export interface Area {
+  /** Sent with every answer, errors too (CORS). */
+  headers?(request: HttpRequest): Record<string, string>;
+}
+
+type Method = 'get' | 'head' | 'post' | 'put' | 'del' | 'opts' | 'patch';
+
+/** 256 KiB: the Bot Framework connector's own limit for an activity. */
+export const BODY_LIMIT_BYTES = 262_144;
+
+export class HttpServer {
+  readonly #server: restify.Server;
+  readonly #areas: { prefix: string; area: Area }[] = [];
+  readonly #upgrades: { path: RegExp; names: string[]; handler: UpgradeHandler }[] = [];
+  readonly #sockets = new Set<Duplex>();
+  #fallback: Handler | undefined;
+
+  constructor(private readonly options: HttpOptions) {
+    this.#server = restify.createServer({
+      name: 'botframework-handoff',
+      // restify's own logger is not ours; requests are logged where they are handled.
+      ignoreTrailingSlash: true,
+      // Ids in paths hold `|`, percent-encoded or not.
+      maxParamLength: 2_048,
+    } as restify.ServerOptions);
+    this.node.keepAliveTimeout = 65_000;
+    this.node.on('connection', (socket: Duplex) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    this.node.on('upgrade', (raw: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(raw, socket, head));
+    // What no other route matches: pages, preflights, and 404.
+    for (const method of ['get', 'head', 'post', 'put', 'del', 'patch', 'opts'] as const)
+      this.#route(method, '/*', (request) => {
+        if (request.method === 'OPTIONS') return { status: 204 };
+        return (this.#fallback ?? notFound)(request);
+      });
+  }
+
+  /** Node's own server, for what must see it whole (the SDK's adapters). */
+  get node(): Server {
+    return this.#server.server as Server;
+  }
+
+  area(prefix: string, area: Area): void {
+    this.#areas.push({ prefix, area });
+  }
+
+  get(path: string, handler: Handler): void {
+    this.#route('get', path, handler);
+  }
+  post(path: string, handler: Handler): void {
+    this.#route('post', path, handler);
+  }
+  put(path: string, handler: Handler): void {
+    this.#route('put', path, handler);
+  }
+  delete(path: string, handler: Handler): void {
+    this.#route('del', path, handler);
+  }
+
+  /** What no other route matches: the pages. */
+  otherwise(handler: Handler): void {
+    this.#fallback = handler;
+  }
+
+  /** WebSocket upgrades; parameters as in routes (`/v3/directline/conversations/:id/stream`). */
+  upgrade(path: string, handler: UpgradeHandler): void {
+    const names = [...path.matchAll(/:(\w+)/g)].map((match) => match[1] as string);
+    this.#upgrades.push({ path: new RegExp(`^${path.replace(/:\w+/g, '([^/]+)')}$`), names, handler });
+  }
+
+  /** Raw route for a handler that answers by itself (the SDK's adapters want restify's own request and response). */
+  postRaw(path: string, handler: (request: restify.Request, response: restify.Response) => Promise<void>): void {
+    this.#server.post(path, (request: restify.Request, response: restify.Response, next: restify.Next) => {
+      handler(request, response).then(
+        () => next(false),
+        (error: unknown) => {
+          this.#fail(request, response, error, {});
+          next(false);
+        },
+      );
+    });
+  }
+
+  /** @returns the URL it listens on. */
+  async listen(port: number, host?: string): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      this.node.once('error', reject);
+      const listening = () => {
+        this.node.off('error', reject);
+        resolve();
+      };
+      if (host === undefined) this.#server.listen(port, listening);
+      else this.#server.listen(port, host, listening);
+    });
+    return `http://localhost:${(this.node.address() as AddressInfo).port}`;
+  }
+
+  /** Stops listening, lets running answers finish for `graceMs`, then cuts what is left. Idempotent. */
+  async close(graceMs = 2_000): Promise<void> {
+    if (!this.node.listening) return;
+    const closed = new Promise<void>((resolve) => this.node.close(() => resolve()));
+    this.node.closeIdleConnections();
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #route(method: Method, path: string, handler: Handler): void {
+    this.#server[method](path, (raw: restify.Request, response: restify.Response, next: restify.Next) => {
+      this.#answer(raw, response, handler, (raw.params ?? {}) as Record<string, string>).then(
+        () => next(false),
+        () => next(false),
+      );
+    });
+  }
+
+  async #answer(
+    raw: IncomingMessage,
+    response: ServerResponse,
+    handler: Handler,
+    params: Record<string, string>,
+  ): Promise<void> {
+    const request = new Incoming(raw, params, this.options);
+    const headers = this.#areaHeaders(request);
+    try {
+      const answer = await handler(request);
+      write(response, { ...answer, headers: { 'x-request-id': request.id, ...headers, ...answer.headers } });
+    } catch (error) {
+      this.#fail(raw, response, error, headers, request.id);
+    }
+  }
+
+  #fail(raw: IncomingMessage, response: ServerResponse, error: unknown, headers: Record<string, string>, id: string = randomUUID()): void {
+    const { status, body } = toHttpError(error);
+    if (status >= 500) this.options.log.error({ err: error, request: id, path: raw.url?.split('?')[0], status }, 'a request failed');
+    if (response.headersSent) return void response.end();
+    // The rest of a body that was not read would be taken for the next request.
+    const unread: Record<string, string> = raw.readableEnded ? {} : { connection: 'close' };
+    write(response, { status, body, headers: { 'x-request-id': id, ...headers, ...unread } });
+  }
+
+  #areaHeaders(request: HttpRequest): Record<string, string> {
+    return Object.assign({}, ...this.#areas.filter(({ prefix }) => request.path.startsWith(prefix)).map(({ area }) => area.headers?.(request) ?? {})) as Record<string, string>;
+  }
+
+  async #upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    const path = (raw.url ?? '/').split('?')[0] as string;
+    for (const upgrade of this.#upgrades) {
+      const found = upgrade.path.exec(path);
+      if (found === null) continue;
+      const params = Object.fromEntries(upgrade.names.map((name, index) => [name, decode(found[index + 1] as string)]));
+      try {
+        await upgrade.handler(new Incoming(raw, params, this.options), socket, head);
+      } catch (error) {
+        const { status, body } = toHttpError(error);
+        if (status >= 500) this.options.log.error({ err: error, path }, 'a socket could not be opened');
+        refuse(socket, status, body);
+      }
+      return;
+    }
+    refuse(socket, 404, { error: { code: 'NotFound', message: 'There is no socket here.' } });
+  }
+}
+
+class Incoming implements HttpRequest {
+  readonly id = randomUUID();
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+
+  constructor(
+    readonly raw: IncomingMessage,
+    readonly params: Readonly<Record<string, string>>,
+    private readonly options: HttpOptions,
+  ) {
+    const [path, query] = split(raw.url ?? '/');
+    this.method = raw.method ?? 'GET';
+    this.path = path;
+    this.query = new URLSearchParams(query);
+  }
+
+  header(name: string): string | undefined {
+    const value = this.raw.headers[name.toLowerCase()];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
+  get ip(): string {
+    // The last hop is the one our own proxy saw.
+    const forwarded = this.options.trustProxy === true ? this.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
+    return forwarded !== undefined && forwarded !== '' ? forwarded : (this.raw.socket.remoteAddress ?? '');
+  }
+
+  async bytes(limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {
+    const tooLarge = () =>
+      new BadRequest(413, 'RequestTooLarge', `The body may have ${limitBytes} bytes. Send less, or send files as an upload.`);
+    if (Number(this.header('content-length') ?? 0) > limitBytes) throw tooLarge();
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.raw as Readable) {
+      size += (chunk as Buffer).length;
+      if (size > limitBytes) throw tooLarge();
+      chunks.push(chunk as Buffer);
+    }
+    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
+  }
+
+  async json(limitBytes?: number): Promise<unknown> {
+    const bytes = await this.bytes(limitBytes);
+    if (bytes.length === 0) return undefined;
+    try {
+      return JSON.parse(bytes.toString('utf8')) as unknown;
+    } catch (cause) {
+      throw new BadRequest(400, 'BadSyntax', 'The body is not valid JSON. Send one JSON object, encoded as UTF-8.', {}, { cause });
+    }
+  }
+}
+
+function write(response: ServerResponse, { status = 200, headers = {}, body }: HttpResponse): void {
+  if (response.writableEnded || response.destroyed) return;
+  const [type, bytes] =
+    body === undefined
+      ? [undefined, undefined]
+      : Buffer.isBuffer(body) || typeof body === 'string'
+        ? [undefined, Buffer.from(body as Buffer)]
+        : ['application/json; charset=utf-8', Buffer.from(JSON.stringify(body))];
+  response.statusCode = status;
+  response.setHeader('x-content-type-options', 'nosniff');
+  if (type !== undefined) response.setHeader('content-type', type);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader('content-length', bytes?.length ?? 0);
+  if (response.req.method === 'HEAD' || bytes === undefined) response.end();
+  else response.end(bytes);
+}
+
+function refuse(socket: Duplex, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+}
+
+function notFound(request: HttpRequest): never {
+  throw new BadRequest(404, 'NotFound', `There is nothing at ${request.path}.`);
+}
+
+function split(url: string): [path: string, query: string] {
+  const at = url.indexOf('?');
+  return at < 0 ? [decode(url), ''] : [decode(url.slice(0, at)), url.slice(at + 1)];
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
