@@ -30,13 +30,14 @@ export interface Store {
   /**
    * Appends entries to one conversation, all or nothing, and resolves only when they are on disk. Calls are gathered
    * into one flush. The caller decided on `expectedVersion`; somebody else's newer row comes back as a conflict.
+   * The bodies that an `erased` event names go in the same commit, with what the outbox owes of them and their attachments.
    * @throws StoreUnavailable when nothing was written (disk full, closed).
    */
   append(request: Append): Promise<Appended>;
   conversation(conversationId: string): Promise<Conversation | undefined>;
   /** Entries with seq > after, in order, at most `limit`. */
   entries(conversationId: string, after: number, limit: number): Promise<Entry[]>;
-  /** seq of the entry with this client key, or with this channel activity id. */
+  /** The entry with this client key, or the latest with this channel activity id. */
   findEntry(conversationId: string, by: { key: string } | { channelActivityId: string }): Promise<Entry | undefined>;
   /** The conversation of a foreign channel's key that is not closed. */
   findOpen(channelKey: string): Promise<string | undefined>;
@@ -115,14 +116,17 @@ export type Appended =
   | { outcome: 'done'; entries: Entry[] }
   /** Somebody else appended first; `current` is what they left. */
   | { outcome: 'conflict'; current: Conversation | undefined }
-  /** An event's key is already in the log. */
+  /** An event's key is already in the log: the same thing arrived twice. Told before a conflict, so that a retry is not decided anew. */
   | { outcome: 'duplicate'; key: string; entry: Entry }
+  /** A new conversation's channel key belongs to another one that is not closed: two first messages arrived at once. */
+  | { outcome: 'channelTaken'; conversationId: string }
   /** The agent has no room: `load + delta > capacity`. */
   | { outcome: 'noCapacity'; agent: string };
 
 export interface ConversationFilter {
   phases?: readonly Phase[];
   queues?: readonly string[];
+  /** Held by, in wrap-up with, or offered to this person. */
   agent?: string;
   customer?: string;
 }
@@ -139,6 +143,7 @@ export interface OutboxRow {
   epoch: number;
   effect: Effect;
   attempts: number;
+  /** Not before; at first the time of the entry. */
   dueAt: number;
 }
 
@@ -184,6 +189,7 @@ export interface StoredAttachment {
 
 export interface StoreCounts {
   byPhase: Record<string, number>;
+  /** Conversations queued or offered. */
   queues: { queue: string; length: number; oldestWaitingSince: number }[];
   outboxDepth: number;
 }
