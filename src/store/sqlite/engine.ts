@@ -1,0 +1,48 @@
+// The node:sqlite API, from Node itself where it has it (22.13 and later), else from a package with the same API.
+
+import { isBuiltin } from 'node:module';
+
+export interface Database {
+  exec(text: string): void;
+  prepare(text: string): Statement;
+  close(): void;
+  readonly isOpen: boolean;
+  readonly isTransaction: boolean;
+}
+
+export type Bound = string | number | null | Uint8Array;
+
+export interface Statement {
+  run(...values: Bound[]): { changes: number | bigint };
+  get(...values: Bound[]): unknown;
+  all(...values: Bound[]): unknown[];
+}
+
+interface SqliteModule {
+  DatabaseSync: new (path: string, options?: { readOnly?: boolean }) => Database;
+}
+
+/** Loaded when a store is opened, never on import: who keeps the record elsewhere needs no SQLite. */
+export async function loadSqlite(): Promise<SqliteModule> {
+  const name: string = isBuiltin('node:sqlite') ? 'node:sqlite' : '@photostructure/sqlite';
+  return (await import(name)) as SqliteModule;
+}
+
+/** SQLite's primary result codes that a store meets. */
+export const CODE = {
+  busy: 5,
+  noMemory: 7,
+  readOnly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  protocol: 15,
+  notADatabase: 26,
+} as const;
+
+/** SQLite's primary result code of an error, if SQLite threw it. */
+export function codeOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}

@@ -1,0 +1,173 @@
+// The data directory: made if absent, refused where a database cannot live, and held by one process at a time.
+
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { ConfigError } from '../../errors.js';
+import { CODE, codeOf, type Database } from './engine.js';
+
+export const databaseFile = (directory: string): string => join(directory, 'handoff.db');
+const lockFile = (directory: string): string => join(directory, 'lock.db');
+
+/** What the operating system says about the file system of a directory. */
+export interface FileSystem {
+  /** `f_type` of statfs on Linux. */
+  magic: number | undefined;
+  /** Its name in the mount table, e.g. `ext4`, `fuse.blobfuse2`. */
+  name: string | undefined;
+}
+
+const NETWORK_MAGIC: Readonly<Record<number, string>> = {
+  0x6969: 'NFS',
+  0x517b: 'SMB',
+  0xff534d42: 'SMB (CIFS)',
+  0xfe534d42: 'SMB 2',
+  0x564c: 'NetWare (NCP)',
+  0x5346414f: 'AFS',
+  0x6b414653: 'AFS',
+  0x73757245: 'Coda',
+  0x00c36400: 'Ceph',
+  0x0bd00bd0: 'Lustre',
+  0x47504653: 'GPFS',
+  0x19830326: 'BeeGFS',
+  0xaad7aaea: 'Panasas',
+  0x7461636f: 'OCFS2',
+  0x01161970: 'GFS2',
+};
+
+const FUSE_MAGIC = 0x65735546;
+
+/** FUSE carries local file systems as well (ntfs-3g, fuse-overlayfs of rootless containers): only these are far away. */
+const NETWORK_FUSE =
+  /^(?:fuse\.)?(?:azure|blobfuse2?|s3fs|goofys|mountpoint-s3|gcsfuse|sshfs|rclone|davfs2?|webdav|glusterfs|ceph|ceph-fuse|cephfs|juicefs|seaweedfs|smbnetfs|curlftpfs|moosefs|mfs|lizardfs|objectivefs|cvmfs2?|dropbox|google-drive-ocamlfuse)$/i;
+
+/** The kind of network file system, or undefined for a local one. 9p is local: it is how virtual machines see their own disk. */
+export function networkFileSystem({ magic, name }: FileSystem): string | undefined {
+  const known = magic === undefined ? undefined : NETWORK_MAGIC[magic];
+  if (known !== undefined) return known;
+  if (magic === FUSE_MAGIC && name !== undefined && NETWORK_FUSE.test(name)) return name;
+  return undefined;
+}
+
+export function fileSystemOf(directory: string): FileSystem {
+  if (process.platform === 'win32')
+    return { magic: directory.startsWith('\\\\') ? 0x517b : undefined, name: undefined };
+  // Elsewhere than on Linux the numbers mean something else.
+  if (process.platform !== 'linux') return { magic: undefined, name: undefined };
+  return { magic: Number(statfsSync(directory).type) >>> 0, name: mountedAs(directory) };
+}
+
+function mountedAs(directory: string): string | undefined {
+  let mounts: string;
+  try {
+    mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return undefined;
+  }
+  const path = realpathSync(directory);
+  let best: { point: string; type: string } | undefined;
+  for (const line of mounts.split('\n')) {
+    const [before, after] = line.split(' - ');
+    // Spaces in a mount point are written as \040.
+    const point = before
+      ?.split(' ')[4]
+      ?.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+    const type = after?.split(' ')[0];
+    if (point === undefined || type === undefined) continue;
+    const holds = path === point || path.startsWith(point.endsWith('/') ? point : `${point}/`);
+    // Of two mounts on one point the later one is on top.
+    if (holds && (best === undefined || point.length >= best.point.length)) best = { point, type };
+  }
+  return best?.type;
+}
+
+/**
+ * The directory and its files exist, only the owner can read them, and it is a place where a database can live.
+ * @returns the absolute path.
+ * @throws ConfigError with the cure.
+ */
+export function preparePlace(wanted: string, look: (directory: string) => FileSystem = fileSystemOf): string {
+  const directory = resolve(wanted);
+  try {
+    refuseNetwork(directory, look(nearestExisting(directory)));
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    refuseNetwork(directory, look(directory));
+    for (const file of [lockFile(directory), databaseFile(directory)]) makePrivate(file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(
+      [
+        `The data directory ${directory} cannot be written (${error instanceof Error ? error.message : String(error)}).` +
+          ' Give the account that runs this program the right to write there, or choose another place with --data.',
+      ],
+      { cause: error },
+    );
+  }
+  return directory;
+}
+
+/** For reading beside a running server: nothing is made. @throws ConfigError when there is no record to read. */
+export function findPlace(wanted: string): string {
+  const directory = resolve(wanted);
+  if (!existsSync(databaseFile(directory))) throw noRecord(directory);
+  return directory;
+}
+
+export function noRecord(directory: string): ConfigError {
+  return new ConfigError([
+    `There is no record in the data directory ${directory}. Name the directory of the server with --data, or start it once.`,
+  ]);
+}
+
+function refuseNetwork(directory: string, fileSystem: FileSystem): void {
+  const kind = networkFileSystem(fileSystem);
+  if (kind === undefined) return;
+  throw new ConfigError([
+    `The data directory ${directory} is on a network file system (${kind}), where SQLite's locks do not protect the data.` +
+      ' Set DATABASE_URL to keep the record in PostgreSQL, or choose a directory on a local disk with --data.',
+  ]);
+}
+
+function nearestExisting(directory: string): string {
+  for (let path = directory; ; path = dirname(path)) {
+    try {
+      return realpathSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || path === dirname(path)) throw error;
+    }
+  }
+}
+
+/**
+ * Creates a file that only its owner can read; SQLite gives its companion files the same mode. It is never opened when
+ * it exists: closing it again would drop the locks that another store in this process holds on it (POSIX).
+ */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    chmodSync(file, 0o600);
+  }
+}
+
+/**
+ * Held until closed, or until the process is gone, however it went: the kernel keeps the lock, not the file.
+ * @throws ConfigError when another process, or another store of this one, holds the directory.
+ */
+export function holdLock(DatabaseSync: new (path: string) => Database, directory: string): Database {
+  const lock = new DatabaseSync(lockFile(directory));
+  try {
+    lock.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (codeOf(error) !== CODE.busy) throw error;
+    throw new ConfigError(
+      [
+        `The data directory ${directory} is in use by another running process.` +
+          ' Stop that one first, or give this one a directory of its own with --data.',
+      ],
+      { cause: error },
+    );
+  }
+}

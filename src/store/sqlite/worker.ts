@@ -1,0 +1,122 @@
+// A thread of the embedded store: the writer (one, it holds the lock of the directory) or the reader.
+
+import { isMainThread, parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
+import type { Answer, Call, Message, Order, ThreadSettings } from './calls.js';
+import { loadSqlite, type Database } from './engine.js';
+import { diskFault, faultOf } from './faults.js';
+import { databaseFile, holdLock, noRecord } from './place.js';
+import { checkSchema, migrate, pragma, prepareForReading, prepareForWriting } from './schema.js';
+import { Reader } from './reader.js';
+import { Writer } from './writer.js';
+
+/** Calls in one transaction: bounds how long the first of them waits for the last. */
+const MAX_FLUSH = 2_000;
+
+interface Thread {
+  run(calls: readonly Call[]): Answer[];
+  close(): void;
+}
+
+async function openWriter({ directory, maxPages }: ThreadSettings): Promise<Thread> {
+  const { DatabaseSync } = await loadSqlite();
+  const lock = holdLock(DatabaseSync, directory);
+  const file = databaseFile(directory);
+  const open = (): { db: Database; writer: Writer } => {
+    const db = new DatabaseSync(file);
+    try {
+      checkSchema(db, file);
+      prepareForWriting(db, file);
+      if (maxPages !== undefined) pragma(db, `max_page_count = ${maxPages}`);
+      migrate(db, file);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+    return { db, writer: new Writer(db, directory) };
+  };
+  let current: ReturnType<typeof open> | undefined;
+  try {
+    current = open();
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return {
+    run(calls) {
+      try {
+        current ??= open();
+      } catch (error) {
+        const fault = diskFault(error, directory) ?? faultOf(error, directory);
+        return calls.map(({ id }) => ({ id, fault }));
+      }
+      const answers = current.writer.flush(calls);
+      if (current.writer.isSuspect) {
+        // A connection that saw its file fail keeps nothing: the next flush begins with a fresh one.
+        current.db.close();
+        current = undefined;
+      }
+      return answers;
+    },
+    close() {
+      if (current !== undefined) {
+        pragma(current.db, 'wal_checkpoint(TRUNCATE)');
+        current.db.close();
+      }
+      lock.close();
+    },
+  };
+}
+
+async function openReader({ directory }: ThreadSettings): Promise<Thread> {
+  const { DatabaseSync } = await loadSqlite();
+  const file = databaseFile(directory);
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    if (checkSchema(db, file) === 0) throw noRecord(directory);
+    prepareForReading(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  const reader = new Reader(db, directory);
+  return { run: (calls) => reader.read(calls), close: () => db.close() };
+}
+
+async function serve(port: MessagePort, settings: ThreadSettings): Promise<void> {
+  const tell = (message: Message) => port.postMessage(message);
+  let thread: Thread;
+  try {
+    thread = settings.role === 'writer' ? await openWriter(settings) : await openReader(settings);
+  } catch (error) {
+    tell({ type: 'refused', fault: faultOf(error, settings.directory) });
+    return;
+  }
+  const queue: Call[] = [];
+  let closing = false;
+  const take = (order: Order) => {
+    if (order.type === 'calls') queue.push(...order.calls);
+    else closing = true;
+  };
+  port.on('message', (order: Order) => {
+    take(order);
+    do {
+      // Whatever queued while the last flush was on its way to disk goes into the next one.
+      for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
+        take(more.message as Order);
+      }
+      const calls = queue.splice(0, MAX_FLUSH);
+      if (calls.length === 0) break;
+      const startedAt = performance.now();
+      const answers = thread.run(calls);
+      const appends = calls.filter((call) => call.kind === 'append').length;
+      tell({ type: 'answers', answers, ms: performance.now() - startedAt, writes: calls.length, appends });
+    } while (true);
+    if (!closing) return;
+    thread.close();
+    tell({ type: 'closed' });
+    port.close();
+  });
+  tell({ type: 'opened' });
+}
+
+if (!isMainThread && parentPort !== null) void serve(parentPort, workerData as ThreadSettings);
