@@ -73,7 +73,11 @@ export function toHttpError(error: unknown): HttpError {
   if (error instanceof StoreUnavailable)
     return shape(503, error.code, 'The store cannot write right now. Nothing was stored; please send it again.');
   if (error instanceof DeliveryFailed) return shape(502, error.code, error.message);
-  return shape(500, 'ServiceError', 'Something went wrong here. The request id in the x-request-id header finds it in the log.');
+  return shape(
+    500,
+    'ServiceError',
+    'Something went wrong here. The request id in the x-request-id header finds it in the log.',
+  );
 }
 
 const REJECTED_STATUS: Record<Rejected['code'], number> = {

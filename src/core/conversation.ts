@@ -39,7 +39,8 @@ export type Timers = Partial<Record<TimerName, number>>;
 export type TimerPatch = Partial<Record<TimerName, number | null>>;
 
 export type EscalationReason = 'signal' | 'trigger' | 'customer' | 'botUnavailable';
-export type QueuedCause = 'started' | 'escalated' | 'transferred' | 'overflow' | 'agentGone' | 'customerWrote' | 'silent';
+export type QueuedCause =
+  'started' | 'escalated' | 'transferred' | 'overflow' | 'agentGone' | 'customerWrote' | 'silent';
 export type ReturnReason = 'returned' | 'cancelled' | 'failed' | 'transferred';
 export type EndReason = 'agentEnded' | 'customerLeft' | 'customerGone' | 'silent';
 export type CloseReason =

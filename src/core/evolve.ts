@@ -73,7 +73,9 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
       return {
         ...state,
         context: { ...state.context, ...variables },
-        changedWithPeople: withPeople ? [...new Set([...state.changedWithPeople, ...changed])] : state.changedWithPeople,
+        changedWithPeople: withPeople
+          ? [...new Set([...state.changedWithPeople, ...changed])]
+          : state.changedWithPeople,
       };
     }
     case 'botConnected':
@@ -247,7 +249,11 @@ function heard(state: Conversation, event: EventOf<'said'>): Conversation {
 }
 
 /** A new holder: the epoch grows and what bots compute from earlier entries no longer counts. */
-function session<T extends { epoch: number; sessionSeq: number; sessionAt: number }>(state: T, at: number, seq: number): T {
+function session<T extends { epoch: number; sessionSeq: number; sessionAt: number }>(
+  state: T,
+  at: number,
+  seq: number,
+): T {
   return { ...state, epoch: state.epoch + 1, sessionSeq: seq, sessionAt: at };
 }
 
@@ -325,4 +331,3 @@ function withTimers(state: Conversation, before: Timers, patch: TimerPatch | und
   const times = Object.values(timers);
   return { ...state, timers, dueAt: times.length > 0 ? Math.min(...times) : undefined } as Conversation;
 }
-

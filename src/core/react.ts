@@ -61,7 +61,9 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
       ];
     }
     case 'accepted':
-      return after.escalatedBy === undefined ? [] : [{ to: { bot: after.escalatedBy }, send: 'status', state: 'accepted' }];
+      return after.escalatedBy === undefined
+        ? []
+        : [{ to: { bot: after.escalatedBy }, send: 'status', state: 'accepted' }];
     case 'returned': {
       const to = { bot: event.bot };
       const failed = event.reason === 'failed' || event.reason === 'cancelled';

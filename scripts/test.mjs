@@ -1,0 +1,34 @@
+// `npm test`: builds what is stale, compiles the tests, runs mocha. Arguments go to mocha; `test/x.test.ts` names one file.
+// @ts-check
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildIfStale, projectFolder, run, runTool } from './build.mjs';
+
+await buildIfStale();
+await runTool('typescript/bin/tsc', '-p', 'tsconfig.test.json');
+removeOrphans('build');
+
+const args = process.argv
+  .slice(2)
+  .map((arg) => (/^test\/.*\.test\.ts$/.test(arg) ? `build/${arg.replace(/ts$/, 'js')}` : arg));
+const specs = args.some((arg) => arg.startsWith('build/')) ? [] : ['build/test/**/*.test.js'];
+const strict = process.env['CI'] ? ['--forbid-only'] : [];
+process.exitCode = await run(join(projectFolder, 'node_modules/mocha/bin/mocha.js'), ...strict, ...specs, ...args);
+
+/**
+ * Removes compiled files whose source is gone: tsc leaves them, and a deleted test would go on passing.
+ * @param {string} folder a folder below build/
+ */
+function removeOrphans(folder) {
+  for (const name of readdirSync(join(projectFolder, folder))) {
+    const path = join(folder, name);
+    if (statSync(join(projectFolder, path)).isDirectory()) removeOrphans(path);
+    else if (/\.js(\.map)?$/.test(name) && !hasSource(path.slice('build/'.length).replace(/\.js(\.map)?$/, '')))
+      rmSync(join(projectFolder, path));
+  }
+}
+
+/** @param {string} path without its ending */
+function hasSource(path) {
+  return ['.ts', '.tsx'].some((ending) => existsSync(join(projectFolder, path + ending)));
+}
