@@ -1,0 +1,81 @@
+// The real Web Chat on the customer's conversation; a chunk of its own, loaded when the page already stands.
+import ReactWebChat, { createDirectLine, createStore } from 'botframework-webchat';
+import type { ComponentProps, MutableRefObject } from 'react';
+import { useEffect, useMemo } from 'react';
+import { dropEvents, groupBySpeaker } from '../shared/activityMiddlewares.js';
+import type { SeenActivity } from '../shared/handoffActivity.js';
+import { nameSpeakers, showInitials } from './speakers.js';
+import { adaptiveCardsLook, webChatLook } from '../shared/webChatLook.js';
+import type { WidgetToken } from './widgetToken.js';
+
+export type Connection = 'connecting' | 'online' | 'lost' | 'expired';
+
+/** What the page around the chat may do in the customer's name. */
+export interface ChatControls {
+  say(text: string): void;
+  sendEvent(name: string): void;
+}
+
+interface Props {
+  token: WidgetToken;
+  dark: boolean;
+  closed: boolean;
+  controls: MutableRefObject<ChatControls | null>;
+  onActivity(activity: SeenActivity): void;
+  onConnection(connection: Connection): void;
+}
+
+interface StoreAction {
+  type: string;
+  payload?: { activity?: SeenActivity };
+}
+
+type DirectLine = ComponentProps<typeof ReactWebChat>['directLine'];
+
+/** Direct Line's own numbers: 0 uninitialized, 1 connecting, 2 online, 3 expired token, 4 failed to connect, 5 ended. */
+const CONNECTIONS: Record<number, Connection> = { 0: 'connecting', 1: 'connecting', 2: 'online', 3: 'expired', 4: 'expired', 5: 'lost' };
+
+export default function CustomerChat({ token, dark, closed, controls, onActivity, onConnection }: Props) {
+  const store = useMemo(
+    () =>
+      createStore({}, () => (next: (action: StoreAction) => unknown) => (action: StoreAction) => {
+        if (action.type === 'DIRECT_LINE/INCOMING_ACTIVITY' && action.payload?.activity) onActivity(action.payload.activity);
+        return next(action);
+      }),
+    [onActivity],
+  );
+  // Without a watermark the stream begins at the conversation's first activity: a reload or a second tab shows the whole chat.
+  const directLine = useMemo(() => createDirectLine({ token: token.token, domain: token.domain }), [token]);
+
+  useEffect(() => {
+    const subscription = directLine.connectionStatus$.subscribe((status) => onConnection(CONNECTIONS[status] ?? 'lost'));
+    return () => subscription.unsubscribe();
+  }, [directLine, onConnection]);
+
+  useEffect(() => {
+    controls.current = {
+      say: (text) => void store.dispatch({ type: 'WEB_CHAT/SEND_MESSAGE', payload: { text, method: 'keyboard' } }),
+      sendEvent: (name) => void store.dispatch({ type: 'WEB_CHAT/SEND_EVENT', payload: { name, value: {} } }),
+    };
+    return () => {
+      controls.current = null;
+    };
+  }, [controls, store]);
+
+  const look = useMemo(() => ({ ...webChatLook(dark, '#0f5c63'), hideSendBox: closed }), [dark, closed]);
+
+  return (
+    <ReactWebChat
+      className="customer-chat"
+      role="region"
+      directLine={directLine as unknown as DirectLine}
+      store={store}
+      styleOptions={look}
+      adaptiveCardsHostConfig={adaptiveCardsLook(dark)}
+      activityMiddleware={[dropEvents, nameSpeakers]}
+      avatarMiddleware={showInitials}
+      groupActivitiesMiddleware={groupBySpeaker}
+      sendTypingIndicator
+    />
+  );
+}
