@@ -13,7 +13,12 @@ export default defineConfig({
   resolve: {
     // These three packages make their own lib/ in an install script, which `npm ci --ignore-scripts` does not run.
     // Their sources re-export the modern originals, which is all a current browser needs.
-    alias: [{ find: /^(abort-controller|markdown-it-attrs|p-defer)-es5$/, replacement: here('../node_modules/$1-es5/src/index.mjs') }],
+    alias: [
+      {
+        find: /^(abort-controller|markdown-it-attrs|p-defer)-es5$/,
+        replacement: here('../node_modules/$1-es5/src/index.mjs'),
+      },
+    ],
   },
   build: {
     outDir: here('../dist/web'),

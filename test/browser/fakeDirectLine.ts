@@ -60,7 +60,8 @@ export class FakeDirectLine {
       timestamp: activity.timestamp ?? new Date(Date.now() + log.length / 1000).toISOString(),
     };
     log.push(entry);
-    for (const [socket, viewer] of this.#sockets) if (viewer.conversationId === conversationId) this.#send(socket, viewer, [entry]);
+    for (const [socket, viewer] of this.#sockets)
+      if (viewer.conversationId === conversationId) this.#send(socket, viewer, [entry]);
     return entry.id;
   }
 
@@ -74,7 +75,12 @@ export class FakeDirectLine {
   }
 
   /** True when the call was one of Direct Line's. */
-  async handle(request: IncomingMessage, response: ServerResponse, url: URL, readBody: () => Promise<unknown>): Promise<boolean> {
+  async handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    readBody: () => Promise<unknown>,
+  ): Promise<boolean> {
     if (!url.pathname.startsWith('/v3/directline/')) return false;
     const viewer = readToken(request.headers.authorization?.replace(/^Bearer /u, ''));
     const answer = (status: number, body: unknown) => {

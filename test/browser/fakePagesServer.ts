@@ -54,7 +54,15 @@ export const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 export class FakePagesServer {
-  me: Json = { id: 'ana', name: 'Ana', roles: ['agent'], presence: 'available', capacity: 3, load: 0, queues: ['CreditCardQueue'] };
+  me: Json = {
+    id: 'ana',
+    name: 'Ana',
+    roles: ['agent'],
+    presence: 'available',
+    capacity: 3,
+    load: 0,
+    queues: ['CreditCardQueue'],
+  };
   signedIn = true;
   signIn?: { id: string; name: string; url: string }[] = [{ id: 'ana', name: 'Ana', url: '/console/?ticket=ana' }];
   queues: Json[] = [
@@ -71,7 +79,9 @@ export class FakePagesServer {
   readonly calls: Call[] = [];
   /** The next call whose path ends so is refused so, once. */
   refusals: { path: string; status: number; error: Json }[] = [];
-  readonly directLine = new FakeDirectLine((viewer, activity) => this.onPosted(viewer.staff, viewer.conversationId, activity));
+  readonly directLine = new FakeDirectLine((viewer, activity) =>
+    this.onPosted(viewer.staff, viewer.conversationId, activity),
+  );
   onPosted: (staff: boolean, conversationId: string, activity: FakeActivity) => void = () => undefined;
   violations: string[] = [];
   readonly #events = new WebSocketServer({ noServer: true });
@@ -173,10 +183,14 @@ export class FakePagesServer {
 
   #answer(method: string, url: URL, body: unknown): [number, unknown] {
     const { pathname } = url;
-    if (pathname === '/api/widget/config') return [200, { title: 'Contoso Bank', botName: 'Demo Bot', signIn: this.signIn }];
+    if (pathname === '/api/widget/config')
+      return [200, { title: 'Contoso Bank', botName: 'Demo Bot', signIn: this.signIn }];
     if (pathname === '/api/widget/token') {
       const viewer = { conversationId: 'kim', userId: 'dl_kim', staff: false };
-      return [200, { token: fakeToken(viewer), conversationId: 'kim', expires_in: 1800, domain: `${this.url}/v3/directline` }];
+      return [
+        200,
+        { token: fakeToken(viewer), conversationId: 'kim', expires_in: 1800, domain: `${this.url}/v3/directline` },
+      ];
     }
     if (!this.signedIn) return [401, { error: { code: 'signInRequired', message: 'Sign in again.' } }];
     const refused = this.refusals.findIndex(({ path }) => pathname.endsWith(path));
@@ -196,12 +210,14 @@ export class FakePagesServer {
       const wanted = (name: string) => url.searchParams.get(name)?.split(',');
       const items = [...this.conversations.values()].filter(
         (row) =>
-          (!wanted('phase') || wanted('phase')!.includes(row.phase)) && (!wanted('agent') || wanted('agent')!.includes(row.agent?.id ?? '')),
+          (!wanted('phase') || wanted('phase')!.includes(row.phase)) &&
+          (!wanted('agent') || wanted('agent')!.includes(row.agent?.id ?? '')),
       );
       return [200, { items }];
     }
     const conversation = this.conversations.get(id);
-    if (!conversation) return [404, { error: { code: 'conversationNotFound', message: `There is no conversation ${id}.` } }];
+    if (!conversation)
+      return [404, { error: { code: 'conversationNotFound', message: `There is no conversation ${id}.` } }];
     switch (verb) {
       case undefined:
         return [200, conversation];
@@ -211,7 +227,10 @@ export class FakePagesServer {
         return [200, { items: this.receipts.get(id) ?? [] }];
       case 'token': {
         const viewer = { conversationId: id, userId: String(this.me['id']), staff: true };
-        return [200, { token: fakeToken(viewer), conversationId: id, expires_in: 1800, domain: `${this.url}/v3/directline` }];
+        return [
+          200,
+          { token: fakeToken(viewer), conversationId: id, expires_in: 1800, domain: `${this.url}/v3/directline` },
+        ];
       }
       case 'messages': {
         const activity = body as FakeActivity & { audience?: string };
@@ -246,8 +265,22 @@ export class FakePagesServer {
     return (this.directLine.logs.get(id) ?? [])
       .map((activity, index) => {
         const handoff = activity.channelData?.['handoff'] as { audience?: string; kind?: string } | undefined;
-        const role = activity.from?.id === 'system' ? 'system' : handoff?.kind === 'agent' ? 'agent' : activity.from?.id.startsWith('dl_') ? 'customer' : 'bot';
-        return { seq: index + 1, at: activity.timestamp, type: 'said', audience: handoff?.audience ?? 'everyone', by: { role, ...activity.from }, activity };
+        const role =
+          activity.from?.id === 'system'
+            ? 'system'
+            : handoff?.kind === 'agent'
+              ? 'agent'
+              : activity.from?.id.startsWith('dl_')
+                ? 'customer'
+                : 'bot';
+        return {
+          seq: index + 1,
+          at: activity.timestamp,
+          type: 'said',
+          audience: handoff?.audience ?? 'everyone',
+          by: { role, ...activity.from },
+          activity,
+        };
       })
       .filter(({ seq }) => seq > after);
   }

@@ -33,13 +33,21 @@ interface StoreAction {
 type DirectLine = ComponentProps<typeof ReactWebChat>['directLine'];
 
 /** Direct Line's own numbers: 0 uninitialized, 1 connecting, 2 online, 3 expired token, 4 failed to connect, 5 ended. */
-const CONNECTIONS: Record<number, Connection> = { 0: 'connecting', 1: 'connecting', 2: 'online', 3: 'expired', 4: 'expired', 5: 'lost' };
+const CONNECTIONS: Record<number, Connection> = {
+  0: 'connecting',
+  1: 'connecting',
+  2: 'online',
+  3: 'expired',
+  4: 'expired',
+  5: 'lost',
+};
 
 export default function CustomerChat({ token, dark, closed, controls, onActivity, onConnection }: Props) {
   const store = useMemo(
     () =>
       createStore({}, () => (next: (action: StoreAction) => unknown) => (action: StoreAction) => {
-        if (action.type === 'DIRECT_LINE/INCOMING_ACTIVITY' && action.payload?.activity) onActivity(action.payload.activity);
+        if (action.type === 'DIRECT_LINE/INCOMING_ACTIVITY' && action.payload?.activity)
+          onActivity(action.payload.activity);
         return next(action);
       }),
     [onActivity],
@@ -48,7 +56,9 @@ export default function CustomerChat({ token, dark, closed, controls, onActivity
   const directLine = useMemo(() => createDirectLine({ token: token.token, domain: token.domain }), [token]);
 
   useEffect(() => {
-    const subscription = directLine.connectionStatus$.subscribe((status) => onConnection(CONNECTIONS[status] ?? 'lost'));
+    const subscription = directLine.connectionStatus$.subscribe((status) =>
+      onConnection(CONNECTIONS[status] ?? 'lost'),
+    );
     return () => subscription.unsubscribe();
   }, [directLine, onConnection]);
 
@@ -62,7 +72,10 @@ export default function CustomerChat({ token, dark, closed, controls, onActivity
     };
   }, [controls, store]);
 
-  const look = useMemo(() => ({ ...webChatLook(dark, '#0f5c63'), hideSendBox: closed }), [dark, closed]);
+  const look = useMemo(
+    () => ({ ...webChatLook(dark, dark ? '#7fc4cb' : '#0f5c63'), hideSendBox: closed }),
+    [dark, closed],
+  );
 
   return (
     <ReactWebChat

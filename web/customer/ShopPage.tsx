@@ -60,14 +60,21 @@ export function ShopPage() {
         <div className="shop-text">
           <h1>Banking with somebody to talk to</h1>
           <p className="lead">
-            Ask our assistant anything, at any hour. Where it cannot help, a person takes over in the same chat and has read what you
-            wrote.
+            Ask our assistant anything, at any hour. Where it cannot help, a person takes over in the same chat and has
+            read what you wrote.
           </p>
           <section aria-labelledby="try-heading" className="try">
             <h2 id="try-heading">What to try</h2>
             <div className="chips">
               {CHIPS.map(({ text, hint }) => (
-                <button key={text} type="button" className="chip" title={hint} disabled={!ready} onClick={() => controls.current?.say(text)}>
+                <button
+                  key={text}
+                  type="button"
+                  className="chip"
+                  title={hint}
+                  disabled={!ready}
+                  onClick={() => controls.current?.say(text)}
+                >
                   {text}
                 </button>
               ))}

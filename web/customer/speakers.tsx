@@ -7,32 +7,29 @@ import { initialsOf, isFromSystem, readHandoff } from '../shared/handoffActivity
 
 type AvatarMiddleware = NonNullable<Exclude<ComponentProps<typeof ReactWebChat>['avatarMiddleware'], unknown[]>>;
 
-export const nameSpeakers: ActivityMiddleware =
-  () =>
-  (next) =>
-  (card) => {
-    const activity = card.activity as SeenActivity;
-    if (isFromSystem(activity) && activity.type === 'message') {
-      const kind = readHandoff(activity).kind;
-      return () => (
-        <div className="told" data-kind={kind}>
-          <span>{activity.text}</span>
-        </div>
-      );
-    }
-    const render = next(card);
-    if (!render) return false;
-    return (...args) => {
-      const { showCallout } = args[1];
-      const name = activity.from?.role === 'user' ? undefined : activity.from?.name;
-      return (
-        <div className="said">
-          {showCallout && name && activity.type === 'message' && <div className="said-by">{name}</div>}
-          {render(...args)}
-        </div>
-      );
-    };
+export const nameSpeakers: ActivityMiddleware = () => (next) => (card) => {
+  const activity = card.activity as SeenActivity;
+  if (isFromSystem(activity) && activity.type === 'message') {
+    const kind = readHandoff(activity).kind;
+    return () => (
+      <div className="told" data-kind={kind}>
+        <span>{activity.text}</span>
+      </div>
+    );
+  }
+  const render = next(card);
+  if (!render) return false;
+  return (...args) => {
+    const { showCallout } = args[1];
+    const name = activity.from?.role === 'user' ? undefined : activity.from?.name;
+    return (
+      <div className="said">
+        {showCallout && name && activity.type === 'message' && <div className="said-by">{name}</div>}
+        {render(...args)}
+      </div>
+    );
   };
+};
 
 export const showInitials: AvatarMiddleware =
   () =>

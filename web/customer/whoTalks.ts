@@ -21,7 +21,11 @@ export function whoTalksAfter(before: WhoTalks, activity: SeenActivity): WhoTalk
     case 'position':
       return before.kind === 'waiting' ? { ...before, position: told.position ?? before.position } : before;
     case 'offered':
-      return { kind: 'waiting', position: before.kind === 'waiting' ? before.position : told.position, asking: told.agent?.name };
+      return {
+        kind: 'waiting',
+        position: before.kind === 'waiting' ? before.position : told.position,
+        asking: told.agent?.name,
+      };
     case 'agentJoined':
       return { kind: 'agent', name: told.agent?.name ?? told.agent?.id ?? 'a colleague' };
     case 'agent':

@@ -18,19 +18,16 @@ const speakerOf = (activity: SeenActivity): string =>
   `${activity.from?.role ?? ''}/${activity.from?.id ?? ''}/${isPrivate(activity) ? 'private' : ''}`;
 
 /** Web Chat groups by role, and here many people speak in the role "bot": group by who really speaks. */
-export const groupBySpeaker: GroupActivitiesMiddleware =
-  () =>
-  (next) =>
-  (request) => {
-    const groups = next(request);
-    const sender: (typeof request.activities)[] = [];
-    let speaker: string | undefined;
-    for (const activity of request.activities) {
-      const current = speakerOf(activity as SeenActivity);
-      const open = sender[sender.length - 1];
-      if (open && current === speaker) open.push(activity);
-      else sender.push([activity]);
-      speaker = current;
-    }
-    return { ...groups, sender };
-  };
+export const groupBySpeaker: GroupActivitiesMiddleware = () => (next) => (request) => {
+  const groups = next(request);
+  const sender: (typeof request.activities)[] = [];
+  let speaker: string | undefined;
+  for (const activity of request.activities) {
+    const current = speakerOf(activity as SeenActivity);
+    const open = sender[sender.length - 1];
+    if (open && current === speaker) open.push(activity);
+    else sender.push([activity]);
+    speaker = current;
+  }
+  return { ...groups, sender };
+};

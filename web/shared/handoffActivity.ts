@@ -7,7 +7,15 @@ export interface NamedParty {
 
 /** The stages of a handoff that a customer is told about. */
 export type ToldKind =
-  'queued' | 'position' | 'offered' | 'agentJoined' | 'agentLeft' | 'backWithBot' | 'nobodyAvailable' | 'closed' | 'botFailed';
+  | 'queued'
+  | 'position'
+  | 'offered'
+  | 'agentJoined'
+  | 'agentLeft'
+  | 'backWithBot'
+  | 'nobodyAvailable'
+  | 'closed'
+  | 'botFailed';
 
 /** What an entry only staff may see is. */
 export type StaffKind = 'note' | 'draft' | 'summary' | 'system';

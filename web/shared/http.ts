@@ -52,7 +52,11 @@ export async function callServer<T>(method: string, path: string, body?: unknown
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (cause) {
-    throw new CallFailed(0, 'unreachable', `The server cannot be reached (${String(cause)}). Trying again helps once it is back.`);
+    throw new CallFailed(
+      0,
+      'unreachable',
+      `The server cannot be reached (${String(cause)}). Trying again helps once it is back.`,
+    );
   }
   learnServerTime(response, askedAt);
   const text = await response.text();

@@ -88,6 +88,9 @@ export function webChatLook(dark: boolean, accent: string, overrides: Partial<Pa
     notificationText: colour.text,
     connectivityTextSize: 13,
     typingAnimationHeight: 16,
+    cardPushButtonBackgroundColor: colour.background,
+    cardPushButtonTextColor: accent,
+    cardEmphasisBackgroundColor: dark ? '#383838' : '#ececec',
   };
 }
 

@@ -1,0 +1,158 @@
+// The middle of the desk: one conversation, whose it is, its messages, and what can be done with it.
+import {
+  Button,
+  Caption1,
+  MessageBar,
+  MessageBarActions,
+  MessageBarBody,
+  MessageBarTitle,
+  Spinner,
+  Subtitle2,
+} from '@fluentui/react-components';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { ActionBar } from './ActionBar.js';
+import type { ChatToken, Conversation, Me } from './api.js';
+import { api } from './api.js';
+import { useDesk } from './App.js';
+import { ChatState } from './ChatState.js';
+import { NoteBox } from './NoteBox.js';
+import type { ChatConnection } from './StaffChat.js';
+import { formatDuration, formatExact, timeOf } from './time.js';
+import { useCatchUp } from './useCatchUp.js';
+import { useNow } from './useNow.js';
+
+const StaffChat = lazy(() => import('./StaffChat.js'));
+
+const TOKEN_RETRY_MS = 3000;
+
+interface Props {
+  conversation: Conversation;
+  me: Me;
+  dark: boolean;
+  onAct(what: string, command: () => Promise<unknown>): Promise<boolean>;
+  onLeave(): void;
+}
+
+export function ChatPane({ conversation, me, dark, onAct, onLeave }: Props) {
+  const [{ logs, session }, desk] = useDesk();
+  const { id, phase } = conversation;
+  const isMine = conversation.agent?.id === me.id;
+  const canSpeak = isMine && phase === 'agent';
+  const startedOwn = useRef(canSpeak);
+  const { token, connection, onConnection } = useChatToken(id, session === 'in');
+  const { catchUp, onSeen, dismiss } = useCatchUp(id, me.id, connection);
+  const paused = catchUp.state === 'lost' || catchUp.state === 'catchingUp';
+
+  const lastSeq = logs.get(id)?.lastSeq;
+  useEffect(() => {
+    const read = () => document.visibilityState === 'visible' && desk.markRead(id);
+    read();
+    document.addEventListener('visibilitychange', read);
+    return () => document.removeEventListener('visibilitychange', read);
+  }, [desk, id, lastSeq]);
+
+  const onNote = useCallback((text: string) => onAct('Note', () => api.note(id, text)), [onAct, id]);
+
+  return (
+    <>
+      <ChatHead conversation={conversation} acceptedAt={logs.get(id)?.acceptedAt} />
+      <ChatState conversation={conversation} me={me} entries={logs.get(id)?.entries ?? []} onLeave={onLeave} />
+      {paused && (
+        <div className="banner" role="status">
+          <MessageBar intent="warning">
+            <MessageBarBody>
+              <MessageBarTitle>{catchUp.state === 'lost' ? 'Not connected.' : 'Catching up'}</MessageBarTitle>
+              {catchUp.state === 'catchingUp'
+                ? `: ${catchUp.missed} ${catchUp.missed === 1 ? 'message' : 'messages'} missed. You can type as soon as they are shown.`
+                : ' You can type again when the connection is back; what you typed is kept.'}
+            </MessageBarBody>
+          </MessageBar>
+        </div>
+      )}
+      {catchUp.state === 'caughtUp' && catchUp.missed > 0 && (
+        <div className="banner" role="status">
+          <MessageBar intent="info">
+            <MessageBarBody>
+              {catchUp.missed} {catchUp.missed === 1 ? 'message' : 'messages'} came while you were not connected. All of
+              it is below.
+            </MessageBarBody>
+            <MessageBarActions>
+              <Button size="small" onClick={dismiss}>
+                Got it
+              </Button>
+            </MessageBarActions>
+          </MessageBar>
+        </div>
+      )}
+      <div className="chat">
+        {token ? (
+          <Suspense fallback={<Spinner label="Opening the chat…" />}>
+            <StaffChat
+              token={token}
+              draftKey={`${me.id}.${id}`}
+              dark={dark}
+              canSpeak={canSpeak}
+              paused={paused}
+              focusOnOpen={startedOwn.current}
+              onSeen={onSeen}
+              onConnection={onConnection}
+              onNote={onNote}
+            />
+          </Suspense>
+        ) : (
+          <Spinner label="Opening the chat…" />
+        )}
+      </div>
+      {isMine && phase === 'wrapUp' && <NoteBox draftKey={`${me.id}.${id}.note`} onNote={onNote} />}
+      <ActionBar conversation={conversation} me={me} onAct={onAct} />
+    </>
+  );
+}
+
+function ChatHead({ conversation, acceptedAt }: { conversation: Conversation; acceptedAt?: number }) {
+  const now = useNow();
+  const waitingSince = timeOf(conversation.waitingSince);
+  const waits = conversation.phase === 'queued' || conversation.phase === 'offered';
+  const since = waits ? waitingSince : acceptedAt;
+  return (
+    <div className="chat-head row">
+      <Subtitle2 as="h2" className="ellipsis">
+        {conversation.customer.name ?? conversation.customer.id}
+      </Subtitle2>
+      {conversation.queue && <Caption1 className="subtle">{conversation.queue}</Caption1>}
+      <span className="grow" />
+      {since !== undefined && (
+        <Caption1 className="subtle numbers" title={formatExact(since)}>
+          {waits ? 'waiting' : 'with you'} {formatDuration(now - since)}
+        </Caption1>
+      )}
+    </div>
+  );
+}
+
+/** The Direct Line token of one conversation, renewed when it no longer opens the stream (a laptop slept longer than it lives). */
+function useChatToken(conversationId: string, signedIn: boolean) {
+  const [token, setToken] = useState<ChatToken>();
+  const [connection, setConnection] = useState<ChatConnection>('connecting');
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    if (!signedIn) return;
+    let current = true;
+    let timer: number | undefined;
+    api.chatToken(conversationId).then(
+      (fresh) => current && setToken(fresh),
+      () => {
+        if (current) timer = window.setTimeout(() => setAttempt((count) => count + 1), TOKEN_RETRY_MS);
+      },
+    );
+    return () => {
+      current = false;
+      window.clearTimeout(timer);
+    };
+  }, [conversationId, attempt, signedIn]);
+  const onConnection = useCallback((next: ChatConnection) => {
+    setConnection(next);
+    if (next === 'expired') window.setTimeout(() => setAttempt((count) => count + 1), 1000);
+  }, []);
+  return { token, connection, onConnection };
+}

@@ -1,0 +1,83 @@
+// Signing in: the page for somebody who is not, and the dialog over everything when a session ended in mid-work.
+import {
+  Body1,
+  Dialog,
+  DialogBody,
+  DialogContent,
+  DialogSurface,
+  DialogTitle,
+  Link,
+  Subtitle1,
+  Title2,
+} from '@fluentui/react-components';
+import { useEffect, useState } from 'react';
+import { api } from './api.js';
+
+type SignInLinks = Awaited<ReturnType<typeof api.signInLinks>>;
+
+function useSignInLinks(): SignInLinks {
+  const [links, setLinks] = useState<SignInLinks>([]);
+  useEffect(() => {
+    // Without the links the instructions remain; both tell the way in.
+    api.signInLinks().then(setLinks, () => undefined);
+  }, []);
+  return links;
+}
+
+function HowTo({ newTab }: { newTab: boolean }) {
+  const links = useSignInLinks();
+  return (
+    <>
+      {links.length > 0 ? (
+        <ul className="sign-in-links" aria-label="Sign in as">
+          {links.map(({ id, name, url }) => (
+            <li key={id}>
+              <Link href={url} target={newTab ? '_blank' : undefined} rel={newTab ? 'opener' : undefined}>
+                Sign in as {name}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <Body1 block>
+          Open a sign-in link. The server prints one per person at its start; a new one comes from{' '}
+          <code>handoff sign-in &lt;person&gt;</code>
+          and works once, for ten minutes.
+        </Body1>
+      )}
+    </>
+  );
+}
+
+export function SignInPage() {
+  return (
+    <main className="centred">
+      <div className="sign-in">
+        <img src="/handoff.svg" alt="" width="48" height="48" />
+        <Title2 as="h1">Handoff</Title2>
+        <Subtitle1 as="p">You are not signed in.</Subtitle1>
+        <HowTo newTab={false} />
+      </div>
+    </main>
+  );
+}
+
+/** Modal and not to be dismissed: nothing behind it works until somebody is signed in. The page itself, drafts included, stays as it is. */
+export function SignInAgain({ name }: { name: string }) {
+  return (
+    <Dialog open modalType="alert">
+      <DialogSurface>
+        <DialogBody>
+          <DialogTitle>Your session has ended</DialogTitle>
+          <DialogContent className="stack">
+            <Body1 block>
+              Sign in again as {name} in a new tab; this page goes on by itself as soon as that is done. What you were
+              typing is kept.
+            </Body1>
+            <HowTo newTab />
+          </DialogContent>
+        </DialogBody>
+      </DialogSurface>
+    </Dialog>
+  );
+}

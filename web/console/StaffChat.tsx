@@ -1,0 +1,203 @@
+// Web Chat on a person's view of one conversation; a chunk of its own, loaded after the console's shell stands.
+import { Avatar, Badge, Button, Tooltip } from '@fluentui/react-components';
+import { NoteRegular } from '@fluentui/react-icons/svg/note';
+import { Components, createDirectLine, createStore, hooks } from 'botframework-webchat';
+import type { ComponentProps, ReactNode } from 'react';
+import { useEffect, useMemo, useState } from 'react';
+import { dropEvents, groupBySpeaker, type ActivityMiddleware } from '../shared/activityMiddlewares.js';
+import type { SeenActivity } from '../shared/handoffActivity.js';
+import { isFromSystem, isPrivate, readHandoff } from '../shared/handoffActivity.js';
+import { adaptiveCardsLook, webChatLook } from '../shared/webChatLook.js';
+import type { ChatToken } from './api.js';
+import { keepDraft, readDraft } from './drafts.js';
+
+const { BasicSendBox, BasicTranscript, Composer } = Components;
+const { useFocus, useSendBoxValue } = hooks;
+
+type ComposerProps = ComponentProps<typeof Composer>;
+type AvatarMiddleware = NonNullable<Exclude<ComposerProps['avatarMiddleware'], unknown[]>>;
+type CardActionMiddleware = NonNullable<Exclude<ComposerProps['cardActionMiddleware'], unknown[]>>;
+
+export type ChatConnection = 'connecting' | 'online' | 'expired';
+
+interface Props {
+  token: ChatToken;
+  draftKey: string;
+  dark: boolean;
+  /** False for whoever only reads. */
+  canSpeak: boolean;
+  /** True while it is not sure that everything said so far is on the screen. */
+  paused: boolean;
+  focusOnOpen: boolean;
+  onSeen(activityId: string): void;
+  onConnection(connection: ChatConnection): void;
+  onNote(text: string): Promise<boolean>;
+}
+
+interface StoreAction {
+  type: string;
+  payload?: { activity?: SeenActivity };
+}
+
+/** Direct Line's own numbers: 2 online, 3 expired token, 4 failed to connect, 5 ended. */
+const CONNECTIONS: Record<number, ChatConnection> = { 2: 'online', 3: 'expired', 4: 'expired', 5: 'expired' };
+
+export default function StaffChat({
+  token,
+  draftKey,
+  dark,
+  canSpeak,
+  paused,
+  focusOnOpen,
+  onSeen,
+  onConnection,
+  onNote,
+}: Props) {
+  const store = useMemo(() => {
+    const watch = () => (next: (action: StoreAction) => unknown) => (action: StoreAction) => {
+      if (action.type === 'DIRECT_LINE/INCOMING_ACTIVITY' && action.payload?.activity?.id)
+        onSeen(action.payload.activity.id);
+      // What a bot suggests is for the customer to press.
+      if (action.type === 'WEB_CHAT/SET_SUGGESTED_ACTIONS') return undefined;
+      return next(action);
+    };
+    return createStore({ sendBoxValue: readDraft(draftKey) }, watch);
+  }, [draftKey, onSeen]);
+  useEffect(
+    () =>
+      store.subscribe(() => keepDraft(draftKey, (store.getState() as { sendBoxValue?: string }).sendBoxValue ?? '')),
+    [store, draftKey],
+  );
+
+  // Each token starts at the first activity; Web Chat keeps what it has by id, so a renewed token repeats nothing.
+  const directLine = useMemo(
+    () => createDirectLine({ token: token.token, conversationId: token.conversationId, domain: token.domain }),
+    [token],
+  );
+  useEffect(() => {
+    const subscription = directLine.connectionStatus$.subscribe((status) =>
+      onConnection(CONNECTIONS[status] ?? 'connecting'),
+    );
+    return () => subscription.unsubscribe();
+  }, [directLine, onConnection]);
+
+  const look = useMemo(
+    () =>
+      webChatLook(dark, dark ? '#479ef5' : '#0f6cbd', {
+        background: dark ? '#292929' : '#ffffff',
+        mine: dark ? '#17375a' : '#e3effb',
+      }),
+    [dark],
+  );
+
+  return (
+    <Composer
+      directLine={directLine as unknown as ComposerProps['directLine']}
+      store={store}
+      styleOptions={look}
+      adaptiveCardsHostConfig={adaptiveCardsLook(dark)}
+      activityMiddleware={[dropEvents, markSpeakers]}
+      avatarMiddleware={fluentAvatars}
+      cardActionMiddleware={inertCards}
+      groupActivitiesMiddleware={groupBySpeaker}
+      disabled={paused}
+      sendTypingIndicator={canSpeak}
+    >
+      <div className="staff-chat">
+        <BasicTranscript className="staff-transcript" />
+        {canSpeak && <SendRow paused={paused} focusOnOpen={focusOnOpen} onNote={onNote} />}
+      </div>
+    </Composer>
+  );
+}
+
+function SendRow({ paused, focusOnOpen, onNote }: Pick<Props, 'paused' | 'focusOnOpen' | 'onNote'>) {
+  const [text, setText] = useSendBoxValue();
+  const [noting, setNoting] = useState(false);
+  const focus = useFocus();
+  useEffect(() => {
+    // Only after the person's own Accept or Pick: the pressed button is gone and the next thing is to type.
+    if (focusOnOpen) void focus('sendBox');
+  }, [focus, focusOnOpen]);
+
+  async function note(): Promise<void> {
+    setNoting(true);
+    if (await onNote(text)) setText('');
+    setNoting(false);
+  }
+
+  return (
+    <div className="send-row">
+      <BasicSendBox className="send-box" />
+      <Tooltip content="Keeps what you typed among staff; the customer never sees it" relationship="description">
+        <Button icon={<NoteRegular />} disabled={paused || noting || !text.trim()} onClick={() => void note()}>
+          Note
+        </Button>
+      </Tooltip>
+    </div>
+  );
+}
+
+const PRIVATE_WORDS: Record<string, string> = {
+  note: 'private note',
+  draft: 'private draft, not sent to the customer',
+  summary: 'private summary',
+};
+
+const markSpeakers: ActivityMiddleware = () => (next) => (card) => {
+  const activity = card.activity as SeenActivity;
+  if (isFromSystem(activity) && activity.type === 'message')
+    return () => (
+      <div className="told">
+        <span>{activity.text}</span>
+        {isPrivate(activity) && <PrivateMark kind={readHandoff(activity).kind} />}
+      </div>
+    );
+  const render = next(card);
+  if (!render) return false;
+  const hidden = isPrivate(activity);
+  return (...args) => (
+    <Said name={args[1].showCallout || hidden ? activity.from?.name : undefined} activity={activity}>
+      {render(...args)}
+    </Said>
+  );
+};
+
+function Said({ name, activity, children }: { name?: string; activity: SeenActivity; children: ReactNode }) {
+  const hidden = isPrivate(activity);
+  const mine = activity.from?.role === 'user';
+  if (activity.type !== 'message') return <div className="said">{children}</div>;
+  return (
+    <div className={`said${hidden ? ' said-privately' : ''}${mine ? ' said-by-me' : ''}`}>
+      {(hidden || (name && !mine)) && (
+        <div className="said-by">
+          {!mine && <span>{name}</span>}
+          {hidden && <PrivateMark kind={readHandoff(activity).kind} />}
+        </div>
+      )}
+      {children}
+    </div>
+  );
+}
+
+function PrivateMark({ kind }: { kind?: string }) {
+  return (
+    <Badge appearance="tint" color="warning" size="small">
+      {PRIVATE_WORDS[kind ?? ''] ?? 'private'}
+    </Badge>
+  );
+}
+
+const fluentAvatars: AvatarMiddleware =
+  () =>
+  () =>
+  ({ activity, fromUser }) => {
+    const seen = activity as SeenActivity;
+    if (fromUser || isFromSystem(seen)) return false;
+    const name = seen.from?.name ?? seen.from?.id ?? '';
+    return () => <Avatar aria-hidden="true" name={name} color="colorful" idForColor={seen.from?.id} size={32} />;
+  };
+
+/** What a card asks is asked of the customer: only links work for a person. */
+const inertCards: CardActionMiddleware = () => (next) => (request) =>
+  request.cardAction.type === 'openUrl' ? next(request) : {};

@@ -1,0 +1,103 @@
+// The routing diagnostics: which rule matched and why, who was chosen, who was passed over.
+import { Caption1, Text } from '@fluentui/react-components';
+import type { AssignReceipt, Receipt, RouteReceipt } from './api.js';
+import { formatClock, formatExact, timeOf } from './time.js';
+import { exclusionWords, operatorWords, showValue } from './words.js';
+
+export function WhyHere({ receipts }: { receipts: Receipt[] }) {
+  if (receipts.length === 0) return <Caption1 className="subtle">No decision recorded yet.</Caption1>;
+  const latestFirst = [...receipts].sort((a, b) => timeOf(b.at) - timeOf(a.at));
+  return (
+    <ol className="receipts plain">
+      {latestFirst.map((receipt, index) => (
+        <li key={`${receipt.kind}/${receipt.at}/${index}`}>
+          <details open={index < 2}>
+            <summary>
+              <Headline receipt={receipt} />
+              <Caption1 className="subtle" title={formatExact(timeOf(receipt.at))}>
+                {formatClock(timeOf(receipt.at))}
+              </Caption1>
+            </summary>
+            {receipt.kind === 'route' ? <Rules receipt={receipt} /> : null}
+            <Candidates candidates={receipt.candidates ?? []} chosen={chosenOf(receipt)} />
+          </details>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+const chosenOf = (receipt: Receipt) => (receipt.kind === 'assign' ? receipt.chosen : receipt.bot);
+
+function Headline({ receipt }: { receipt: Receipt }) {
+  return <Text weight="semibold">{receipt.kind === 'route' ? routeWords(receipt) : assignWords(receipt)}</Text>;
+}
+
+const HOW_FOUND: Record<string, string> = {
+  fallback: 'no rule matched, fallback queue',
+  default: 'no rule matched, default queue',
+  only: 'the only queue',
+  none: 'nowhere to go',
+};
+
+function routeWords({ rules, queue, by }: RouteReceipt): string {
+  const matched = rules.find((rule) => rule.matched && !rule.skipped);
+  const reason = matched ? `rule ${matched.rule} matched` : (HOW_FOUND[by ?? ''] ?? 'no rule matched');
+  return queue ? `${reason} → ${queue}` : reason;
+}
+
+function assignWords({ chosen, tieBreak, method }: AssignReceipt): string {
+  if (!chosen) return 'nobody could take it';
+  const how = tieBreak ?? method;
+  return how ? `${chosen} chosen (${how})` : `${chosen} chosen`;
+}
+
+function Rules({ receipt }: { receipt: RouteReceipt }) {
+  return (
+    <ul className="plain rules">
+      {receipt.rules.map(({ rule, matched, skipped, conditions }) => (
+        <li key={rule}>
+          <Text size={200}>
+            {matched && !skipped ? '✓' : '✗'} rule {rule}
+            {skipped ? ` passed over: ${exclusionWords(skipped)}` : ''}
+          </Text>
+          {conditions.map((condition, index) => (
+            <Caption1 key={index} block className="subtle breakable">
+              {condition.result ? '✓' : '✗'} {condition.variable} {operatorWords(condition.operator)}
+              {condition.expected === undefined ? '' : ` ${showValue(condition.expected)}`}
+              {condition.operator === 'hasNoData' || condition.operator === 'hasData'
+                ? ''
+                : ` (was ${showValue(condition.actual)})`}
+            </Caption1>
+          ))}
+        </li>
+      ))}
+      <li>
+        <Caption1 className="subtle">rule set version {receipt.ruleSetVersion}</Caption1>
+      </li>
+    </ul>
+  );
+}
+
+function Candidates({
+  candidates,
+  chosen,
+}: {
+  candidates: { id: string; excluded?: string; load?: number; capacity?: number }[];
+  chosen?: string;
+}) {
+  if (candidates.length === 0) return null;
+  return (
+    <ul className="plain rules" aria-label="Candidates">
+      {candidates.map(({ id, excluded, load, capacity }) => (
+        <li key={id}>
+          <Caption1 className="subtle">
+            {id === chosen ? '✓' : '✗'} {id}
+            {excluded ? `: ${exclusionWords(excluded)}` : ''}
+            {load === undefined || capacity === undefined ? '' : ` (${load} of ${capacity})`}
+          </Caption1>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,167 @@
+// The staff API as this page uses it: its shapes, and one function per call.
+import { callServer } from '../shared/http.js';
+import type { SeenActivity } from '../shared/handoffActivity.js';
+
+export type Phase = 'bot' | 'queued' | 'offered' | 'agent' | 'waiting' | 'wrapUp' | 'closed';
+export type Presence = 'available' | 'busy' | 'doNotDisturb' | 'away' | 'inactive' | 'offline';
+/** A point in time: epoch milliseconds or ISO 8601. */
+export type Instant = number | string;
+
+export interface Named {
+  id: string;
+  name?: string;
+}
+
+export interface Me {
+  id: string;
+  name: string;
+  roles: string[];
+  presence: Presence;
+  capacity?: number;
+  load?: number;
+  queues?: string[];
+}
+
+export type VariableValue = string | number | boolean | null | (string | number | boolean)[];
+
+export interface Conversation {
+  id: string;
+  phase: Phase;
+  epoch: number;
+  queue?: string;
+  agent?: Named;
+  bot?: string | Named;
+  position?: number;
+  waitingSince?: Instant;
+  dueAt?: Instant;
+  timers?: Record<string, Instant>;
+  customer: Named;
+  context: Record<string, { value: VariableValue; displayable: boolean }>;
+  summary?: string;
+  startedAt: Instant;
+}
+
+export interface LogEntry {
+  seq: number;
+  at: Instant;
+  type: string;
+  audience: 'everyone' | 'staff';
+  by: { role: 'customer' | 'bot' | 'agent' | 'supervisor' | 'system'; id: string; name?: string };
+  activity?: SeenActivity;
+  reason?: string;
+}
+
+export interface RouteReceipt {
+  kind: 'route';
+  at: Instant;
+  ruleSetVersion: number;
+  rules: {
+    rule: number;
+    matched: boolean;
+    skipped?: string;
+    conditions: { variable: string; operator: string; expected?: unknown; actual?: unknown; result: boolean }[];
+  }[];
+  by?: string;
+  queue?: string;
+  bot?: string;
+  candidates?: { id: string; excluded?: string }[];
+}
+
+export interface AssignReceipt {
+  kind: 'assign';
+  at: Instant;
+  queue?: string;
+  method?: string;
+  candidates?: { id: string; excluded?: string; load?: number; capacity?: number }[];
+  chosen?: string;
+  tieBreak?: string;
+}
+
+export type Receipt = RouteReceipt | AssignReceipt;
+
+export interface Queue {
+  id: string;
+  name?: string;
+  members?: (string | Named)[];
+}
+
+export interface Agent {
+  id: string;
+  name: string;
+  presence: Presence;
+  capacity?: number;
+  load?: number;
+}
+
+export interface ChatToken {
+  token: string;
+  conversationId: string;
+  domain: string;
+  expires_in: number;
+}
+
+export type TransferTarget = { queue: string } | { agent: string } | { bot: string };
+
+interface Page<T> {
+  items: T[];
+  next?: string;
+}
+
+/** More rows than a person can look through; the rest stays in its queue. */
+const MOST_PAGES = 10;
+
+async function readPages<T>(path: string): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const url = cursor ? `${path}${path.includes('?') ? '&' : '?'}cursor=${encodeURIComponent(cursor)}` : path;
+    const { items: more, next } = await callServer<Page<T>>('GET', url);
+    items.push(...more);
+    if (!next) break;
+    cursor = next;
+  }
+  return items;
+}
+
+const at = (id: string, verb = '') => `/api/v1/conversations/${encodeURIComponent(id)}${verb}`;
+const post = (id: string, verb: string, body: unknown = {}) => callServer<Conversation>('POST', at(id, verb), body);
+
+export const api = {
+  me: () => callServer<Me>('GET', '/api/v1/me'),
+  setPresence: (presence: Presence) => callServer<Me>('PUT', '/api/v1/me/presence', { presence }),
+  conversationsOf: (agentId: string) =>
+    readPages<Conversation>(`/api/v1/conversations?agent=${encodeURIComponent(agentId)}`),
+  conversationsIn: (phase: Phase) => readPages<Conversation>(`/api/v1/conversations?phase=${phase}`),
+  conversation: (id: string) => callServer<Conversation>('GET', at(id)),
+  receipts: async (id: string) => (await callServer<Page<Receipt>>('GET', at(id, '/receipts'))).items,
+  log: async (id: string, afterSeq: number): Promise<LogEntry[]> => {
+    const entries: LogEntry[] = [];
+    let after = afterSeq;
+    for (;;) {
+      const page = await callServer<{ entries: LogEntry[]; next?: number | string }>(
+        'GET',
+        at(id, `/log?after=${after}`),
+      );
+      entries.push(...page.entries);
+      const last = page.entries[page.entries.length - 1];
+      if (page.next === undefined || page.next === null || !last || last.seq <= after) return entries;
+      after = last.seq;
+    }
+  },
+  chatToken: (id: string) => callServer<ChatToken>('POST', at(id, '/token'), {}),
+  accept: (id: string) => post(id, '/accept'),
+  reject: (id: string) => post(id, '/reject'),
+  pick: (id: string) => post(id, '/pick'),
+  returnToBot: (id: string) => post(id, '/return'),
+  transfer: (id: string, to: TransferTarget) => post(id, '/transfer', { to }),
+  end: (id: string) => post(id, '/end'),
+  close: (id: string) => post(id, '/close'),
+  note: (id: string, text: string) => post(id, '/messages', { type: 'message', text, audience: 'staff' }),
+  queues: async () => (await callServer<Page<Queue>>('GET', '/api/v1/queues')).items,
+  agents: async () => (await callServer<Page<Agent>>('GET', '/api/v1/agents')).items,
+  signInLinks: async () =>
+    (await callServer<{ signIn?: { id: string; name: string; url: string }[] }>('GET', '/api/widget/config')).signIn ??
+    [],
+};
+
+export type StaffApi = typeof api;

@@ -1,0 +1,75 @@
+// Words and colours for what the API names: presences, timers, operators, log reasons.
+import type { Presence } from './api.js';
+
+export const PRESENCE_WORDS: Record<Presence, string> = {
+  available: 'Available',
+  busy: 'Busy',
+  doNotDisturb: 'Do not disturb',
+  away: 'Away',
+  inactive: 'Inactive (missed a request)',
+  offline: 'Offline',
+};
+
+/** What a person can choose; `inactive` is only ever set by a missed request. */
+export const CHOOSABLE: Presence[] = ['available', 'busy', 'doNotDisturb', 'away', 'offline'];
+
+/** Fluent's badge for each presence. */
+export const PRESENCE_BADGE: Record<Presence, 'available' | 'busy' | 'do-not-disturb' | 'away' | 'offline'> = {
+  available: 'available',
+  busy: 'busy',
+  doNotDisturb: 'do-not-disturb',
+  away: 'away',
+  inactive: 'away',
+  offline: 'offline',
+};
+
+const TIMER_WORDS: Record<string, string> = {
+  botIdle: 'Bot chat ends',
+  queueLimit: 'Waited too long',
+  offerLapses: 'Request lapses',
+  agentSilent: 'Taken back for silence',
+  waitingLimit: 'Closed for inactivity',
+  wrapUpEnds: 'Wrap-up ends',
+  customerGone: 'Ends: customer gone',
+  agentGone: 'Handed on: person gone',
+};
+
+export const timerWords = (name: string) => TIMER_WORDS[name] ?? name;
+
+const OPERATOR_WORDS: Record<string, string> = {
+  equals: 'equals',
+  notEquals: 'does not equal',
+  contains: 'contains',
+  notContains: 'does not contain',
+  beginsWith: 'begins with',
+  endsWith: 'ends with',
+  hasData: 'has a value',
+  hasNoData: 'has no value',
+  gt: '>',
+  gte: '≥',
+  lt: '<',
+  lte: '≤',
+  in: 'is one of',
+  notIn: 'is none of',
+  matches: 'matches',
+};
+
+export const operatorWords = (operator: string) => OPERATOR_WORDS[operator] ?? operator;
+
+const EXCLUSION_WORDS: Record<string, string> = {
+  presence: 'not available',
+  offline: 'offline',
+  capacity: 'at capacity',
+  declined: 'declined it before',
+  declineLimit: 'declined it too often',
+  loopGuard: 'escalated it before',
+  escalation: 'a person is needed',
+};
+
+export const exclusionWords = (code: string) => EXCLUSION_WORDS[code] ?? code;
+
+export function showValue(value: unknown): string {
+  if (value === null || value === undefined) return '—';
+  if (Array.isArray(value)) return value.map(showValue).join(', ');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
