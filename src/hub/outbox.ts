@@ -25,6 +25,7 @@ export class Outbox {
   readonly #lanes = new Map<string, Lane>();
   /** Invoke activities whose sender waits for the bot's answer, by outbox row id. */
   readonly #waitingForInvoke = new Map<string, (response: InvokeResponse | undefined) => void>();
+  readonly #turnTimers = new Set<NodeJS.Timeout>();
   #stopped = false;
   #idle: (() => void)[] = [];
 
@@ -91,6 +92,7 @@ export class Outbox {
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.settled(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
+    for (const turn of this.#turnTimers) clearTimeout(turn);
     this.#lanes.clear();
   }
 
@@ -212,11 +214,13 @@ export class Outbox {
         () => reject(new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${this.botTimeoutMs} ms.`, false)),
         this.botTimeoutMs,
       );
+      this.#turnTimers.add(timer);
     });
     try {
       return await Promise.race([turn, late]);
     } finally {
       clearTimeout(timer);
+      if (timer !== undefined) this.#turnTimers.delete(timer);
     }
   }
 

@@ -71,13 +71,14 @@ export class People {
     this.#lost.delete(agent);
     const at = this.hub.clock.now();
     const until = presence === 'offline' ? undefined : at + PRESENCE_LASTS_MS;
-    await this.hub.store.setPresence(agent, presence, at, until);
-    const { presenceUntil: _until, ...rest } = this.#rows.get(agent) ?? row;
+    const { presenceUntil: _until, ...rest } = row;
     const changed = { ...rest, presence, presenceAt: at, ...(until === undefined ? {} : { presenceUntil: until }) };
+    // Here at once: an item that lapsed must not be offered to the same person again while the store is still writing.
     this.#rows.set(agent, changed);
+    await this.hub.store.setPresence(agent, presence, at, until);
     this.hub.notify('person', agent);
     this.hub.nudge();
-    return changed;
+    return this.#rows.get(agent) ?? changed;
   }
 
   /** A person's live socket opened. What was set when the connection was lost is set again. */
