@@ -9,7 +9,7 @@ import {
   Spinner,
   Subtitle2,
 } from '@fluentui/react-components';
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import { ActionBar } from './ActionBar.js';
 import type { ChatToken, Conversation, Me } from './api.js';
 import { api } from './api.js';
@@ -29,18 +29,19 @@ interface Props {
   conversation: Conversation;
   me: Me;
   dark: boolean;
+  /** True right after this person took it: the pressed button is gone, and the next thing is to type. */
+  focusOnOpen: boolean;
   onAct(what: string, command: () => Promise<unknown>): Promise<boolean>;
   onLeave(): void;
 }
 
-export function ChatPane({ conversation, me, dark, onAct, onLeave }: Props) {
+export function ChatPane({ conversation, me, dark, focusOnOpen, onAct, onLeave }: Props) {
   const [{ logs, session }, desk] = useDesk();
   const { id, phase } = conversation;
   const isMine = conversation.agent?.id === me.id;
   const canSpeak = isMine && phase === 'agent';
-  const startedOwn = useRef(canSpeak);
   const { token, connection, onConnection } = useChatToken(id, session === 'in');
-  const { catchUp, onSeen, dismiss } = useCatchUp(id, me.id, connection);
+  const [catchUp, watch] = useCatchUp(id, me.id, connection);
   const paused = catchUp.state === 'lost' || catchUp.state === 'catchingUp';
 
   const lastSeq = logs.get(id)?.lastSeq;
@@ -77,7 +78,7 @@ export function ChatPane({ conversation, me, dark, onAct, onLeave }: Props) {
               it is below.
             </MessageBarBody>
             <MessageBarActions>
-              <Button size="small" onClick={dismiss}>
+              <Button size="small" onClick={watch.dismiss}>
                 Got it
               </Button>
             </MessageBarActions>
@@ -93,8 +94,8 @@ export function ChatPane({ conversation, me, dark, onAct, onLeave }: Props) {
               dark={dark}
               canSpeak={canSpeak}
               paused={paused}
-              focusOnOpen={startedOwn.current}
-              onSeen={onSeen}
+              focusOnOpen={focusOnOpen}
+              onSeen={watch.seen}
               onConnection={onConnection}
               onNote={onNote}
             />

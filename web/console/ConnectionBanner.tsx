@@ -5,9 +5,9 @@ import { useNow } from './useNow.js';
 
 export function ConnectionBanner() {
   const [{ link, session }, desk] = useDesk();
-  useNow();
+  const now = useNow();
   if (link.state !== 'lost' || session === 'out') return null;
-  const seconds = Math.max(0, Math.ceil((link.retryAt - Date.now()) / 1000));
+  const seconds = Math.max(0, Math.ceil((link.retryAt - now) / 1000));
   return (
     <div className="banner" role="status">
       <MessageBar intent="warning">

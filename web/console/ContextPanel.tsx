@@ -87,7 +87,7 @@ function Variables({ context }: Pick<Conversation, 'context'>) {
             {!context[name]!.displayable && (
               <Badge
                 appearance="outline"
-                color="subtle"
+                color="informative"
                 size="small"
                 className="raw"
                 title="Not marked as displayable: the raw value"

@@ -1,6 +1,6 @@
 // The desk: requests, conversations and queues on the left, the chat in the middle, what is known about it on the right.
 import { Toast, ToastTitle, useToastController } from '@fluentui/react-components';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import { useAlertSettings, useOfferAlerts } from './alerts.js';
 import type { Conversation, Me } from './api.js';
 import { TOASTER, useDesk } from './App.js';
@@ -17,21 +17,15 @@ import { useConversation } from './useConversation.js';
 
 export function DeskPage({ me, theme }: { me: Me; theme: ReturnType<typeof useTheme> }) {
   const [state, desk] = useDesk();
-  const [selected, setSelected] = useState<string>();
+  // Opening the page shows the work at hand; afterwards only the person changes what is open.
+  const [selected, setSelected] = useState(() => state.mine.find(({ phase }) => phase !== 'offered')?.id);
+  const [justTaken, setJustTaken] = useState<string>();
   const [settings, changeSettings] = useAlertSettings();
   const { dispatchToast } = useToastController(TOASTER);
 
   const offers = useMemo(() => state.mine.filter(({ phase }) => phase === 'offered'), [state.mine]);
   const held = useMemo(() => state.mine.filter(({ phase }) => phase !== 'offered'), [state.mine]);
   useOfferAlerts(offers, settings);
-
-  // Opening the page shows the work at hand; afterwards only the person changes what is open.
-  const [arrived, setArrived] = useState(false);
-  useEffect(() => {
-    if (arrived) return;
-    setArrived(true);
-    if (held[0]) setSelected((current) => current ?? held[0]!.id);
-  }, [arrived, held]);
 
   const report = useCallback(
     (what: string, failure: { message: string } | undefined) => {
@@ -57,14 +51,19 @@ export function DeskPage({ me, theme }: { me: Me; theme: ReturnType<typeof useTh
     [desk, report],
   );
 
+  const take = useCallback((id: string) => {
+    setSelected(id);
+    setJustTaken(id);
+  }, []);
+
   const answer = useCallback(
     async (offer: Conversation, command: () => Promise<unknown>, open: boolean) => {
       const failure = await desk.answerOffer(offer, command);
       // A request that somebody else has is told in its place, among the requests.
       if (failure && failure.status !== 409) report('The request', failure);
-      if (!failure && open) setSelected(offer.id);
+      if (!failure && open) take(offer.id);
     },
-    [desk, report],
+    [desk, report, take],
   );
 
   const details = useConversation(selected, state.revision);
@@ -88,7 +87,7 @@ export function DeskPage({ me, theme }: { me: Me; theme: ReturnType<typeof useTh
           selected={selected}
           onSelect={setSelected}
           onPick={async (conversation, command) => {
-            if (await act('Pick', command)) setSelected(conversation.id);
+            if (await act('Pick', command)) take(conversation.id);
           }}
         />
       </aside>
@@ -99,6 +98,7 @@ export function DeskPage({ me, theme }: { me: Me; theme: ReturnType<typeof useTh
             conversation={details.conversation}
             me={me}
             dark={theme.dark}
+            focusOnOpen={justTaken === selected}
             onAct={act}
             onLeave={() => setSelected(undefined)}
           />

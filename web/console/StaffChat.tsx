@@ -6,7 +6,7 @@ import type { ComponentProps, ReactNode } from 'react';
 import { useEffect, useMemo, useState } from 'react';
 import { dropEvents, groupBySpeaker, type ActivityMiddleware } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
-import { isFromSystem, isPrivate, readHandoff } from '../shared/handoffActivity.js';
+import { isDeleted, isFromSystem, isPrivate, readHandoff } from '../shared/handoffActivity.js';
 import { adaptiveCardsLook, webChatLook } from '../shared/webChatLook.js';
 import type { ChatToken } from './api.js';
 import { keepDraft, readDraft } from './drafts.js';
@@ -92,7 +92,7 @@ export default function StaffChat({
 
   return (
     <Composer
-      directLine={directLine as unknown as ComposerProps['directLine']}
+      directLine={directLine}
       store={store}
       styleOptions={look}
       adaptiveCardsHostConfig={adaptiveCardsLook(dark)}
@@ -153,6 +153,7 @@ const markSpeakers: ActivityMiddleware = () => (next) => (card) => {
         {isPrivate(activity) && <PrivateMark kind={readHandoff(activity).kind} />}
       </div>
     );
+  if (isDeleted(activity)) return () => <div className="told">A message was deleted.</div>;
   const render = next(card);
   if (!render) return false;
   const hidden = isPrivate(activity);
@@ -166,6 +167,7 @@ const markSpeakers: ActivityMiddleware = () => (next) => (card) => {
 function Said({ name, activity, children }: { name?: string; activity: SeenActivity; children: ReactNode }) {
   const hidden = isPrivate(activity);
   const mine = activity.from?.role === 'user';
+  const { choices } = readHandoff(activity);
   if (activity.type !== 'message') return <div className="said">{children}</div>;
   return (
     <div className={`said${hidden ? ' said-privately' : ''}${mine ? ' said-by-me' : ''}`}>
@@ -176,6 +178,7 @@ function Said({ name, activity, children }: { name?: string; activity: SeenActiv
         </div>
       )}
       {children}
+      {choices && <div className="choices">The customer could press: {choices.join(' · ')}</div>}
     </div>
   );
 }

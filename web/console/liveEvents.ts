@@ -1,4 +1,5 @@
 // The live line to the hub: notices that something changed. A lost notice costs time, never correctness: the page re-reads.
+import { serverNow } from '../shared/http.js';
 
 export interface Notice {
   type: string;
@@ -56,8 +57,8 @@ export function connectLiveEvents({
       if (closed || socket !== current) return;
       socket = undefined;
       const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++) * (0.95 + Math.random() / 10);
-      lostAt ??= Date.now();
-      onLink({ state: 'lost', since: lostAt, retryAt: Date.now() + pauseMs });
+      lostAt ??= serverNow();
+      onLink({ state: 'lost', since: lostAt, retryAt: serverNow() + pauseMs });
       timer = setTimeout(open, pauseMs);
     };
   }

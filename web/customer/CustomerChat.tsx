@@ -1,9 +1,8 @@
 // The real Web Chat on the customer's conversation; a chunk of its own, loaded when the page already stands.
 import ReactWebChat, { createDirectLine, createStore } from 'botframework-webchat';
-import type { ComponentProps, MutableRefObject } from 'react';
 import { useEffect, useMemo } from 'react';
 import { dropEvents, groupBySpeaker } from '../shared/activityMiddlewares.js';
-import type { SeenActivity } from '../shared/handoffActivity.js';
+import { readHandoff, type SeenActivity, toldKind } from '../shared/handoffActivity.js';
 import { nameSpeakers, showInitials } from './speakers.js';
 import { adaptiveCardsLook, webChatLook } from '../shared/webChatLook.js';
 import type { WidgetToken } from './widgetToken.js';
@@ -20,7 +19,7 @@ interface Props {
   token: WidgetToken;
   dark: boolean;
   closed: boolean;
-  controls: MutableRefObject<ChatControls | null>;
+  onControls(controls: ChatControls | undefined): void;
   onActivity(activity: SeenActivity): void;
   onConnection(connection: Connection): void;
 }
@@ -29,8 +28,6 @@ interface StoreAction {
   type: string;
   payload?: { activity?: SeenActivity };
 }
-
-type DirectLine = ComponentProps<typeof ReactWebChat>['directLine'];
 
 /** Direct Line's own numbers: 0 uninitialized, 1 connecting, 2 online, 3 expired token, 4 failed to connect, 5 ended. */
 const CONNECTIONS: Record<number, Connection> = {
@@ -42,16 +39,20 @@ const CONNECTIONS: Record<number, Connection> = {
   5: 'lost',
 };
 
-export default function CustomerChat({ token, dark, closed, controls, onActivity, onConnection }: Props) {
-  const store = useMemo(
-    () =>
-      createStore({}, () => (next: (action: StoreAction) => unknown) => (action: StoreAction) => {
-        if (action.type === 'DIRECT_LINE/INCOMING_ACTIVITY' && action.payload?.activity)
-          onActivity(action.payload.activity);
-        return next(action);
-      }),
-    [onActivity],
-  );
+export default function CustomerChat({ token, dark, closed, onControls, onActivity, onConnection }: Props) {
+  const { store, avatars } = useMemo(() => {
+    const people = new Set<string>();
+    const watch = () => (next: (action: StoreAction) => unknown) => (action: StoreAction) => {
+      const activity = action.type === 'DIRECT_LINE/INCOMING_ACTIVITY' ? action.payload?.activity : undefined;
+      if (activity) {
+        const joined = toldKind(activity) === 'agentJoined' ? readHandoff(activity).agent?.id : undefined;
+        if (joined) people.add(joined);
+        onActivity(activity);
+      }
+      return next(action);
+    };
+    return { store: createStore({}, watch), avatars: showInitials((id) => people.has(id)) };
+  }, [onActivity]);
   // Without a watermark the stream begins at the conversation's first activity: a reload or a second tab shows the whole chat.
   const directLine = useMemo(() => createDirectLine({ token: token.token, domain: token.domain }), [token]);
 
@@ -63,14 +64,12 @@ export default function CustomerChat({ token, dark, closed, controls, onActivity
   }, [directLine, onConnection]);
 
   useEffect(() => {
-    controls.current = {
+    onControls({
       say: (text) => void store.dispatch({ type: 'WEB_CHAT/SEND_MESSAGE', payload: { text, method: 'keyboard' } }),
       sendEvent: (name) => void store.dispatch({ type: 'WEB_CHAT/SEND_EVENT', payload: { name, value: {} } }),
-    };
-    return () => {
-      controls.current = null;
-    };
-  }, [controls, store]);
+    });
+    return () => onControls(undefined);
+  }, [onControls, store]);
 
   const look = useMemo(
     () => ({ ...webChatLook(dark, dark ? '#7fc4cb' : '#0f5c63'), hideSendBox: closed }),
@@ -81,12 +80,12 @@ export default function CustomerChat({ token, dark, closed, controls, onActivity
     <ReactWebChat
       className="customer-chat"
       role="region"
-      directLine={directLine as unknown as DirectLine}
+      directLine={directLine}
       store={store}
       styleOptions={look}
       adaptiveCardsHostConfig={adaptiveCardsLook(dark)}
       activityMiddleware={[dropEvents, nameSpeakers]}
-      avatarMiddleware={showInitials}
+      avatarMiddleware={avatars}
       groupActivitiesMiddleware={groupBySpeaker}
       sendTypingIndicator
     />

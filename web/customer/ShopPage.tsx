@@ -1,5 +1,5 @@
 // The bank's page around the chat: something plain to look at, and chips that type for the visitor.
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { usePrefersDark } from '../shared/usePrefersDark.js';
 import type { ChatControls } from './CustomerChat.js';
 import { Widget } from './Widget.js';
@@ -25,8 +25,7 @@ const UNTIL_KNOWN: WidgetConfig = { title: 'Contoso Bank', botName: 'Bot' };
 export function ShopPage() {
   const dark = usePrefersDark();
   const [config, setConfig] = useState<WidgetConfig>(UNTIL_KNOWN);
-  const [ready, setReady] = useState(false);
-  const controls = useRef<ChatControls | null>(null);
+  const [controls, setControls] = useState<ChatControls>();
 
   useEffect(() => {
     // Without it the page still works: the names are only nicer with it.
@@ -35,8 +34,6 @@ export function ShopPage() {
   useEffect(() => {
     document.title = config.title;
   }, [config.title]);
-
-  const onReady = useCallback((isReady: boolean) => setReady(isReady), []);
 
   return (
     <div className="shop">
@@ -72,8 +69,8 @@ export function ShopPage() {
                   type="button"
                   className="chip"
                   title={hint}
-                  disabled={!ready}
-                  onClick={() => controls.current?.say(text)}
+                  disabled={!controls}
+                  onClick={() => controls?.say(text)}
                 >
                   {text}
                 </button>
@@ -89,7 +86,7 @@ export function ShopPage() {
             ))}
           </ul>
         </div>
-        <Widget config={config} dark={dark} controls={controls} onReady={onReady} />
+        <Widget config={config} dark={dark} onControls={setControls} />
       </main>
     </div>
   );

@@ -1,89 +1,60 @@
-// The chat widget: gets the conversation, keeps its head in step with what is told, and offers a new chat when it is over.
-import { Component, lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
-import type { MutableRefObject, ReactNode } from 'react';
+// The chat widget: its head is in step with what the customer is told, and when the chat is over it offers a new one.
+import type { ReactNode } from 'react';
+import { Component, lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import type { SeenActivity } from '../shared/handoffActivity.js';
-import { CallFailed } from '../shared/http.js';
-import type { ChatControls, Connection } from './CustomerChat.js';
+import { toldKind } from '../shared/handoffActivity.js';
+import type { ChatControls } from './CustomerChat.js';
 import { WidgetHeader } from './WidgetHeader.js';
-import type { WhoTalks } from './whoTalks.js';
-import { atStart, whoTalksAfter } from './whoTalks.js';
-import type { WidgetConfig, WidgetToken } from './widgetToken.js';
-import { fetchWidgetToken } from './widgetToken.js';
+import { createWidgetSession } from './widgetSession.js';
+import type { WidgetConfig } from './widgetToken.js';
+import { atStart, whoTalksAfter, type WhoTalks } from './whoTalks.js';
 
 const CustomerChat = lazy(() => import('./CustomerChat.js'));
-
-/** Pauses between attempts to get a token: the server may be restarting. */
-const RETRY_MS = [1000, 2000, 4000, 8000];
 
 interface Props {
   config: WidgetConfig;
   dark: boolean;
-  controls: MutableRefObject<ChatControls | null>;
-  onReady(ready: boolean): void;
+  /** How the page speaks for the visitor; undefined while nothing can be said. */
+  onControls(controls: ChatControls | undefined): void;
 }
 
-export function Widget({ config, dark, controls, onReady }: Props) {
-  const [token, setToken] = useState<WidgetToken>();
-  const [problem, setProblem] = useState<string>();
-  const [who, setWho] = useState<WhoTalks>(atStart);
-  const [connection, setConnection] = useState<Connection>('connecting');
+/** What has been seen belongs to one conversation; another one begins anew. */
+interface Seen {
+  conversationId?: string;
+  who: WhoTalks;
+}
+
+export function Widget({ config, dark, onControls }: Props) {
+  const [session] = useState(createWidgetSession);
+  const { token, problem, connection } = useSyncExternalStore(session.subscribe, session.getState);
+  const [seen, setSeen] = useState<Seen>({ who: atStart });
   const [leaving, setLeaving] = useState(false);
-  // One Web Chat store per conversation: a renewed token keeps the transcript, a new chat begins with an empty one.
-  const [chatKey, setChatKey] = useState(0);
-  const attempt = useRef(0);
-  const retry = useRef<number>();
-
-  const connect = useCallback((startNew: boolean) => {
-    window.clearTimeout(retry.current);
-    fetchWidgetToken(startNew).then(
-      (fresh) => {
-        setProblem(undefined);
-        setToken((old) => {
-          if (old && old.conversationId !== fresh.conversationId) {
-            setWho(atStart);
-            setChatKey((key) => key + 1);
-          }
-          return fresh;
-        });
-      },
-      (error: unknown) => {
-        setProblem(error instanceof CallFailed ? error.message : String(error));
-        connectLater(startNew);
-      },
-    );
-  }, []);
-
-  function connectLater(startNew: boolean) {
-    const waitMs = RETRY_MS[Math.min(attempt.current++, RETRY_MS.length - 1)];
-    window.clearTimeout(retry.current);
-    retry.current = window.setTimeout(() => connect(startNew), waitMs);
-  }
+  const [controls, setControls] = useState<ChatControls>();
 
   useEffect(() => {
-    connect(false);
-    return () => window.clearTimeout(retry.current);
-  }, [connect]);
+    session.open(false);
+    return session.stop;
+  }, [session]);
 
-  const onActivity = useCallback((activity: SeenActivity) => {
-    setWho((before) => whoTalksAfter(before, activity));
-  }, []);
+  const conversationId = token?.conversationId;
+  const who = seen.conversationId === conversationId ? seen.who : atStart;
+  const closed = who.kind === 'closed';
 
-  const onConnection = useCallback(
-    (next: Connection) => {
-      setConnection(next);
-      // A laptop that slept longer than the token lives: the cookie still knows the conversation.
-      if (next === 'online') attempt.current = 0;
-      if (next === 'expired') connectLater(false);
+  const onActivity = useCallback(
+    (activity: SeenActivity) => {
+      setSeen((before) => ({
+        conversationId,
+        who: whoTalksAfter(before.conversationId === conversationId ? before.who : atStart, activity),
+      }));
+      const told = toldKind(activity);
+      if (told && told !== 'position') setLeaving(false);
     },
-    [connect],
+    [conversationId],
   );
 
   useEffect(() => {
-    if (who.kind !== 'waiting') setLeaving(false);
-  }, [who.kind]);
-
-  const closed = who.kind === 'closed';
-  useEffect(() => onReady(connection === 'online' && !closed), [connection, closed, onReady]);
+    onControls(connection === 'online' && !closed ? controls : undefined);
+  }, [connection, closed, controls, onControls]);
 
   return (
     <section className="widget" aria-label="Chat">
@@ -95,7 +66,7 @@ export function Widget({ config, dark, controls, onReady }: Props) {
         leaving={leaving}
         onLeaveLine={() => {
           setLeaving(true);
-          controls.current?.sendEvent('handoff.cancel');
+          controls?.sendEvent('handoff.cancel');
         }}
       />
       <div className="widget-body">
@@ -103,13 +74,14 @@ export function Widget({ config, dark, controls, onReady }: Props) {
           {token ? (
             <Suspense fallback={<p className="widget-note">Opening the chat…</p>}>
               <CustomerChat
-                key={chatKey}
+                // One Web Chat store per conversation: a renewed token keeps the transcript, a new chat begins empty.
+                key={conversationId}
                 token={token}
                 dark={dark}
                 closed={closed}
-                controls={controls}
+                onControls={setControls}
                 onActivity={onActivity}
-                onConnection={onConnection}
+                onConnection={session.connectionIs}
               />
             </Suspense>
           ) : (
@@ -121,7 +93,7 @@ export function Widget({ config, dark, controls, onReady }: Props) {
       </div>
       {closed && (
         <footer className="widget-foot">
-          <button type="button" className="primary" onClick={() => connect(true)}>
+          <button type="button" className="primary" onClick={() => session.open(true)}>
             Start a new chat
           </button>
         </footer>

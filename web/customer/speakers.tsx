@@ -3,12 +3,13 @@ import type { ComponentProps } from 'react';
 import type ReactWebChat from 'botframework-webchat';
 import type { ActivityMiddleware } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
-import { initialsOf, isFromSystem, readHandoff } from '../shared/handoffActivity.js';
+import { initialsOf, isDeleted, isFromSystem, readHandoff } from '../shared/handoffActivity.js';
 
 type AvatarMiddleware = NonNullable<Exclude<ComponentProps<typeof ReactWebChat>['avatarMiddleware'], unknown[]>>;
 
 export const nameSpeakers: ActivityMiddleware = () => (next) => (card) => {
   const activity = card.activity as SeenActivity;
+  if (isDeleted(activity)) return false;
   if (isFromSystem(activity) && activity.type === 'message') {
     const kind = readHandoff(activity).kind;
     return () => (
@@ -31,16 +32,18 @@ export const nameSpeakers: ActivityMiddleware = () => (next) => (card) => {
   };
 };
 
-export const showInitials: AvatarMiddleware =
-  () =>
-  () =>
-  ({ activity, fromUser }) => {
-    const seen = activity as SeenActivity;
-    if (fromUser || isFromSystem(seen)) return false;
-    const person = readHandoff(seen).kind === 'agent';
-    return () => (
-      <span aria-hidden="true" className={person ? 'initials initials-person' : 'initials'}>
-        {initialsOf(seen.from?.name ?? seen.from?.id ?? '')}
-      </span>
-    );
-  };
+/** `isPerson` knows the people who have joined, by id. */
+export function showInitials(isPerson: (id: string) => boolean): AvatarMiddleware {
+  return () =>
+    () =>
+    ({ activity, fromUser }) => {
+      const { from } = activity as SeenActivity;
+      if (fromUser || isFromSystem(activity)) return false;
+      const look = isPerson(from?.id ?? '') ? 'initials initials-person' : 'initials';
+      return () => (
+        <span aria-hidden="true" className={look}>
+          {initialsOf(from?.name ?? from?.id ?? '')}
+        </span>
+      );
+    };
+}

@@ -1,6 +1,6 @@
 // Who the customer is talking to, told by the system's own activities in the order in which they arrive.
 import type { SeenActivity } from '../shared/handoffActivity.js';
-import { readHandoff } from '../shared/handoffActivity.js';
+import { readHandoff, toldKind } from '../shared/handoffActivity.js';
 
 export type WhoTalks =
   | { kind: 'bot'; name?: string }
@@ -13,32 +13,27 @@ export const atStart: WhoTalks = { kind: 'bot' };
 
 /** A replay after a reconnect repeats the same activities in the same order, so folding them again ends in the same state. */
 export function whoTalksAfter(before: WhoTalks, activity: SeenActivity): WhoTalks {
-  if (activity.type === 'endOfConversation') return { kind: 'closed' };
-  const told = readHandoff(activity);
-  switch (told.kind) {
+  const kind = activity.type === 'endOfConversation' ? 'closed' : toldKind(activity);
+  if (!kind) return before;
+  const { position, agent, bot } = readHandoff(activity);
+  switch (kind) {
     case 'queued':
-      return { kind: 'waiting', position: told.position };
+      return { kind: 'waiting', position };
     case 'position':
-      return before.kind === 'waiting' ? { ...before, position: told.position ?? before.position } : before;
+      return before.kind === 'waiting' ? { ...before, position: position ?? before.position } : before;
     case 'offered':
-      return {
-        kind: 'waiting',
-        position: before.kind === 'waiting' ? before.position : told.position,
-        asking: told.agent?.name,
-      };
+      return { kind: 'waiting', position: before.kind === 'waiting' ? before.position : position, asking: agent?.name };
     case 'agentJoined':
-      return { kind: 'agent', name: told.agent?.name ?? told.agent?.id ?? 'a colleague' };
-    case 'agent':
-      return { kind: 'agent', name: told.agent?.name ?? activity.from?.name ?? 'a colleague' };
+      return { kind: 'agent', name: agent?.name ?? agent?.id ?? 'A colleague' };
     case 'agentLeft':
       return { kind: 'between' };
     case 'backWithBot':
-      return { kind: 'bot', name: told.bot?.name };
+      return { kind: 'bot', name: bot?.name };
     case 'closed':
       return { kind: 'closed' };
     case 'nobodyAvailable':
+      return { kind: 'waiting', position: position ?? (before.kind === 'waiting' ? before.position : undefined) };
     case 'botFailed':
-    default:
       return before;
   }
 }

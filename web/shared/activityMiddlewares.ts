@@ -23,7 +23,7 @@ export const groupBySpeaker: GroupActivitiesMiddleware = () => (next) => (reques
   const sender: (typeof request.activities)[] = [];
   let speaker: string | undefined;
   for (const activity of request.activities) {
-    const current = speakerOf(activity as SeenActivity);
+    const current = speakerOf(activity);
     const open = sender[sender.length - 1];
     if (open && current === speaker) open.push(activity);
     else sender.push([activity]);

@@ -5,28 +5,30 @@ export interface NamedParty {
   name?: string;
 }
 
-/** The stages of a handoff that a customer is told about. */
-export type ToldKind =
-  | 'queued'
-  | 'position'
-  | 'offered'
-  | 'agentJoined'
-  | 'agentLeft'
-  | 'backWithBot'
-  | 'nobodyAvailable'
-  | 'closed'
-  | 'botFailed';
+const TOLD_KINDS = [
+  'queued',
+  'position',
+  'offered',
+  'agentJoined',
+  'agentLeft',
+  'backWithBot',
+  'nobodyAvailable',
+  'closed',
+  'botFailed',
+] as const;
 
-/** What an entry only staff may see is. */
-export type StaffKind = 'note' | 'draft' | 'summary' | 'system';
+/** The stages of a handoff that a customer is told about. */
+export type ToldKind = (typeof TOLD_KINDS)[number];
 
 export interface HandoffData {
-  kind?: ToldKind | StaffKind | 'agent' | (string & {});
+  /** A ToldKind on what the hub tells, `note`, `draft` or `summary` on what only staff see, `deleted` on what is gone. */
+  kind?: string;
   audience?: 'everyone' | 'staff';
   position?: number;
   agent?: NamedParty;
   bot?: NamedParty;
-  queue?: string | NamedParty;
+  /** Titles of the buttons the customer had, for a reader who must not press them. */
+  choices?: string[];
 }
 
 /** The part of a Bot Framework activity that these pages read. */
@@ -43,7 +45,7 @@ export interface SeenActivity {
 const SYSTEM_ID = 'system';
 
 export function readHandoff(activity: SeenActivity): HandoffData {
-  const data = activity.channelData as { handoff?: HandoffData } | undefined;
+  const data = activity.channelData as { handoff?: HandoffData } | null | undefined;
   return (typeof data === 'object' && data?.handoff) || {};
 }
 
@@ -53,6 +55,16 @@ export function isFromSystem(activity: SeenActivity): boolean {
 
 export function isPrivate(activity: SeenActivity): boolean {
   return readHandoff(activity).audience === 'staff';
+}
+
+export function isDeleted(activity: SeenActivity): boolean {
+  return readHandoff(activity).kind === 'deleted';
+}
+
+/** What this activity tells about who has the conversation, if it does. Later kinds that this page does not know tell it nothing. */
+export function toldKind(activity: SeenActivity): ToldKind | undefined {
+  const { kind } = readHandoff(activity);
+  return TOLD_KINDS.find((known) => known === kind);
 }
 
 /** "Ana Maria Lopez" → "AL"; one word → its first two letters. */
