@@ -5,13 +5,15 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import restify from 'restify';
-import { BadRequest, toHttpError } from './errors.js';
+import { BadRequest, StoreUnavailable, toHttpError } from './errors.js';
 import type { Log } from './hub/ports.js';
 
 export interface HttpOptions {
   log: Log;
   /** Public origin without a trailing slash; the Host header is never trusted for links. */
   publicUrl?: string;
+  /** While it says no, everything but /healthz and /readyz is answered 503: clients try again, none is told that its chat is gone. */
+  ready?: () => boolean;
   /** Believe X-Forwarded-For and X-Forwarded-Proto of the proxy in front. */
   trustProxy?: boolean;
 }
@@ -173,6 +175,7 @@ export class HttpServer {
     const request = new Incoming(raw, params, this.options);
     const headers = this.#areaHeaders(request);
     try {
+      this.#requireReady(request.path);
       const answer = await handler(request);
       write(response, { ...answer, headers: { 'x-request-id': request.id, ...headers, ...answer.headers } });
     } catch (error) {
@@ -189,6 +192,11 @@ export class HttpServer {
     write(response, { status, body, headers: { 'x-request-id': id, ...headers, ...unread } });
   }
 
+  #requireReady(path: string): void {
+    if (this.options.ready?.() === false && path !== '/healthz' && path !== '/readyz')
+      throw new StoreUnavailable('The hub is starting.');
+  }
+
   #areaHeaders(request: HttpRequest): Record<string, string> {
     return Object.assign({}, ...this.#areas.filter(({ prefix }) => request.path.startsWith(prefix)).map(({ area }) => area.headers?.(request) ?? {})) as Record<string, string>;
   }
@@ -201,6 +209,7 @@ export class HttpServer {
       if (found === null) continue;
       const params = Object.fromEntries(upgrade.names.map((name, index) => [name, decode(found[index + 1] as string)]));
       try {
+        this.#requireReady(path);
         await upgrade.handler(new Incoming(raw, params, this.options), socket, head);
       } catch (error) {
         const { status, body } = toHttpError(error);

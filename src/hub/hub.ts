@@ -75,7 +75,8 @@ export class Hub {
   readonly store: Store;
   readonly log: Log;
   readonly clock: Clock;
-  readonly serviceUrl: string;
+  /** Public origin with a trailing slash: what bots see as serviceUrl. */
+  serviceUrl: string;
   readonly lines = new Lines();
   readonly people: People;
   readonly outbox: Outbox;

@@ -1,0 +1,107 @@
+// handoff.yaml and the environment: what is read, what is refused and how the cure reads.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { checkConfiguration, directoryOf, readConfiguration, warningsOf } from '../src/config.js';
+import { readEnvironment, SDK_VARIABLES, VARIABLES } from '../src/environment.js';
+import { ConfigError } from '../src/errors.js';
+
+function faultsOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  assert.fail('should have been refused');
+}
+
+describe('handoff.yaml', () => {
+  it("reads the demo's file and fills in every default", () => {
+    const configuration = readConfiguration(readFileSync('handoff.yaml', 'utf8'));
+    const directory = directoryOf(configuration, 7);
+    assert.equal(directory.version, 7);
+    assert.deepEqual(Object.keys(directory.queues), ['BotQueue', 'CreditCardQueue', 'HomeLoanQueue']);
+    assert.equal(directory.workStreams['web']?.timers.offerMs, 120_000);
+    assert.equal(directory.people['sam']?.capacity, 0);
+    assert.deepEqual(warningsOf(configuration), []);
+  });
+
+  it('names every fault with its line and what to write instead', () => {
+    const text = [
+      'bots:',
+      '  - { id: demo, connect: inProcess }',
+      'queues:',
+      '  - { id: Q, members: [demo, nobody] }',
+      'workStreams:',
+      '  - id: web',
+      '    fallbackQueue: Missing',
+      '    rules:',
+      '      - { when: { variable: X, operator: resembles, value: 1 }, queue: Q }',
+      'people:',
+      '  - { id: demo, capacity: -1 }',
+    ].join('\n');
+    const schema = faultsOf(() => readConfiguration(text));
+    assert.equal(schema.length, 2, schema.join('\n'));
+    assert.match(schema[0] ?? '', /^handoff\.yaml:9: workStreams\[1\]\.rules\[1\]\.when\.operator: use one of equals, notEquals/);
+    assert.match(schema[1] ?? '', /^handoff\.yaml:11: people\[1\]\.capacity: /);
+
+    const names = faultsOf(() => readConfiguration(text.replace('resembles', 'equals').replace('-1', '1')));
+    assert.deepEqual(names, [
+      'handoff.yaml:11: people[1].id: "demo" is taken already; ids must differ',
+      'handoff.yaml:4: queues[1].members[2]: there is no bot or person "nobody"; there are demo',
+      'handoff.yaml:7: workStreams[1].fallbackQueue: there is no queue "Missing"; the queues are Q',
+    ]);
+  });
+
+  it('refuses unknown keys, so that a misspelt one is not silently without effect', () => {
+    const [fault] = faultsOf(() => readConfiguration('workStreams:\n  - id: web\n    fallBackQueue: Q\n'));
+    assert.match(fault ?? '', /^handoff\.yaml:2: workStreams\[1\]: .*fallBackQueue/);
+  });
+
+  it('says where the YAML itself is broken', () => {
+    const [fault] = faultsOf(() => readConfiguration('workStreams:\n  - id: [web\n'));
+    assert.match(fault ?? '', /^handoff\.yaml:[23]: /);
+  });
+
+  it('reads condition trees and refuses empty ones', () => {
+    const stream = (when: unknown) => ({ queues: [{ id: 'Q', members: [] }], workStreams: [{ id: 'w', rules: [{ when, queue: 'Q' }] }] });
+    const tree = { all: [{ variable: 'a', operator: 'hasData' }, { not: { fact: 'channel', operator: 'equals', value: 'msteams' } }] };
+    assert.deepEqual(checkConfiguration(stream(tree)).workStreams[0]?.rules?.[0]?.when, tree);
+    assert.equal(faultsOf(() => checkConfiguration(stream({ any: [] }))).length, 1);
+    assert.match(faultsOf(() => checkConfiguration(stream({ variable: 'a', operator: 'matches', value: '(' }))).join(), /regular expression/);
+  });
+
+  it('warns of rules on names that no work stream declares', () => {
+    const configuration = checkConfiguration({
+      queues: [{ id: 'Q', members: [] }],
+      workStreams: [{ id: 'web', rules: [{ when: { variable: 'Topic', operator: 'hasData' }, queue: 'Q' }] }],
+    });
+    assert.equal(warningsOf(configuration).length, 2);
+  });
+});
+
+describe('environment', () => {
+  it('reads what is set and leaves out what is not', () => {
+    assert.deepEqual(readEnvironment({ PORT: '0', PUBLIC_URL: 'https://chat.example.com/', TRUST_PROXY: 'true', LOG_LEVEL: '' }), {
+      PORT: 0,
+      PUBLIC_URL: 'https://chat.example.com',
+      TRUST_PROXY: true,
+    });
+  });
+
+  it('lists every fault at once and never shows a value that may be a secret', () => {
+    const faults = faultsOf(() => readEnvironment({ PORT: 'http', DIRECT_LINE_SECRET: 'short', PUBLIC_URL: 'https://a.example/path' }));
+    assert.deepEqual(
+      faults.map((fault) => fault.split(':')[0]),
+      ['PORT', 'PUBLIC_URL', 'DIRECT_LINE_SECRET'],
+    );
+    assert.ok(!faults.join().includes('short'));
+  });
+
+  it('is listed in .env.example, variable by variable', () => {
+    const example = readFileSync('.env.example', 'utf8');
+    const listed = [...example.matchAll(/^# (\w+)=/gm)].map((match) => match[1]);
+    assert.deepEqual(listed, [...Object.keys(VARIABLES), ...Object.keys(SDK_VARIABLES)]);
+  });
+});
