@@ -43,7 +43,10 @@ describe('handoff.yaml', () => {
     ].join('\n');
     const schema = faultsOf(() => readConfiguration(text));
     assert.equal(schema.length, 2, schema.join('\n'));
-    assert.match(schema[0] ?? '', /^handoff\.yaml:9: workStreams\[1\]\.rules\[1\]\.when\.operator: use one of equals, notEquals/);
+    assert.match(
+      schema[0] ?? '',
+      /^handoff\.yaml:9: workStreams\[1\]\.rules\[1\]\.when\.operator: use one of equals, notEquals/,
+    );
     assert.match(schema[1] ?? '', /^handoff\.yaml:11: people\[1\]\.capacity: /);
 
     const names = faultsOf(() => readConfiguration(text.replace('resembles', 'equals').replace('-1', '1')));
@@ -65,11 +68,19 @@ describe('handoff.yaml', () => {
   });
 
   it('reads condition trees and refuses empty ones', () => {
-    const stream = (when: unknown) => ({ queues: [{ id: 'Q', members: [] }], workStreams: [{ id: 'w', rules: [{ when, queue: 'Q' }] }] });
-    const tree = { all: [{ variable: 'a', operator: 'hasData' }, { not: { fact: 'channel', operator: 'equals', value: 'msteams' } }] };
+    const stream = (when: unknown) => ({
+      queues: [{ id: 'Q', members: [] }],
+      workStreams: [{ id: 'w', rules: [{ when, queue: 'Q' }] }],
+    });
+    const tree = {
+      all: [{ variable: 'a', operator: 'hasData' }, { not: { fact: 'channel', operator: 'equals', value: 'msteams' } }],
+    };
     assert.deepEqual(checkConfiguration(stream(tree)).workStreams[0]?.rules?.[0]?.when, tree);
     assert.equal(faultsOf(() => checkConfiguration(stream({ any: [] }))).length, 1);
-    assert.match(faultsOf(() => checkConfiguration(stream({ variable: 'a', operator: 'matches', value: '(' }))).join(), /regular expression/);
+    assert.match(
+      faultsOf(() => checkConfiguration(stream({ variable: 'a', operator: 'matches', value: '(' }))).join(),
+      /regular expression/,
+    );
   });
 
   it('warns of rules on names that no work stream declares', () => {
@@ -83,15 +94,20 @@ describe('handoff.yaml', () => {
 
 describe('environment', () => {
   it('reads what is set and leaves out what is not', () => {
-    assert.deepEqual(readEnvironment({ PORT: '0', PUBLIC_URL: 'https://chat.example.com/', TRUST_PROXY: 'true', LOG_LEVEL: '' }), {
-      PORT: 0,
-      PUBLIC_URL: 'https://chat.example.com',
-      TRUST_PROXY: true,
-    });
+    assert.deepEqual(
+      readEnvironment({ PORT: '0', PUBLIC_URL: 'https://chat.example.com/', TRUST_PROXY: 'true', LOG_LEVEL: '' }),
+      {
+        PORT: 0,
+        PUBLIC_URL: 'https://chat.example.com',
+        TRUST_PROXY: true,
+      },
+    );
   });
 
   it('lists every fault at once and never shows a value that may be a secret', () => {
-    const faults = faultsOf(() => readEnvironment({ PORT: 'http', DIRECT_LINE_SECRET: 'short', PUBLIC_URL: 'https://a.example/path' }));
+    const faults = faultsOf(() =>
+      readEnvironment({ PORT: 'http', DIRECT_LINE_SECRET: 'short', PUBLIC_URL: 'https://a.example/path' }),
+    );
     assert.deepEqual(
       faults.map((fault) => fault.split(':')[0]),
       ['PORT', 'PUBLIC_URL', 'DIRECT_LINE_SECRET'],

@@ -96,7 +96,13 @@ export type Command = { readonly key?: string } & (
   | { readonly type: 'quit'; readonly agent: string }
   | { readonly type: 'disconnect'; readonly party: 'customer' | 'agent'; readonly agent?: string }
   | { readonly type: 'reconnect'; readonly party: 'customer' | 'agent'; readonly agent?: string }
-  | { readonly type: 'edit'; readonly by: Party; readonly target: number; readonly author: Party; readonly activity: Activity }
+  | {
+      readonly type: 'edit';
+      readonly by: Party;
+      readonly target: number;
+      readonly author: Party;
+      readonly activity: Activity;
+    }
   | { readonly type: 'delete'; readonly by: Party; readonly target: number; readonly author: Party }
   | {
       readonly type: 'resolveDraft';
@@ -106,6 +112,8 @@ export type Command = { readonly key?: string } & (
       readonly activity?: Activity;
     }
   | { readonly type: 'deliveryFailed'; readonly to: string; readonly target: number; readonly reason: string }
+  /** The queue it waits in is gone from the configuration. */
+  | { readonly type: 'reroute' }
   | { readonly type: 'tick' }
 );
 

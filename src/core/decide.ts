@@ -3,7 +3,7 @@
 import type { Circumstances, Command } from './commands.js';
 import type { State } from './conversation.js';
 import { botFailed, endByBot, endTurn, escalate, sayByBot, setContextByBot } from './fromBot.js';
-import { disconnectAgent, lapse, reconnectAgent, tick } from './fromClock.js';
+import { disconnectAgent, lapse, reconnectAgent, reroute, tick } from './fromClock.js';
 import { cancel, disconnectCustomer, leave, reconnectCustomer, sayByCustomer, start } from './fromCustomer.js';
 import * as people from './fromPeople.js';
 import { fence, requireHolder, Plan, type Step } from './plan.js';
@@ -90,6 +90,8 @@ function carryOut(plan: Plan, command: Command): void {
       return people.resolveDraft(plan, command);
     case 'deliveryFailed':
       return plan.emit({ type: 'deliveryFailed', to: command.to, target: command.target, reason: command.reason });
+    case 'reroute':
+      return reroute(plan);
     case 'tick':
       return tick(plan);
   }
@@ -99,14 +101,24 @@ function carryOut(plan: Plan, command: Command): void {
 function change(plan: Plan, command: Extract<Command, { type: 'edit' | 'delete' }>): void {
   const { by, author, target } = command;
   const state = plan.open;
-  if (state.phase === 'closed') throw new Rejected('conversationClosed', 'This conversation is closed; nothing in it can be changed.');
+  if (state.phase === 'closed')
+    throw new Rejected('conversationClosed', 'This conversation is closed; nothing in it can be changed.');
   if (by.role !== author.role || by.id !== author.id)
     throw new Rejected('notAllowed', 'Only who wrote a message can change or delete it.');
   if (by.role === 'agent') requireHolder(state, by);
   const through = by.role !== 'bot' || fence(state, by.id, undefined) === 'through';
   if (command.type === 'delete') {
     if (through) plan.emit({ type: 'deleted', target }, by, 'everyone');
-    else plan.emit({ type: 'drafted', activityType: 'messageDelete', why: 'notHolder', body: { activity: { type: 'messageDelete' } } }, by);
+    else
+      plan.emit(
+        {
+          type: 'drafted',
+          activityType: 'messageDelete',
+          why: 'notHolder',
+          body: { activity: { type: 'messageDelete' } },
+        },
+        by,
+      );
     return;
   }
   const { activity } = command;

@@ -131,7 +131,10 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
       };
     }
     case 'offered': {
-      const place = { ...placeOf(state), ...(event.waitingSince === undefined ? {} : { waitingSince: event.waitingSince }) };
+      const place = {
+        ...placeOf(state),
+        ...(event.waitingSince === undefined ? {} : { waitingSince: event.waitingSince }),
+      };
       return {
         ...(state.phase === 'queued' ? shared(state) : session(shared(state), event.at, seq)),
         ...place,

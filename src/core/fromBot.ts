@@ -42,7 +42,11 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
   mergeContext(plan, by, command.variables, command.warnings);
   if (summary !== undefined && summary !== '')
     plan.emit(
-      { type: 'noted', kind: 'summary', body: { activity: { type: 'message', text: summary, from: { id: bot, role: 'bot' } } } },
+      {
+        type: 'noted',
+        kind: 'summary',
+        body: { activity: { type: 'message', text: summary, from: { id: bot, role: 'bot' } } },
+      },
       by,
     );
   plan.emit(
@@ -77,7 +81,8 @@ export function endByBot(plan: Plan, command: CommandOf<'endByBot'>): void {
   const { bot, answers, activity } = command;
   const by: Party = { role: 'bot', id: bot };
   const state = plan.open;
-  if (state.phase !== 'bot' || fence(state, bot, answers) !== 'through') return draftCommand(plan, by, activity, answers);
+  if (state.phase !== 'bot' || fence(state, bot, answers) !== 'through')
+    return draftCommand(plan, by, activity, answers);
   plan.close('botEnded', by);
 }
 

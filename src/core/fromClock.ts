@@ -44,7 +44,11 @@ function queueLimit(plan: Plan): void {
     return plan.emit({ type: 'waitExtended', timers: { queueLimit: plan.now + plan.workStream.timers.queueLimitMs } });
   const bot = state.lastBot;
   plan.tell('nobodyCame');
-  if (plan.workStream.onQueueLimit === 'failed' && bot !== undefined && plan.circumstances.directory.bots[bot] !== undefined)
+  if (
+    plan.workStream.onQueueLimit === 'failed' &&
+    bot !== undefined &&
+    plan.circumstances.directory.bots[bot] !== undefined
+  )
     return plan.returnToBot(bot, 'failed', SYSTEM, { message: 'queueLimit' });
   plan.close('queueLimit', SYSTEM);
 }
@@ -60,6 +64,13 @@ function agentGone(plan: Plan): void {
   const state = plan.open;
   if (state.phase !== 'agent') return;
   plan.queue(state.queue, 'agentGone', { priority: state.priority, front: true });
+}
+
+/** Keeps its waiting-since in the queue it is routed to. */
+export function reroute(plan: Plan): void {
+  const state = plan.open;
+  if (state.phase !== 'queued' || plan.circumstances.directory.queues[state.queue] !== undefined) return;
+  plan.route('overflow', true);
 }
 
 /** An offer ends without an answer; the item keeps its waiting-since. */

@@ -10,7 +10,8 @@ const STAFF_ONLY = new Set(['conversationUpdate', 'installationUpdate', 'invoke'
 
 export function start(plan: Plan, command: CommandOf<'start'>): void {
   if (plan.state.phase !== 'none') return;
-  const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot } = command;
+  const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot } =
+    command;
   plan.emit(
     {
       type: 'started',
@@ -45,7 +46,11 @@ export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {
   if (activity.type === 'endOfConversation') return leave(plan);
   if (!state.members.includes(by.id)) plan.emit({ type: 'memberJoined', member: by.id }, by);
   const audience: Audience = STAFF_ONLY.has(activity.type) ? 'staff' : 'everyone';
-  plan.emit({ type: 'said', activityType: activity.type, timers: activityTimers(plan), body: { activity } }, by, audience);
+  plan.emit(
+    { type: 'said', activityType: activity.type, timers: activityTimers(plan), body: { activity } },
+    by,
+    audience,
+  );
   if (state.phase === 'waiting') plan.queue(state.queue, 'customerWrote', { priority: state.priority, front: true });
   else if (asksToLeaveTheLine(plan, command)) cancel(plan);
 }
@@ -72,7 +77,8 @@ function asksToLeaveTheLine(plan: Plan, { activity }: CommandOf<'say'>): boolean
   const { phase } = plan.open;
   if (phase !== 'queued' && phase !== 'offered') return false;
   if (activity.type === 'event') return activity.name === 'handoff.cancel';
-  const text = activity.type === 'message' && typeof activity.text === 'string' ? activity.text.trim().toLowerCase() : '';
+  const text =
+    activity.type === 'message' && typeof activity.text === 'string' ? activity.text.trim().toLowerCase() : '';
   return text !== '' && plan.workStream.cancelPhrases.some((phrase) => phrase.trim().toLowerCase() === text);
 }
 

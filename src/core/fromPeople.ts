@@ -31,7 +31,8 @@ export function setContextByAgent(plan: Plan, { by, variables, warnings }: Comma
 
 export function offer(plan: Plan, { agents, receipt }: CommandOf<'offer'>): void {
   const state = plan.open;
-  if (state.phase !== 'queued') throw new Rejected('wrongPhase', 'Only a waiting conversation can be offered.', { phase: state.phase });
+  if (state.phase !== 'queued')
+    throw new Rejected('wrongPhase', 'Only a waiting conversation can be offered.', { phase: state.phase });
   const lapsesAt = plan.now + plan.workStream.timers.offerMs;
   plan.emit({
     type: 'offered',
@@ -83,7 +84,9 @@ export function assign(plan: Plan, { by, agent }: CommandOf<'assign'>): void {
   if (state.phase === 'agent' && state.agent === agent) return;
   requirePerson(plan, agent);
   if (state.phase !== 'queued' && state.phase !== 'offered')
-    throw new Rejected('wrongPhase', 'Only a waiting conversation can be assigned; transfer it instead.', { phase: state.phase });
+    throw new Rejected('wrongPhase', 'Only a waiting conversation can be assigned; transfer it instead.', {
+      phase: state.phase,
+    });
   plan.accept(agent, 'assign', plan.workStream.cost, by, {
     kind: 'assign',
     at: plan.now,
@@ -104,7 +107,9 @@ export function transfer(plan: Plan, { by, to }: CommandOf<'transfer'>): void {
   if (waits && by.role !== 'agent' && to.queue !== undefined) return moveInLine(plan, by, state, to.queue);
   requireHolderOrSupervisor(plan, by);
   if (state.phase !== 'agent')
-    throw new Rejected('wrongPhase', 'Only a conversation that a person holds can be transferred like this.', { phase: state.phase });
+    throw new Rejected('wrongPhase', 'Only a conversation that a person holds can be transferred like this.', {
+      phase: state.phase,
+    });
   if (to.queue !== undefined) {
     requireQueue(plan, to.queue);
     plan.emit({ type: 'transferred', to }, by);
@@ -161,7 +166,8 @@ export function endByAgent(plan: Plan, { by }: CommandOf<'end'>): void {
   if (state.phase === 'wrapUp' && (state.agent === by.id || by.role === 'supervisor')) return;
   if (state.phase === 'closed' && state.servedBy.includes(by.id)) return;
   requireHolderOrSupervisor(plan, by);
-  if (state.phase !== 'agent') throw new Rejected('wrongPhase', 'No person holds this conversation.', { phase: state.phase });
+  if (state.phase !== 'agent')
+    throw new Rejected('wrongPhase', 'No person holds this conversation.', { phase: state.phase });
   plan.end('agentEnded', by, true);
 }
 
@@ -170,7 +176,9 @@ export function closeByPeople(plan: Plan, { by }: CommandOf<'close'>): void {
   if (state.phase === 'closed') return;
   if (state.phase === 'wrapUp' && state.agent === by.id) return plan.close('agentEnded', by);
   if (by.role !== 'supervisor')
-    throw new Rejected('wrongPhase', 'Close follows End; only a supervisor can close a conversation before.', { phase: state.phase });
+    throw new Rejected('wrongPhase', 'Close follows End; only a supervisor can close a conversation before.', {
+      phase: state.phase,
+    });
   plan.close('forced', by);
 }
 
@@ -186,7 +194,9 @@ export function resume(plan: Plan, { agent }: CommandOf<'resume'>): void {
   const state = plan.open;
   if (state.phase === 'agent' && state.agent === agent) return;
   if (state.phase !== 'waiting' || state.agent !== agent)
-    throw new Rejected('wrongPhase', 'Only the person who parked a conversation can resume it.', { phase: state.phase });
+    throw new Rejected('wrongPhase', 'Only the person who parked a conversation can resume it.', {
+      phase: state.phase,
+    });
   plan.emit(
     {
       type: 'resumed',
@@ -200,7 +210,8 @@ export function resume(plan: Plan, { agent }: CommandOf<'resume'>): void {
 
 export function join(plan: Plan, { agent, as }: CommandOf<'join'>): void {
   const state = plan.open;
-  if (state.phase === 'closed') throw new Rejected('conversationClosed', 'This conversation is closed; its log can still be read.');
+  if (state.phase === 'closed')
+    throw new Rejected('conversationClosed', 'This conversation is closed; its log can still be read.');
   requirePerson(plan, agent);
   if (state.participants.some((participant) => participant.agent === agent && participant.as === as)) return;
   plan.emit({ type: 'joined', agent, as }, { role: 'agent', id: agent });
@@ -233,7 +244,10 @@ function offerGone(plan: Plan, state: Conversation): Rejected {
     const owner = first === undefined ? undefined : { id: first, name: personName(plan, first) };
     return new Rejected('offerGone', 'This conversation is offered to somebody else.', { owner, at });
   }
-  return new Rejected('offerGone', 'This request is gone: it lapsed or the customer moved on.', { phase: state.phase, at });
+  return new Rejected('offerGone', 'This request is gone: it lapsed or the customer moved on.', {
+    phase: state.phase,
+    at,
+  });
 }
 
 function personName(plan: Plan, id: string): string {
@@ -241,11 +255,13 @@ function personName(plan: Plan, id: string): string {
 }
 
 function requirePerson(plan: Plan, id: string): void {
-  if (plan.circumstances.directory.people[id] === undefined) throw new Rejected('notFound', `There is no person "${id}".`);
+  if (plan.circumstances.directory.people[id] === undefined)
+    throw new Rejected('notFound', `There is no person "${id}".`);
 }
 
 function requireQueue(plan: Plan, id: string): void {
-  if (plan.circumstances.directory.queues[id] === undefined) throw new Rejected('notFound', `There is no queue "${id}".`);
+  if (plan.circumstances.directory.queues[id] === undefined)
+    throw new Rejected('notFound', `There is no queue "${id}".`);
 }
 
 function requireHolderOrSupervisor(plan: Plan, by: Party): void {

@@ -30,14 +30,7 @@ export type Content = EventContent<ConversationEvent>;
 
 /** What a page shows besides the text, merged into channelData.handoff. */
 type ToldKind =
-  | 'queued'
-  | 'nobodyAvailable'
-  | 'agentJoined'
-  | 'agentLeft'
-  | 'backWithBot'
-  | 'nobodyCame'
-  | 'botFailed'
-  | 'closed';
+  'queued' | 'nobodyAvailable' | 'agentJoined' | 'agentLeft' | 'backWithBot' | 'nobodyCame' | 'botFailed' | 'closed';
 
 const TOLD_KINDS: Record<TextName, ToldKind> = {
   queued: 'queued',
@@ -83,7 +76,10 @@ export class Plan {
     const id = state.phase === 'none' ? (command.type === 'start' ? command.workStream : undefined) : state.workStream;
     const workStream = id === undefined ? undefined : circumstances.directory.workStreams[id];
     if (workStream === undefined && state.phase === 'none')
-      throw new Rejected('badCommand', `There is no work stream "${id}". Name one of the configuration's work streams.`);
+      throw new Rejected(
+        'badCommand',
+        `There is no work stream "${id}". Name one of the configuration's work streams.`,
+      );
     // A work stream taken out of the configuration must not strand the conversations that came in by it.
     this.workStream = workStream ?? retired(id as string, circumstances);
     this.at = state.phase === 'none' ? circumstances.now : Math.max(circumstances.now, state.lastAt);
@@ -107,7 +103,14 @@ export class Plan {
     const main = content.type !== 'memberJoined' && content.type !== 'imported';
     const key = main ? this.#key : undefined;
     if (main) this.#key = undefined;
-    const event = { v: 1, at: this.at, by, audience, ...content, ...(key === undefined ? {} : { key }) } as ConversationEvent;
+    const event = {
+      v: 1,
+      at: this.at,
+      by,
+      audience,
+      ...content,
+      ...(key === undefined ? {} : { key }),
+    } as ConversationEvent;
     const after = evolve(this.#state, event);
     this.#state = after;
     this.steps.push({ event, after });
@@ -145,13 +148,18 @@ export class Plan {
   }
 
   setContext(variables: Body['variables'], by: Party): void {
-    if (variables !== undefined && Object.keys(variables).length > 0) this.emit({ type: 'contextSet', body: { variables } }, by);
+    if (variables !== undefined && Object.keys(variables).length > 0)
+      this.emit({ type: 'contextSet', body: { variables } }, by);
   }
 
   /** Staff read why something that looks like a command was none, or what was wrong with it. */
   trace(notes: readonly string[] | undefined): void {
     for (const note of notes ?? [])
-      this.emit({ type: 'noted', kind: 'trace', body: { activity: { type: 'message', text: note, from: { id: SYSTEM.id } } } });
+      this.emit({
+        type: 'noted',
+        kind: 'trace',
+        body: { activity: { type: 'message', text: note, from: { id: SYSTEM.id } } },
+      });
   }
 
   /**
@@ -230,7 +238,12 @@ export class Plan {
     });
   }
 
-  returnToBot(bot: string, reason: ReturnReason, by: Party, more: { message?: string; session?: SessionSummary } = {}): void {
+  returnToBot(
+    bot: string,
+    reason: ReturnReason,
+    by: Party,
+    more: { message?: string; session?: SessionSummary } = {},
+  ): void {
     const state = this.open;
     this.emit(
       {
@@ -253,7 +266,8 @@ export class Plan {
     const queue = 'queue' in state ? state.queue : undefined;
     if (state.phase === 'offered') {
       const others = state.offers.map((offer) => offer.agent).filter((id) => id !== agent);
-      if (others.length > 0) this.emit({ type: 'withdrawn', agents: others, timers: this.waitingTimers(state.waitingSince) });
+      if (others.length > 0)
+        this.emit({ type: 'withdrawn', agents: others, timers: this.waitingTimers(state.waitingSince) });
     }
     this.emit(
       {
@@ -339,7 +353,11 @@ export class Plan {
 }
 
 /** Whether what a bot sends now, answering `answers`, comes from its present session (or the turn that escalated). */
-export function fence(state: Conversation, bot: string, answers: number | undefined): 'through' | 'notHolder' | 'earlierSession' {
+export function fence(
+  state: Conversation,
+  bot: string,
+  answers: number | undefined,
+): 'through' | 'notHolder' | 'earlierSession' {
   if (state.phase === 'bot' && state.bot === bot)
     return answers === undefined || answers >= state.sessionSeq ? 'through' : 'earlierSession';
   if (state.phase === 'queued' || state.phase === 'offered') {

@@ -42,7 +42,12 @@ export class BotSpeech {
         await this.#flush(conversationId, commands.splice(0), ids);
         await this.hub.signal(conversationId, by, activity, answers);
       } else if (activity.type !== 'trace' && activity.type !== 'delay' && activity.type !== 'invokeResponse') {
-        const command = await this.#commandOf(state, botId, normalise(conversationId, botId, activity, answers), answers);
+        const command = await this.#commandOf(
+          state,
+          botId,
+          normalise(conversationId, botId, activity, answers),
+          answers,
+        );
         commands.push({ command: { ...command, ...keyOf(turn, activity) }, index });
       }
     }
@@ -66,7 +71,11 @@ export class BotSpeech {
     }
   }
 
-  async #flush(conversationId: string, batch: { command: Command; index: number }[], ids: { id: string }[]): Promise<void> {
+  async #flush(
+    conversationId: string,
+    batch: { command: Command; index: number }[],
+    ids: { id: string }[],
+  ): Promise<void> {
     if (batch.length === 0) return;
     const { seqs } = await this.hub.handle(
       conversationId,
@@ -78,7 +87,12 @@ export class BotSpeech {
     }
   }
 
-  async #commandOf(state: Conversation, bot: string, activity: Activity, answers: number | undefined): Promise<Command> {
+  async #commandOf(
+    state: Conversation,
+    bot: string,
+    activity: Activity,
+    answers: number | undefined,
+  ): Promise<Command> {
     const about = answers === undefined ? {} : { answers };
     const signal = readSignal(activity);
     switch (signal.kind) {
@@ -99,7 +113,13 @@ export class BotSpeech {
       case 'end':
         return { type: 'endByBot', bot, ...about, activity };
       case 'setContext':
-        return { type: 'setContext', by: { role: 'bot', id: bot }, ...about, variables: signal.variables, warnings: signal.warnings };
+        return {
+          type: 'setContext',
+          by: { role: 'bot', id: bot },
+          ...about,
+          variables: signal.variables,
+          warnings: signal.warnings,
+        };
       case 'none':
         return { type: 'say', by: { role: 'bot', id: bot }, activity, ...about };
     }
@@ -113,7 +133,8 @@ export class BotSpeech {
     if (transcript === undefined) return { activities: [], warnings: [] };
     if ('contentUrl' in transcript)
       return { activities: [], warnings: ['The transcript came as a link and was not fetched; this log has its own.'] };
-    if ('unreadable' in transcript) return { activities: [], warnings: [`The transcript is not readable: ${transcript.unreadable}`] };
+    if ('unreadable' in transcript)
+      return { activities: [], warnings: [`The transcript is not readable: ${transcript.unreadable}`] };
     const activities: Activity[] = [];
     for (const activity of transcript.activities.slice(0, IMPORTED_TURNS)) {
       if (typeof activity.id !== 'string' || activity.type !== 'message') continue;
@@ -128,8 +149,15 @@ export class BotSpeech {
 
 /** Fields the hub answers for are set here; what the bot says stays as it is. */
 function normalise(conversationId: string, botId: string, activity: Activity, answers: number | undefined): Activity {
-  const { id: _id, timestamp: _timestamp, serviceUrl: _serviceUrl, conversation: _conversation, recipient: _recipient, replyToId: _replyToId, ...content } =
-    activity;
+  const {
+    id: _id,
+    timestamp: _timestamp,
+    serviceUrl: _serviceUrl,
+    conversation: _conversation,
+    recipient: _recipient,
+    replyToId: _replyToId,
+    ...content
+  } = activity;
   return {
     ...content,
     type: activity.type ?? 'message',
@@ -151,6 +179,8 @@ function keyOf(turn: BotTurnContext, activity: Activity): { key?: string } {
     throw new Rejected('tooLarge', `An activity may have ${ACTIVITY_LIMIT_BYTES} bytes; this one has ${json.length}.`);
   if (turn.turn === undefined) return {};
   const { type, text, name, value, attachments } = activity;
-  const content = createHash('sha1').update(JSON.stringify([type, text, name, value, attachments])).digest('base64url');
+  const content = createHash('sha1')
+    .update(JSON.stringify([type, text, name, value, attachments]))
+    .digest('base64url');
   return { key: `turn:${turn.turn.id}:${turn.turn.next()}:${content}` };
 }

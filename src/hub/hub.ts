@@ -114,7 +114,7 @@ export class Hub {
     if (this.#running) return;
     this.#running = true;
     await this.people.start();
-    for (const state of await this.store.waiting()) this.lines.update(state, this.#directory);
+    await this.#standInLine();
     await this.outbox.start();
     await this.#ticker.start();
     this.nudge();
@@ -127,8 +127,11 @@ export class Hub {
     this.#ticker.stop();
     this.people.stop();
     this.#positions.stop();
-    await Promise.race([this.#whenQuiet(), this.outbox.stop(graceMs)]);
     await this.#assigner.stop();
+    await this.outbox.stop(graceMs);
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
+    clearTimeout(timer);
   }
 
   get running(): boolean {
@@ -143,6 +146,7 @@ export class Hub {
   async useDirectory(directory: Directory): Promise<void> {
     this.#directory = directory;
     await this.people.useDirectory();
+    if (this.#running) await this.#standInLine();
     for (const observer of this.#observers) observer.directory?.(directory);
     this.nudge();
   }
@@ -257,6 +261,20 @@ export class Hub {
     return this.#ticker.fire();
   }
 
+  /** Builds the lines anew; who waits in a queue that is gone is routed again. */
+  async #standInLine(): Promise<void> {
+    for (const state of await this.store.waiting()) {
+      this.lines.update(this.#states.get(state.id) ?? state, this.#directory);
+      if (state.phase === 'queued' && this.#directory.queues[state.queue] === undefined)
+        await this.handle(state.id, { type: 'reroute' }).catch((error: unknown) => {
+          this.log.error(
+            { err: error, conversation: state.id },
+            'a conversation in a queue that is gone could not be routed again',
+          );
+        });
+    }
+  }
+
   async #decideAndAppend(conversationId: string, commands: readonly Command[]): Promise<Handled> {
     let open = commands.map((command, index) => ({ command, index }));
     const seqs: (number | undefined)[] = commands.map(() => undefined);
@@ -284,7 +302,8 @@ export class Hub {
           if (repeated === undefined) throw new Conflict(`The key ${appended.key} is in the log already.`);
           seqs[repeated.index] = appended.entry.seq;
           open = open.filter((one) => one !== repeated);
-          if (open.length === 0) return { state: await this.#current(conversationId), entries: [], seqs, repeated: true };
+          if (open.length === 0)
+            return { state: await this.#current(conversationId), entries: [], seqs, repeated: true };
           attempt -= 1;
           break;
         }
@@ -322,7 +341,9 @@ export class Hub {
         decided.own.push({
           index,
           seq: own.after.version,
-          ...(channelActivityId === undefined ? {} : { channelActivityId, step: decided.steps.length + one.steps.indexOf(own) }),
+          ...(channelActivityId === undefined
+            ? {}
+            : { channelActivityId, step: decided.steps.length + one.steps.indexOf(own) }),
         });
       }
       decided.steps.push(...one.steps);
@@ -409,8 +430,11 @@ interface Decided {
 /** What was said, not what followed from it or had to come before. */
 function ownStep(steps: readonly Step[], command: Command): Step | undefined {
   const activity = 'activity' in command ? command.activity : undefined;
-  const said = activity === undefined ? undefined : steps.find(({ event }) => event.type === 'said' || event.type === 'drafted');
-  return said ?? (command.key === undefined ? undefined : steps.find(({ event }) => event.key === command.key)) ?? steps[0];
+  const said =
+    activity === undefined ? undefined : steps.find(({ event }) => event.type === 'said' || event.type === 'drafted');
+  return (
+    said ?? (command.key === undefined ? undefined : steps.find(({ event }) => event.key === command.key)) ?? steps[0]
+  );
 }
 
 function appendOf(conversationId: string, before: State, decided: Decided, state: Conversation, now: number): Append {
@@ -433,7 +457,11 @@ function appendOf(conversationId: string, before: State, decided: Decided, state
     outbox,
     ...(named.length === 0
       ? {}
-      : { channelActivityIds: Object.fromEntries(named.map((own) => [own.step as number, own.channelActivityId as string])) }),
+      : {
+          channelActivityIds: Object.fromEntries(
+            named.map((own) => [own.step as number, own.channelActivityId as string]),
+          ),
+        }),
   };
 }
 

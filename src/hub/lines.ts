@@ -54,7 +54,8 @@ export class Lines {
   /** Items that nobody has been offered yet, in serving order over all queues. */
   waiting(): WaitingItem[] {
     const items: Item[] = [];
-    for (const line of this.#queues.values()) for (const item of line) if (!item.offered && item.mode === 'push') items.push(item);
+    for (const line of this.#queues.values())
+      for (const item of line) if (!item.offered && item.mode === 'push') items.push(item);
     return items.sort(inOrder);
   }
 

@@ -142,7 +142,13 @@ export class Outbox {
       const again = error instanceof DeliveryFailed && error.retry;
       const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** row.attempts);
       log.warn(
-        { err: error, conversation: row.conversationId, party: row.party, effect: row.effect.send, attempts: row.attempts + 1 },
+        {
+          err: error,
+          conversation: row.conversationId,
+          party: row.party,
+          effect: row.effect.send,
+          attempts: row.attempts + 1,
+        },
         again ? 'a delivery failed and is tried again' : 'a delivery failed',
       );
       if (again && now + delayMs - first.firstFailureAt < patience) {
@@ -167,7 +173,10 @@ export class Outbox {
       const { id: channel } = owed.state.channel;
       const connection = this.hub.channels.get(channel) ?? this.hub.channels.get('*');
       if (connection === undefined)
-        throw new DeliveryFailed(`Nothing is connected to channel "${channel}". Connect the adapter it came in by.`, true);
+        throw new DeliveryFailed(
+          `Nothing is connected to channel "${channel}". Connect the adapter it came in by.`,
+          true,
+        );
       const { channelActivityId } = await connection.send(owed.activity, owed.state.reference);
       return { id: row.id, outcome: 'done', ...(channelActivityId === undefined ? {} : { channelActivityId }) };
     }
@@ -182,8 +191,14 @@ export class Outbox {
     try {
       const bot = this.hub.bots.get(botId);
       if (bot === undefined)
-        throw new DeliveryFailed(`Bot "${botId}" is not connected. Connect it with hub.connectBot, or set its endpoint.`, false);
-      const response = await this.#inTime(bot.deliver(activity, this.#turn(row.conversationId, botId, answers, row.id)), botId);
+        throw new DeliveryFailed(
+          `Bot "${botId}" is not connected. Connect it with hub.connectBot, or set its endpoint.`,
+          false,
+        );
+      const response = await this.#inTime(
+        bot.deliver(activity, this.#turn(row.conversationId, botId, answers, row.id)),
+        botId,
+      );
       this.#answerInvoke(row.id, response);
       outcome = 'done';
     } catch (error) {
@@ -202,7 +217,8 @@ export class Outbox {
       conversationId,
       botId,
       answers,
-      respond: (activities: readonly Activity[]) => this.hub.botSays(conversationId, botId, activities, { answers, ...turn }),
+      respond: (activities: readonly Activity[]) =>
+        this.hub.botSays(conversationId, botId, activities, { answers, ...turn }),
     };
   }
 
@@ -211,7 +227,8 @@ export class Outbox {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${this.botTimeoutMs} ms.`, false)),
+        () =>
+          reject(new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${this.botTimeoutMs} ms.`, false)),
         this.botTimeoutMs,
       );
       this.#turnTimers.add(timer);
@@ -267,4 +284,3 @@ export class Outbox {
     this.#waitingForInvoke.delete(rowId);
   }
 }
-

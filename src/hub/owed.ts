@@ -28,7 +28,10 @@ async function rowActivity(hub: Hub, row: OutboxRow, known: Entry | undefined): 
     case 'activity': {
       const content = entry.event.body?.activity;
       if (content === undefined) return NO_LONGER_OWED;
-      return { state, activity: { ...content, ...head, id: activityId(state.id, row.seq), from: content.from ?? head.from } };
+      return {
+        state,
+        activity: { ...content, ...head, id: activityId(state.id, row.seq), from: content.from ?? head.from },
+      };
     }
     case 'update': {
       const content = entry.event.body?.activity;
@@ -38,16 +41,27 @@ async function rowActivity(hub: Hub, row: OutboxRow, known: Entry | undefined): 
       return { state, activity: { ...content, ...head, type, id, from: content.from ?? head.from } };
     }
     case 'delete':
-      return { state, activity: { ...head, type: 'messageDelete', id: await idFor(hub, state, effect.to, effect.target) } };
+      return {
+        state,
+        activity: { ...head, type: 'messageDelete', id: await idFor(hub, state, effect.to, effect.target) },
+      };
     case 'members': {
       const membersAdded = effect.members.map((id) => memberOf(hub, state, id));
       return {
         state,
-        activity: { ...head, type: 'conversationUpdate', membersAdded, ...(state.locale === undefined ? {} : { locale: state.locale }) },
+        activity: {
+          ...head,
+          type: 'conversationUpdate',
+          membersAdded,
+          ...(state.locale === undefined ? {} : { locale: state.locale }),
+        },
       };
     }
     case 'context':
-      return { state, activity: { ...head, type: 'event', name: 'omnichannelSetContext', value: setContextValue(state.context) } };
+      return {
+        state,
+        activity: { ...head, type: 'event', name: 'omnichannelSetContext', value: setContextValue(state.context) },
+      };
     case 'status': {
       const value = { state: effect.state, ...(effect.message === undefined ? {} : { message: effect.message }) };
       return { state, activity: { ...head, type: 'event', name: 'handoff.status', value } };
@@ -56,14 +70,19 @@ async function rowActivity(hub: Hub, row: OutboxRow, known: Entry | undefined): 
 }
 
 function signalActivity(hub: Hub, state: Conversation, bot: string, activity: Activity): Activity {
-  return { ...activity, ...headOf(hub, state, { bot }, `${state.id}|typing`, hub.clock.now()), from: activity.from ?? customerOf(state) };
+  return {
+    ...activity,
+    ...headOf(hub, state, { bot }, `${state.id}|typing`, hub.clock.now()),
+    from: activity.from ?? customerOf(state),
+  };
 }
 
 /** Statuses are always told; what the customer said to a holder who is not it any more is not. */
 function isSuperseded(row: OutboxRow, entry: Entry, state: Conversation): boolean {
   const { effect } = row;
   if (effect.to === 'channel' || effect.send === 'status') return false;
-  if (entry.event.type === 'said' && entry.event.activityType !== 'message' && entry.event.audience === 'staff') return false;
+  if (entry.event.type === 'said' && entry.event.activityType !== 'message' && entry.event.audience === 'staff')
+    return false;
   return row.epoch !== state.epoch;
 }
 
@@ -76,7 +95,11 @@ function headOf(hub: Hub, state: Conversation, to: Addressee, id: string, at: nu
 }
 
 function customerOf(state: Conversation) {
-  return { id: state.customer.id ?? state.id, ...(state.customer.name === undefined ? {} : { name: state.customer.name }), role: 'user' };
+  return {
+    id: state.customer.id ?? state.id,
+    ...(state.customer.name === undefined ? {} : { name: state.customer.name }),
+    role: 'user',
+  };
 }
 
 function memberOf(hub: Hub, state: Conversation, id: string) {

@@ -61,8 +61,9 @@ export class People {
   online(queue: string, workStream: string): number {
     const allowed = (this.hub.directory.workStreams[workStream] ?? DEFAULT_WORK_STREAM).allowedPresences;
     // Busy people finish something and come back: to the customer they are there.
-    return this.candidates(queue).filter(({ presence, capacity }) => capacity > 0 && (allowed.includes(presence) || presence === 'busy'))
-      .length;
+    return this.candidates(queue).filter(
+      ({ presence, capacity }) => capacity > 0 && (allowed.includes(presence) || presence === 'busy'),
+    ).length;
   }
 
   async setPresence(agent: string, presence: Presence): Promise<AgentRow> {
@@ -101,8 +102,13 @@ export class People {
     this.#sockets.delete(agent);
     if (!this.hub.running) return;
     this.#run(this.#tellHeld(agent, 'disconnect'));
-    const timers = Object.values(this.hub.directory.workStreams).map((workStream) => workStream.timers.agentGoneOfferMs);
-    const timer = setTimeout(() => this.#run(this.#gone(agent)), Math.min(...timers, DEFAULT_WORK_STREAM.timers.agentGoneOfferMs));
+    const timers = Object.values(this.hub.directory.workStreams).map(
+      (workStream) => workStream.timers.agentGoneOfferMs,
+    );
+    const timer = setTimeout(
+      () => this.#run(this.#gone(agent)),
+      Math.min(...timers, DEFAULT_WORK_STREAM.timers.agentGoneOfferMs),
+    );
     timer.unref();
     this.#leaving.set(agent, timer);
   }
@@ -125,7 +131,8 @@ export class People {
   heard(entries: readonly Entry[]): void {
     for (const { event } of entries)
       if (event.type === 'lapsed' && event.why === 'time')
-        for (const agent of event.agents) if (this.#rows.get(agent)?.presence === 'available') this.#run(this.setPresence(agent, 'inactive'));
+        for (const agent of event.agents)
+          if (this.#rows.get(agent)?.presence === 'available') this.#run(this.setPresence(agent, 'inactive'));
   }
 
   /** Presences that nobody renewed end. */
@@ -146,7 +153,8 @@ export class People {
   }
 
   async #tellHeld(agent: string, type: 'disconnect' | 'reconnect'): Promise<void> {
-    for (const id of await this.#conversations(agent, 'agent')) await this.hub.handle(id, { type, party: 'agent', agent });
+    for (const id of await this.#conversations(agent, 'agent'))
+      await this.hub.handle(id, { type, party: 'agent', agent });
   }
 
   async #conversations(agent: string, phase: 'offered' | 'agent'): Promise<string[]> {

@@ -70,7 +70,14 @@ export interface TestHub {
 }
 
 export async function openHub(
-  options: { configuration?: Configuration; bot?: FunctionBot; clock?: TestClock; directory?: string; log?: Log; botTimeoutMs?: number } = {},
+  options: {
+    configuration?: Configuration;
+    bot?: FunctionBot;
+    clock?: TestClock;
+    directory?: string;
+    log?: Log;
+    botTimeoutMs?: number;
+  } = {},
 ): Promise<TestHub> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'handoff-test-')));
   const configuration = options.configuration ?? readConfiguration(await readFile('handoff.yaml', 'utf8'));

@@ -14,7 +14,11 @@ function escalatingBot(): FunctionBot {
     if (activity.type !== 'message') return [];
     if (activity.text?.startsWith('human') === true) {
       const topic = activity.text.split(' ')[1];
-      return ['one moment', handoff(topic === undefined ? {} : { BotHandoffTopic: topic, va_AgentMessage: 'angry' }), 'bye for now'];
+      return [
+        'one moment',
+        handoff(topic === undefined ? {} : { BotHandoffTopic: topic, va_AgentMessage: 'angry' }),
+        'bye for now',
+      ];
     }
     if (activity.text === 'fail') throw new Error('the bot broke');
     return [`Echo: ${activity.text ?? ''}`];
@@ -71,7 +75,11 @@ describe('hub: widget → bot → person → bot', () => {
     await test.hub.handle(id, { type: 'say', by: ANA, activity: { type: 'message', text: 'hello Kim' } });
     await test.hub.settled();
     assert.equal(test.bot.heard.length, heardBefore, 'the bot hears nothing while a person holds the chat');
-    assert.deepEqual((await test.customerSees(id)).slice(-3), ['Ana joined the conversation.', 'hello Ana', 'hello Kim']);
+    assert.deepEqual((await test.customerSees(id)).slice(-3), [
+      'Ana joined the conversation.',
+      'hello Ana',
+      'hello Kim',
+    ]);
   });
 
   it('returns to the same bot with a session summary, without a second welcome, and the bot can escalate again', async () => {
@@ -83,7 +91,10 @@ describe('hub: widget → bot → person → bot', () => {
     await test.hub.settled();
     const [context, status] = test.bot.heard.slice(-2);
     assert.equal(context?.name, 'omnichannelSetContext');
-    const value = status?.value as { state: string; message: { outcome: string; agent: { name: string }; summary: string } };
+    const value = status?.value as {
+      state: string;
+      message: { outcome: string; agent: { name: string }; summary: string };
+    };
     assert.deepEqual(
       [value.state, value.message.outcome, value.message.agent.name, value.message.summary],
       ['completed', 'solved', 'Ana', 'card blocked'],
@@ -134,7 +145,12 @@ describe('hub: widget → bot → person → bot', () => {
 
   it('stores what arrives twice under one key once and answers the same', async () => {
     const id = await test.startConversation();
-    const say = { type: 'say', by: CUSTOMER, activity: { type: 'message', text: 'once', from: { id: 'kim' } }, key: 'c:kim:1' } as const;
+    const say = {
+      type: 'say',
+      by: CUSTOMER,
+      activity: { type: 'message', text: 'once', from: { id: 'kim' } },
+      key: 'c:kim:1',
+    } as const;
     const [first, second] = await Promise.all([test.hub.handle(id, say), test.hub.handle(id, say)]);
     assert.deepEqual(first.seqs, second.seqs);
     assert.equal((await test.log(id)).filter(({ event }) => event.body?.activity?.text === 'once').length, 1);
@@ -159,11 +175,38 @@ describe('hub: widget → bot → person → bot', () => {
     const id = await test.startConversation();
     let blocked = true;
     test.bot.script = (activity) => (blocked ? new Promise(() => {}) : [`Echo: ${activity.text ?? ''}`]);
-    await test.hub.handle(id, { type: 'say', by: CUSTOMER, activity: { type: 'message', text: 'wait for me', from: { id: 'kim' } } });
+    await test.hub.handle(id, {
+      type: 'say',
+      by: CUSTOMER,
+      activity: { type: 'message', text: 'wait for me', from: { id: 'kim' } },
+    });
     await test.hub.stop(1);
     blocked = false;
     test = await test.restart();
     await test.hub.settled();
     assert.equal((await test.customerSees(id)).at(-1), 'Echo: wait for me');
+  });
+});
+
+describe('hub: configuration changes', () => {
+  it('routes who waits in a queue that is gone again, in the old place', async () => {
+    const test = await openHub({ bot: escalatingBot() });
+    try {
+      const id = await test.startConversation();
+      await test.says(id, 'human CreditCard');
+      const before = await test.state(id);
+      const { CreditCardQueue, ...queues } = test.hub.directory.queues;
+      assert.ok(CreditCardQueue);
+      const stream = test.hub.directory.workStreams['web'];
+      assert.ok(stream);
+      const rules = stream.rules.filter((rule) => rule.queue !== 'CreditCardQueue');
+      const workStreams = { web: { ...stream, rules, fallbackQueue: 'HomeLoanQueue' } };
+      await test.hub.useDirectory({ ...test.hub.directory, version: 2, queues, workStreams });
+      const after = await test.state(id);
+      assert.equal(after.phase === 'queued' && after.queue, 'HomeLoanQueue');
+      assert.equal(after.phase === 'queued' && after.waitingSince, before.phase === 'queued' && before.waitingSince);
+    } finally {
+      await test.close();
+    }
   });
 });
