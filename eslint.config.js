@@ -89,7 +89,12 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['web/**/*.ts', 'web/**/*.tsx'], extends: [reactHooks.configs.flat.recommended] },
+  {
+    files: ['web/**/*.ts', 'web/**/*.tsx'],
+    // The plugin's other rules serve React's compiler, which does not build these pages.
+    plugins: { 'react-hooks': reactHooks },
+    rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' },
+  },
   {
     files: ['scripts/**', '*.js'],
     languageOptions: {

@@ -22,7 +22,9 @@ const mayImport: Record<string, readonly string[]> = {
 };
 
 /** Longer than 500 lines, and why it is not two files. */
-const longFiles: Record<string, string> = {};
+const longFiles: Record<string, string> = {
+  'test/store/store.contract.ts': 'the one list of what a store must do, read from top to bottom',
+};
 
 interface Import {
   from: string;
