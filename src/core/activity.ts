@@ -47,9 +47,9 @@ export function activityId(conversationId: string, seq: number): string {
   return `${conversationId}|${String(seq).padStart(SEQ_DIGITS, '0')}`;
 }
 
-/** The log position an activity id of this conversation names; undefined when the id is foreign or absent. */
-export function seqOf(conversationId: string, id: string | undefined): number | undefined {
-  if (id === undefined || !id.startsWith(`${conversationId}|`)) return undefined;
+/** The log position an activity id of this conversation names; undefined when the id is foreign, absent or no text. */
+export function seqOf(conversationId: string, id: unknown): number | undefined {
+  if (typeof id !== 'string' || !id.startsWith(`${conversationId}|`)) return undefined;
   const digits = id.slice(conversationId.length + 1);
   if (!/^\d{7,15}$/.test(digits)) return undefined;
   const seq = Number(digits);

@@ -41,7 +41,10 @@ export interface AssignReceipt {
   at: number;
   queue: string;
   method: string;
-  /** Eligible people first, best first; then the excluded with the reason. At most MAX_RECEIPT_CANDIDATES. */
+  /**
+   * The chosen, the next best, other eligible people, then the excluded with the reason. Of more than
+   * MAX_RECEIPT_CANDIDATES members only so many are listed.
+   */
   candidates: { id: string; load?: number; capacity?: number; presence?: Presence; excluded?: string }[];
   /** People beyond those listed. */
   omitted?: number;
@@ -70,8 +73,8 @@ export function choose(
   method: AssignmentMethod,
   at: number,
 ): AssignReceipt {
-  const seats = members.map((member) => ({ ...member, turn: 0 }));
-  return decideAmong(item, seats, method, at);
+  const seats = members.map((member) => seatOf(member));
+  return receiptOf(item, seats, bestTwo(item, seats, method), method, at);
 }
 
 /**
@@ -86,30 +89,36 @@ export function match(
   at: number,
 ): { item: WaitingItem; receipt: AssignReceipt }[] {
   const pushed = items.filter((item) => item.mode === 'push');
-  const seatsOf = seatsByQueue(pushed, candidatesOf);
-  if (![...seatsOf.values()].some((seats) => seats.some((seat) => seat.load < seat.capacity))) return [];
+  const seatsIn = seatsByQueue(pushed, candidatesOf);
+  if (![...seatsIn.values()].some((seats) => seats.some((seat) => seat.load < seat.capacity))) return [];
 
   const given: { item: WaitingItem; receipt: AssignReceipt }[] = [];
-  // Loads only grow in one run: when nobody has room for one kind of item, nobody will have for the next of its kind.
-  const exhausted = new Set<string>();
+  // Loads only grow in one run: whoever has no room for one kind of item has none for the next of its kind.
+  const roomFor = new Map<string, Seat[]>();
   let turn = 0;
   for (const item of pushed.sort(inOrder)) {
     const kind = `${item.queue}\n${item.cost}\n${item.allowedPresences.join()}`;
-    if (exhausted.has(kind)) continue;
-    const seats = seatsOf.get(item.queue) ?? [];
-    if (!seats.some((seat) => hasRoom(item, seat))) {
-      exhausted.add(kind);
+    const members = seatsIn.get(item.queue) ?? [];
+    let seats = roomFor.get(kind);
+    if (seats === undefined) {
+      seats = members.filter((seat) => item.allowedPresences.includes(seat.presence) && hasRoom(item, seat));
+      roomFor.set(kind, seats);
+    }
+    if (seats.length === 0) continue;
+    const method = methodOf(item.queue);
+    const best = bestTwo(item, seats, method);
+    const chosen = best[0];
+    if (chosen === undefined) {
+      // Either all are full by now, or the item's own history excludes those who are not.
+      if (!seats.some((seat) => hasRoom(item, seat))) roomFor.set(kind, []);
       continue;
     }
-    if (!seats.some((seat) => exclusionOf(item, seat) === undefined)) continue;
-    const receipt = decideAmong(item, seats, methodOf(item.queue), at);
-    const chosen = seats.find((seat) => seat.id === receipt.chosen);
-    if (chosen === undefined) continue;
+    given.push({ item, receipt: receiptOf(item, members, best, method, at) });
     turn += 1;
     chosen.load += item.cost;
     chosen.lastAssignedAt = at;
     chosen.turn = turn;
-    given.push({ item, receipt });
+    if (!hasRoom(item, chosen)) seats.splice(seats.indexOf(chosen), 1);
   }
   return given;
 }
@@ -120,53 +129,79 @@ interface Seat extends Candidate {
   turn: number;
 }
 
+function seatOf({ id, presence, capacity, load, lastAssignedAt, idleSince }: Candidate): Seat {
+  return { id, presence, capacity, load, lastAssignedAt, idleSince, turn: 0 };
+}
+
 /** One seat per person, shared by all queues the person serves. */
 function seatsByQueue(
   items: readonly WaitingItem[],
   candidatesOf: (queue: string) => readonly Candidate[],
 ): Map<string, Seat[]> {
-  const seatOf = new Map<string, Seat>();
-  const seatsOf = new Map<string, Seat[]>();
+  const byPerson = new Map<string, Seat>();
+  const byQueue = new Map<string, Seat[]>();
   for (const { queue } of items) {
-    if (seatsOf.has(queue)) continue;
+    if (byQueue.has(queue)) continue;
     const seats = new Set<Seat>();
     for (const candidate of candidatesOf(queue)) {
-      const seat = seatOf.get(candidate.id) ?? { ...candidate, turn: 0 };
-      seatOf.set(candidate.id, seat);
+      const seat = byPerson.get(candidate.id) ?? seatOf(candidate);
+      byPerson.set(candidate.id, seat);
       seats.add(seat);
     }
-    seatsOf.set(queue, [...seats]);
+    byQueue.set(queue, [...seats]);
   }
-  return seatsOf;
+  return byQueue;
 }
 
 function hasRoom(item: WaitingItem, seat: Seat): boolean {
-  return item.allowedPresences.includes(seat.presence) && seat.load + item.cost <= seat.capacity;
+  return seat.load + item.cost <= seat.capacity;
 }
 
 function exclusionOf(item: WaitingItem, seat: Seat): ExclusionReason | undefined {
   if (!item.allowedPresences.includes(seat.presence)) return 'presence';
-  if (seat.load + item.cost > seat.capacity) return 'capacity';
+  if (!hasRoom(item, seat)) return 'capacity';
   if (item.exclude === seat.id) return 'excluded';
   const declines = Object.hasOwn(item.declines, seat.id) ? (item.declines[seat.id] ?? 0) : 0;
   return declines >= item.declineLimit ? 'declined' : undefined;
 }
 
-function decideAmong(item: WaitingItem, seats: readonly Seat[], method: AssignmentMethod, at: number): AssignReceipt {
-  const eligible: Seat[] = [];
-  const excluded: { seat: Seat; reason: ExclusionReason }[] = [];
+/** The one to choose and the next best, whom a tie-break may have decided against. */
+function bestTwo(item: WaitingItem, seats: readonly Seat[], method: AssignmentMethod): readonly Seat[] {
+  const better = COMPARISONS[method];
+  let best: Seat | undefined;
+  let second: Seat | undefined;
   for (const seat of seats) {
+    if (exclusionOf(item, seat) !== undefined) continue;
+    if (best === undefined || better(seat, best) < 0) {
+      second = best;
+      best = seat;
+    } else if (second === undefined || better(seat, second) < 0) second = seat;
+  }
+  return best === undefined ? [] : second === undefined ? [best] : [best, second];
+}
+
+function receiptOf(
+  item: WaitingItem,
+  members: readonly Seat[],
+  [first, second]: readonly Seat[],
+  method: AssignmentMethod,
+  at: number,
+): AssignReceipt {
+  const eligible: Seat[] = [];
+  const excluded: AssignReceipt['candidates'] = [];
+  for (const seat of members) {
+    // In a large queue the rest is only counted: the walk must not grow with it.
+    if (eligible.length + excluded.length >= MAX_RECEIPT_CANDIDATES) break;
+    if (seat === first || seat === second) continue;
     const reason = exclusionOf(item, seat);
     if (reason === undefined) eligible.push(seat);
-    else if (excluded.length < MAX_RECEIPT_CANDIDATES) excluded.push({ seat, reason });
+    else excluded.push({ ...listed(seat), excluded: reason });
   }
-  const better = COMPARISONS[method];
-  const best = firstInOrder(eligible, better, MAX_RECEIPT_CANDIDATES);
-  const candidates = [
-    ...best.map((seat) => listed(seat)),
-    ...excluded.map(({ seat, reason }) => ({ ...listed(seat), excluded: reason })),
-  ].slice(0, MAX_RECEIPT_CANDIDATES);
-  const [first, second] = best;
+  const bestFirst = [first, second].filter((seat) => seat !== undefined);
+  const candidates = [...bestFirst, ...eligible.sort(COMPARISONS[method])]
+    .map(listed)
+    .concat(excluded)
+    .slice(0, MAX_RECEIPT_CANDIDATES);
   const tieBreak = first !== undefined && second !== undefined ? tieBreakOf(method, first, second) : undefined;
   return {
     kind: 'assign',
@@ -174,14 +209,14 @@ function decideAmong(item: WaitingItem, seats: readonly Seat[], method: Assignme
     queue: item.queue,
     method,
     candidates,
-    ...(seats.length > candidates.length && { omitted: seats.length - candidates.length }),
+    ...(members.length > candidates.length && { omitted: members.length - candidates.length }),
     ...(first !== undefined && { chosen: first.id }),
     ...(tieBreak !== undefined && { tieBreak }),
   };
 }
 
-function listed(seat: Seat): { id: string; load: number; capacity: number; presence: Presence } {
-  return { id: seat.id, load: seat.load, capacity: seat.capacity, presence: seat.presence };
+function listed({ id, load, capacity, presence }: Seat): AssignReceipt['candidates'][number] {
+  return { id, load, capacity, presence };
 }
 
 type Comparison = (a: Seat, b: Seat) => number;
@@ -206,21 +241,6 @@ const COMPARISONS: Record<AssignmentMethod, Comparison> = {
 function tieBreakOf(method: AssignmentMethod, first: Seat, second: Seat): string | undefined {
   if (FIRST_CRITERION[method](first, second) !== 0) return undefined;
   return longestSinceAssigned(first, second) !== 0 ? 'longestSinceLastAssigned' : 'id';
-}
-
-/** The first `count` in order, without sorting the rest: a queue may have a thousand members. */
-function firstInOrder<T>(items: readonly T[], compare: (a: T, b: T) => number, count: number): T[] {
-  if (items.length <= count) return [...items].sort(compare);
-  const first: T[] = [];
-  for (const item of items) {
-    const last = first.at(-1);
-    if (first.length === count && last !== undefined && compare(item, last) >= 0) continue;
-    let place = first.length;
-    while (place > 0 && compare(item, first[place - 1] as T) < 0) place -= 1;
-    first.splice(place, 0, item);
-    if (first.length > count) first.pop();
-  }
-  return first;
 }
 
 function byId(a: string, b: string): number {

@@ -2,7 +2,7 @@
 
 import { activityId, seqOf, type Activity, type ChannelAccount } from './activity.js';
 import { isObject } from './context.js';
-import type { ConversationEvent, Entry, Party } from './conversation.js';
+import type { ConversationEvent, Entry, EventOf, Party } from './conversation.js';
 import { inert, offeredChoices } from './inert.js';
 
 /**
@@ -53,9 +53,11 @@ export function projectActivity(entry: Entry, reader: Reader): Activity | undefi
   switch (event.type) {
     case 'edited':
     case 'deleted': {
+      if (event.target >= entry.seq) return undefined;
       const original = reader.original?.(event.target);
       // A staff-only entry stays one: nothing about it reaches the customer, whatever the later entry says.
-      if (original !== undefined && projectActivity(original, reader) === undefined) return undefined;
+      if (original !== undefined && (isChange(original.event) || projectActivity(original, reader) === undefined))
+        return undefined;
       const shown = original ?? entry;
       if (event.type === 'deleted') return deletedActivity(entry.conversationId, event.target, shown, reader);
       const activity = contentOf(event);
@@ -67,6 +69,11 @@ export function projectActivity(entry: Entry, reader: Reader): Activity | undefi
       return activity && addressed(entry.conversationId, entry.seq, activity, entry, reader);
     }
   }
+}
+
+/** Edits and deletions are about what was said, never about one another. */
+function isChange(event: ConversationEvent): event is EventOf<'edited'> | EventOf<'deleted'> {
+  return event.type === 'edited' || event.type === 'deleted';
 }
 
 /** One activity of a full reading, in its original place and with its latest content. */
@@ -90,7 +97,7 @@ export function readActivities(entries: Iterable<Entry>, reader: Reader): ReadAc
     const { event } = entry;
     const activity = projectActivity(entry, { ...reader, original });
     if (activity === undefined) continue;
-    if (event.type !== 'edited' && event.type !== 'deleted') {
+    if (!isChange(event)) {
       read.set(entry.seq, { seq: entry.seq, entry, activity, edited: false });
       continue;
     }
@@ -108,14 +115,12 @@ export function readActivities(entries: Iterable<Entry>, reader: Reader): ReadAc
 
 function contentOf(event: ConversationEvent): Activity | undefined {
   const { body } = event;
-  if (body === undefined) return undefined;
-  if (event.type === 'noted') {
-    // Traces are for the log's readers; in a chat they would be noise.
-    if (event.kind === 'trace') return undefined;
-    const text = body.note ?? body.summary;
-    return body.activity ?? (text === undefined ? undefined : { type: 'message', text });
+  // Who reads is told of an escalation by the summary noted beside it; traces are for the log's readers.
+  if (body === undefined || event.type === 'escalated' || (event.type === 'noted' && event.kind === 'trace')) {
+    return undefined;
   }
-  const { activity } = body;
+  const words = event.type === 'noted' ? (body.note ?? body.summary) : undefined;
+  const activity = body.activity ?? (words === undefined ? undefined : { type: 'message', text: words });
   return activity === undefined || NEVER_SHOWN.has(activity.type) ? undefined : activity;
 }
 
@@ -155,6 +160,11 @@ function visibleReply(
 function senderOf(event: ConversationEvent, activity: Activity, reader: Reader): ChannelAccount {
   const { by } = event;
   const own = typeof activity.from?.name === 'string' && activity.from.name !== '' ? activity.from.name : undefined;
+  if (event.type === 'imported') {
+    // The bot reports who said what before the hub was there; nobody of this hub is meant.
+    const role = activity.from?.role === 'user' && typeof reader.viewer === 'string' ? 'user' : 'bot';
+    return { id: activity.from?.id ?? 'unknown', ...(own !== undefined && { name: own }), role };
+  }
   // Customers say their own name; everybody else's comes from the directory, whatever the activity claims.
   const name = by.role === 'customer' ? (own ?? reader.nameOf(by)) : (reader.nameOf(by) ?? own ?? by.id);
   const role = roleFor(by, reader.viewer);
@@ -171,18 +181,25 @@ function isStaff(by: Party): boolean {
 }
 
 function markOf(event: ConversationEvent, activity: Activity, viewer: Viewer): HandoffMark | undefined {
-  const told =
-    event.by.role === 'system' && isObject(activity.channelData) ? activity.channelData['handoff'] : undefined;
+  // The hub itself marks what it tells and what people say; from anybody else the field is a claim.
+  const isMarked = event.by.role === 'system' || (isStaff(event.by) && event.type === 'said');
+  const told = isMarked && isObject(activity.channelData) ? activity.channelData['handoff'] : undefined;
   const mark: HandoffMark = isObject(told) ? { ...told } : {};
   if (event.audience === 'staff') {
     mark.audience = 'staff';
-    mark.kind = event.type === 'noted' ? event.kind : event.type === 'drafted' ? 'draft' : (mark.kind ?? 'note');
+    mark.kind = staffKind(event);
   }
   if (typeof viewer === 'object') {
     const choices = offeredChoices(activity);
     if (choices.length > 0) mark.choices = choices;
   }
   return Object.keys(mark).length > 0 ? mark : undefined;
+}
+
+function staffKind(event: ConversationEvent): string {
+  if (event.type === 'noted') return event.kind;
+  if (event.type === 'drafted') return 'draft';
+  return event.type === 'imported' ? 'imported' : 'note';
 }
 
 /** Sets the hub's own field of channelData and takes away anybody else's of that name; the sender's other fields stay. */

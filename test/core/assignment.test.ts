@@ -167,10 +167,7 @@ describe('choosing a person', () => {
     assert.equal(receipt.chosen, 'best');
     assert.equal(receipt.candidates.length, MAX_RECEIPT_CANDIDATES);
     assert.equal(receipt.omitted, 1_000 - MAX_RECEIPT_CANDIDATES);
-    assert.deepEqual(
-      receipt.candidates.slice(1, 4).map(({ id }) => id),
-      ['p0', 'p1', 'p2'],
-    );
+    assert.equal(receipt.candidates[1]?.id, 'p0', 'the next best');
   });
 
   it('chooses nobody among nobody', () => {
