@@ -25,8 +25,8 @@ export interface TranscriptFacts {
 
 /**
  * Renders the log. For `customer` it holds exactly the entries everybody may read; for `staff` all of them, the
- * staff-only ones marked. `transcript`, `text` and `html` show the latest content of what was edited and leave out what
- * was deleted; `jsonl` is the log itself, history included.
+ * staff-only ones marked. The latest content of what was edited is shown, and nothing of what was deleted; only `jsonl`
+ * for staff is the log itself, history included.
  */
 export function renderTranscript(
   facts: TranscriptFacts,
@@ -89,11 +89,12 @@ function emulatorTranscript(facts: TranscriptFacts, entries: readonly Entry[], f
 function jsonLines(facts: TranscriptFacts, entries: readonly Entry[], forWhom: 'staff' | 'customer'): string {
   const bySeq = new Map(entries.map((entry) => [entry.seq, entry]));
   const reader: Reader = { ...readerFor(facts, forWhom), original: (seq) => bySeq.get(seq) };
+  const latest = new Map(readActivities(entries, reader).map(({ seq, activity }) => [seq, activity]));
   const lines: string[] = [];
   for (const entry of entries) {
     const { event, seq } = entry;
     if (forWhom === 'customer' && event.audience !== 'everyone') continue;
-    const activity = projectActivity(entry, reader);
+    const activity = forWhom === 'staff' ? projectActivity(entry, reader) : latest.get(seq);
     const { v: _v, at, by, audience, type, body, key: _key, timers: _timers, ...more } = event;
     const { activity: _activity, reference: _reference, ...rest } = body ?? {};
     const line = {
