@@ -38,7 +38,10 @@ const comparison = z
     (test) => test.operator === 'hasData' || test.operator === 'hasNoData' || test.value !== undefined,
     'this operator needs a value',
   )
-  .refine((test) => (test.operator !== 'in' && test.operator !== 'notIn') || Array.isArray(test.value), 'in and notIn need a list of values')
+  .refine(
+    (test) => (test.operator !== 'in' && test.operator !== 'notIn') || Array.isArray(test.value),
+    'in and notIn need a list of values',
+  )
   .refine((test) => test.operator !== 'matches' || isPattern(test.value), 'the value is not a regular expression');
 
 const condition: z.ZodType<Condition> = z.lazy(() =>
@@ -70,19 +73,37 @@ const seconds = (meaning: string, ms: number) =>
 
 const timers = z.strictObject({
   offerSeconds: seconds('How long a request waits for one person before it lapses.', DEFAULT_TIMERS.offerMs),
-  queueLimitSeconds: seconds('How long a customer waits in line at most while people are there.', DEFAULT_TIMERS.queueLimitMs),
+  queueLimitSeconds: seconds(
+    'How long a customer waits in line at most while people are there.',
+    DEFAULT_TIMERS.queueLimitMs,
+  ),
   botIdleSeconds: seconds('A chat with the bot closes after this time without a message.', DEFAULT_TIMERS.botIdleMs),
-  agentSilentSeconds: seconds('A chat with a person is taken back after this time without a message.', DEFAULT_TIMERS.agentSilentMs),
+  agentSilentSeconds: seconds(
+    'A chat with a person is taken back after this time without a message.',
+    DEFAULT_TIMERS.agentSilentMs,
+  ),
   waitingSeconds: seconds('A parked conversation closes after this time.', DEFAULT_TIMERS.waitingMs),
   wrapUpSeconds: seconds('Wrap-up ends by itself after this time.', DEFAULT_TIMERS.wrapUpMs),
-  customerGoneSeconds: seconds('A customer whose connection is lost counts as gone after this time.', DEFAULT_TIMERS.customerGoneMs),
-  agentGoneOfferSeconds: seconds("Requests to a person whose connection is lost lapse after this time.", DEFAULT_TIMERS.agentGoneOfferMs),
-  agentGoneChatSeconds: seconds("Chats of a person whose connection is lost are queued again after this time.", DEFAULT_TIMERS.agentGoneChatMs),
+  customerGoneSeconds: seconds(
+    'A customer whose connection is lost counts as gone after this time.',
+    DEFAULT_TIMERS.customerGoneMs,
+  ),
+  agentGoneOfferSeconds: seconds(
+    'Requests to a person whose connection is lost lapse after this time.',
+    DEFAULT_TIMERS.agentGoneOfferMs,
+  ),
+  agentGoneChatSeconds: seconds(
+    'Chats of a person whose connection is lost are queued again after this time.',
+    DEFAULT_TIMERS.agentGoneChatMs,
+  ),
 });
 
 const texts = z.strictObject(
   Object.fromEntries(
-    Object.entries(DEFAULT_TEXTS).map(([name, text]) => [name, z.string().max(2_000).optional().describe(`Unless set: ${text}`)]),
+    Object.entries(DEFAULT_TEXTS).map(([name, text]) => [
+      name,
+      z.string().max(2_000).optional().describe(`Unless set: ${text}`),
+    ]),
   ) as Record<TextName, z.ZodOptional<z.ZodString>>,
 );
 
@@ -90,7 +111,10 @@ const bot = z.strictObject({
   id,
   name: z.string().min(1).optional(),
   connect: z.literal('inProcess', { error: 'use inProcess: a bot that runs in this process' }),
-  bridging: z.enum(['open', 'strict']).optional().describe('strict: only activities marked deliveryMode bridged reach the customer.'),
+  bridging: z
+    .enum(['open', 'strict'])
+    .optional()
+    .describe('strict: only activities marked deliveryMode bridged reach the customer.'),
 });
 
 const queue = z.strictObject({
@@ -106,7 +130,11 @@ const variable = z.strictObject({
   displayable: z.boolean().optional(),
 });
 
-const rule = z.strictObject({ when: condition, queue: z.string(), priority: z.number().int().min(-1_000).max(1_000).optional() });
+const rule = z.strictObject({
+  when: condition,
+  queue: z.string(),
+  priority: z.number().int().min(-1_000).max(1_000).optional(),
+});
 
 const workStream = z.strictObject({
   id,
@@ -115,7 +143,13 @@ const workStream = z.strictObject({
   rules: z.array(rule).optional(),
   fallbackQueue: z.string().optional(),
   mode: z.enum(['push', 'pick']).optional(),
-  cost: z.number().int().min(1).max(1_000).optional().describe("Units of a person's capacity that one conversation takes."),
+  cost: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe("Units of a person's capacity that one conversation takes."),
   allowedPresences: z.array(z.enum(PRESENCES)).min(1).optional(),
   declineLimit: z.number().int().min(1).max(100).optional(),
   onBotFailure: z.enum(['escalate', 'close']).optional(),
@@ -130,7 +164,10 @@ const workStream = z.strictObject({
 const person = z.strictObject({
   id,
   name: z.string().min(1).optional(),
-  roles: z.array(z.enum(['agent', 'supervisor', 'administrator'])).min(1).optional(),
+  roles: z
+    .array(z.enum(['agent', 'supervisor', 'administrator']))
+    .min(1)
+    .optional(),
   capacity: z.number().int().min(0).max(10_000).optional().describe('Units of work at once; 1 for agents unless set.'),
 });
 
@@ -158,7 +195,9 @@ export function readConfiguration(text: string, fileName = 'handoff.yaml'): Conf
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   if (document.errors.length > 0)
-    throw new ConfigError(document.errors.map((error) => `${fileName}:${lines.linePos(error.pos[0]).line}: ${firstLine(error.message)}`));
+    throw new ConfigError(
+      document.errors.map((error) => `${fileName}:${lines.linePos(error.pos[0]).line}: ${firstLine(error.message)}`),
+    );
   const where = (path: readonly PropertyKey[]) => `${fileName}:${lineOf(document.contents, path, lines)}`;
   return checked(document.toJS() as unknown, (path, message) => `${where(path)}: ${nameOf(path)}${message}`);
 }
@@ -175,10 +214,13 @@ export function warningsOf(config: Configuration): string[] {
     const declared = new Set((stream.context ?? []).map(({ name }) => name));
     for (const name of new Set((stream.rules ?? []).flatMap(({ when }) => conditionNames(when))))
       if (!declared.has(name))
-        warnings.push(`work stream ${stream.id}: a rule reads "${name}", which its context does not declare; it is compared in the type it arrives in`);
+        warnings.push(
+          `work stream ${stream.id}: a rule reads "${name}", which its context does not declare; it is compared in the type it arrives in`,
+        );
   }
   for (const { id: queueId, members } of config.queues ?? [])
-    if (members.length === 0) warnings.push(`queue ${queueId} has no members: who is sent there waits until somebody joins it`);
+    if (members.length === 0)
+      warnings.push(`queue ${queueId} has no members: who is sent there waits until somebody joins it`);
   return warnings;
 }
 
@@ -188,12 +230,25 @@ export function directoryOf(config: Configuration, version: number): Directory {
     Object.fromEntries(items.map((item) => [item.id, item]));
   return {
     version,
-    bots: keyed((config.bots ?? []).map((one): Bot => ({ bridging: 'open', ...defined(one), name: one.name ?? one.id }))),
-    queues: keyed((config.queues ?? []).map((one): Queue => ({ method: 'highestCapacity', ...defined(one), name: one.name ?? one.id }))),
+    bots: keyed(
+      (config.bots ?? []).map((one): Bot => ({ bridging: 'open', ...defined(one), name: one.name ?? one.id })),
+    ),
+    queues: keyed(
+      (config.queues ?? []).map((one): Queue => ({
+        method: 'highestCapacity',
+        ...defined(one),
+        name: one.name ?? one.id,
+      })),
+    ),
     people: keyed(
       (config.people ?? []).map((one): Person => {
         const roles = one.roles ?? ['agent'];
-        return { id: one.id, name: one.name ?? one.id, roles, capacity: one.capacity ?? (roles.includes('agent') ? 1 : 0) };
+        return {
+          id: one.id,
+          name: one.name ?? one.id,
+          roles,
+          capacity: one.capacity ?? (roles.includes('agent') ? 1 : 0),
+        };
       }),
     ),
     workStreams: keyed(config.workStreams.map(workStreamOf)),
@@ -244,7 +299,8 @@ function faultsOf(config: Configuration): Fault[] {
   const list = (names: Iterable<string>) => [...names].join(', ') || 'none';
   const unique = (kind: string, items: readonly { id: string }[], taken = new Set<string>()) => {
     for (const [index, one] of items.entries()) {
-      if (taken.has(one.id)) faults.push({ path: [kind, index, 'id'], message: `"${one.id}" is taken already; ids must differ` });
+      if (taken.has(one.id))
+        faults.push({ path: [kind, index, 'id'], message: `"${one.id}" is taken already; ids must differ` });
       taken.add(one.id);
     }
     return taken;
@@ -260,10 +316,14 @@ function faultsOf(config: Configuration): Fault[] {
   for (const [index, one] of queues.entries())
     for (const [position, member] of one.members.entries())
       if (!members.has(member))
-        faults.push({ path: ['queues', index, 'members', position], message: `there is no bot or person "${member}"; there are ${list(members)}` });
+        faults.push({
+          path: ['queues', index, 'members', position],
+          message: `there is no bot or person "${member}"; there are ${list(members)}`,
+        });
   for (const [index, stream] of config.workStreams.entries()) {
     needQueue(['workStreams', index, 'fallbackQueue'], stream.fallbackQueue);
-    for (const [position, one] of (stream.rules ?? []).entries()) needQueue(['workStreams', index, 'rules', position, 'queue'], one.queue);
+    for (const [position, one] of (stream.rules ?? []).entries())
+      needQueue(['workStreams', index, 'rules', position, 'queue'], one.queue);
   }
   needQueue(['defaultQueue'], config.defaultQueue);
   return faults;
@@ -289,7 +349,10 @@ function lineOf(contents: unknown, path: readonly PropertyKey[], lines: LineCoun
 
 function nameOf(path: readonly PropertyKey[]): string {
   if (path.length === 0) return '';
-  return `${path.map((step) => (typeof step === 'number' ? `[${step + 1}]` : `.${String(step)}`)).join('').slice(1)}: `;
+  return `${path
+    .map((step) => (typeof step === 'number' ? `[${step + 1}]` : `.${String(step)}`))
+    .join('')
+    .slice(1)}: `;
 }
 
 function isPattern(value: unknown): boolean {

@@ -32,21 +32,31 @@ export const VARIABLES = {
     unset: 'http://localhost:PORT',
     meaning: 'Origin under which browsers and bots reach this server: in streamUrl, serviceUrl, contentUrl and tokens.',
   },
-  TRUST_PROXY: { read: flag, unset: 'false', meaning: 'true behind a proxy of yours: X-Forwarded-For names the client.' },
+  TRUST_PROXY: {
+    read: flag,
+    unset: 'false',
+    meaning: 'true behind a proxy of yours: X-Forwarded-For names the client.',
+  },
   DIRECT_LINE_SECRET: {
-    read: list.refine((secrets) => secrets.length <= 2, 'at most two secrets, separated by a comma').refine(
-      (secrets) => secrets.every((secret) => secret.length >= 16),
-      'each secret needs at least 16 characters',
-    ),
+    read: list
+      .refine((secrets) => secrets.length <= 2, 'at most two secrets, separated by a comma')
+      .refine((secrets) => secrets.every((secret) => secret.length >= 16), 'each secret needs at least 16 characters'),
     unset: 'generated and kept in the data directory',
     meaning: 'Secret for servers that call Direct Line; two, separated by a comma, while it is being changed.',
   },
   TRUSTED_ORIGINS: {
-    read: list.refine((origins) => origins.every(isOrigin), 'use origins such as https://shop.example.com, separated by commas'),
+    read: list.refine(
+      (origins) => origins.every(isOrigin),
+      'use origins such as https://shop.example.com, separated by commas',
+    ),
     unset: 'every origin',
     meaning: 'Origins whose pages may use Direct Line, separated by commas.',
   },
-  UPLOAD_LIMIT_BYTES: { read: wholeNumber(1, 1_073_741_824), unset: '4194304', meaning: 'Largest uploaded file, in bytes.' },
+  UPLOAD_LIMIT_BYTES: {
+    read: wholeNumber(1, 1_073_741_824),
+    unset: '4194304',
+    meaning: 'Largest uploaded file, in bytes.',
+  },
   BOT_TIMEOUT_MS: {
     read: wholeNumber(100, 600_000),
     unset: '15000',
@@ -61,7 +71,8 @@ export const VARIABLES = {
 
 /** Read by the Bot Framework SDK itself for /api/messages. */
 export const SDK_VARIABLES = {
-  MicrosoftAppId: 'App id of the Azure Bot whose messages come in at /api/messages; unset = only this machine may post there.',
+  MicrosoftAppId:
+    'App id of the Azure Bot whose messages come in at /api/messages; unset = only this machine may post there.',
   MicrosoftAppPassword: 'Client secret of that app.',
   MicrosoftAppType: 'MultiTenant, SingleTenant or UserAssignedMSI.',
   MicrosoftAppTenantId: 'Tenant of that app, unless it is multi-tenant.',

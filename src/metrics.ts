@@ -77,7 +77,8 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     labelNames: ['quantile'],
     registers,
     collect() {
-      for (const quantile of [50, 99]) this.set({ quantile: String(quantile / 100) }, delay.percentile(quantile) / NS_PER_SECOND);
+      for (const quantile of [50, 99])
+        this.set({ quantile: String(quantile / 100) }, delay.percentile(quantile) / NS_PER_SECOND);
       delay.reset();
     },
   });
@@ -90,7 +91,12 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     },
   });
 
-  const events = new Counter({ name: 'handoff_events_total', help: 'Log entries by type.', labelNames: ['type'], registers });
+  const events = new Counter({
+    name: 'handoff_events_total',
+    help: 'Log entries by type.',
+    labelNames: ['type'],
+    registers,
+  });
   const commands = new Counter({
     name: 'handoff_commands_total',
     help: 'Handled commands by kind and outcome.',
@@ -109,7 +115,12 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     buckets: [1, 5, 15, 30, 60, 120, 300, 600, 1200],
     registers,
   });
-  const offers = new Counter({ name: 'handoff_offers_total', help: 'Requests to people by what became of them.', labelNames: ['outcome'], registers });
+  const offers = new Counter({
+    name: 'handoff_offers_total',
+    help: 'Requests to people by what became of them.',
+    labelNames: ['outcome'],
+    registers,
+  });
   const botSeconds = new Histogram({
     name: 'handoff_bot_turn_seconds',
     help: 'Duration of bot turns.',

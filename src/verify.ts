@@ -33,7 +33,12 @@ export async function verify(store: Store, now?: () => number): Promise<Verifica
   return result;
 }
 
-async function verifyConversation(store: Store, id: string, now: (() => number) | undefined, result: Verification): Promise<void> {
+async function verifyConversation(
+  store: Store,
+  id: string,
+  now: (() => number) | undefined,
+  result: Verification,
+): Promise<void> {
   const log = await store.audit(id);
   result.conversations += 1;
   if (log === undefined) {
@@ -52,13 +57,15 @@ async function verifyConversation(store: Store, id: string, now: (() => number) 
   try {
     const folded = fold(entries.map(({ event }) => event));
     // Through JSON on both sides: a field that is undefined and one that is absent are the same on disk.
-    if (!isDeepStrictEqual(plain(folded), plain(cached))) say('the state kept beside the log is not what the log folds to');
+    if (!isDeepStrictEqual(plain(folded), plain(cached)))
+      say('the state kept beside the log is not what the log folds to');
   } catch (error) {
     say(`the log does not fold: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (cached.phase !== 'closed') {
     if (cached.dueAt === undefined) say(`is open (${cached.phase}) without a deadline`);
-    else if (now !== undefined && cached.dueAt < now() - OVERDUE_MS) say(`is past its deadline since ${new Date(cached.dueAt).toISOString()}`);
+    else if (now !== undefined && cached.dueAt < now() - OVERDUE_MS)
+      say(`is past its deadline since ${new Date(cached.dueAt).toISOString()}`);
   }
 }
 
@@ -77,7 +84,11 @@ async function lookAtLoads(store: Store): Promise<string[]> {
   const sums = new Map<string, number>();
   let cursor: string | undefined;
   do {
-    const page: { items: Conversation[]; next?: string } = await store.list({ phases: ['offered', 'agent', 'wrapUp'] }, PAGE, cursor);
+    const page: { items: Conversation[]; next?: string } = await store.list(
+      { phases: ['offered', 'agent', 'wrapUp'] },
+      PAGE,
+      cursor,
+    );
     for (const state of page.items)
       for (const [agent, cost] of Object.entries(loadsOf(state))) sums.set(agent, (sums.get(agent) ?? 0) + cost);
     cursor = page.next;

@@ -1,0 +1,180 @@
+// People and lines: who gets what and when, and what happens when somebody's connection is lost.
+
+import assert from 'node:assert/strict';
+import sinon from 'sinon';
+import { Rejected } from '../../src/core/rejected.js';
+import { FunctionBot, handoff, openHub, type TestHub } from '../fakes/hub.js';
+
+const ANA = { role: 'agent', id: 'ana' } as const;
+
+describe('people and lines', () => {
+  let test: TestHub;
+  beforeEach(async () => {
+    test = await openHub({
+      bot: new FunctionBot((activity) =>
+        activity.text === 'human' ? [handoff({ BotHandoffTopic: 'CreditCard' })] : [],
+      ),
+    });
+  });
+  afterEach(() => test.close());
+
+  async function queued(customer: string): Promise<string> {
+    const id = await test.startConversation(customer);
+    await test.says(id, 'human', customer);
+    test.clock.advance(10);
+    return id;
+  }
+
+  it('offers to whom comes online at once, the longest waiting first, up to capacity', async () => {
+    const ids: string[] = [];
+    for (const customer of ['a', 'b', 'c', 'd']) {
+      ids.push(await queued(customer));
+      test.clock.advance(1_000);
+    }
+    await test.hub.people.setPresence('ana', 'available');
+    await test.hub.settled();
+    const phases = await Promise.all(ids.map(async (id) => (await test.state(id)).phase));
+    assert.deepEqual(phases, ['offered', 'offered', 'offered', 'queued']);
+    assert.equal(test.hub.people.row('ana')?.load, 3);
+  });
+
+  it('offers the next one in line as soon as capacity is freed', async () => {
+    await test.hub.people.setPresence('ana', 'available');
+    const ids = [];
+    for (const customer of ['a', 'b', 'c', 'd']) ids.push(await queued(customer));
+    const [first = '', , , last = ''] = ids;
+    await test.hub.handle(first, { type: 'accept', agent: 'ana' });
+    await test.hub.handle(first, { type: 'end', by: ANA });
+    assert.equal((await test.state(last)).phase, 'queued', 'wrap-up still takes capacity');
+    await test.hub.handle(first, { type: 'close', by: ANA });
+    await test.hub.settled();
+    assert.equal((await test.state(last)).phase, 'offered');
+  });
+
+  it('keeps capacity when a person picks more than there is room for', async () => {
+    const ids = [];
+    for (const customer of ['a', 'b', 'c', 'd']) ids.push(await queued(customer));
+    const picked = await Promise.allSettled(ids.map((id) => test.hub.handle(id, { type: 'pick', agent: 'ana' })));
+    const refused = picked.filter((one) => one.status === 'rejected');
+    assert.equal(refused.length, 1);
+    assert.ok(refused[0]?.reason instanceof Rejected && refused[0].reason.code === 'noCapacity');
+    assert.equal(test.hub.people.row('ana')?.load, 3);
+  });
+
+  it('tells the place in line, and counts those before', async () => {
+    const [first, second] = [await queued('a'), await queued('b')];
+    assert.equal(test.hub.lines.position(first ?? ''), 1);
+    assert.equal(test.hub.lines.position(second ?? ''), 2);
+    assert.ok((await test.customerSees(second ?? '')).some((text) => text.includes('number 2')));
+  });
+
+  it('shows a changed place on the socket only', async () => {
+    const [first, second] = [await queued('a'), await queued('b')];
+    const places: unknown[] = [];
+    const told = new Promise<void>((resolve) => {
+      test.hub.watch(second ?? '', {
+        entries: () => {},
+        signal: ({ activity }) => {
+          places.push(activity.value);
+          if ((activity.value as { position: number }).position === 1) resolve();
+        },
+      });
+    });
+    const before = (await test.log(second ?? '')).length;
+    await test.hub.handle(first ?? '', { type: 'cancel' });
+    await told;
+    assert.deepEqual(places.at(-1), { position: 1 });
+    assert.equal((await test.log(second ?? '')).length, before);
+  });
+
+  it('does not offer a request again to who declined it three times, and leaves it in line', async () => {
+    const id = await queued('a');
+    await test.hub.people.setPresence('ana', 'available');
+    for (let declines = 0; declines < 3; declines += 1) {
+      await test.hub.settled();
+      assert.equal((await test.state(id)).phase, 'offered');
+      await test.hub.handle(id, { type: 'reject', agent: 'ana' });
+    }
+    await test.hub.settled();
+    assert.equal((await test.state(id)).phase, 'queued');
+    await test.hub.people.setPresence('ben', 'available');
+    await test.hub.settled();
+    const state = await test.state(id);
+    assert.deepEqual(state.phase === 'offered' && state.offers.map(({ agent }) => agent), ['ben']);
+  });
+
+  it("lapses a lost person's requests after 30 s, queues the chats again in front after 3 min, and tells the customer", async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldClearNativeTimers: true });
+    try {
+      await test.hub.people.setPresence('ana', 'available');
+      test.hub.people.connected('ana');
+      const held = await queued('a');
+      await test.hub.handle(held, { type: 'accept', agent: 'ana' });
+      const asked = await queued('b');
+      assert.equal((await test.state(asked)).phase, 'offered');
+      test.hub.people.disconnected('ana');
+      await test.hub.settled();
+      assert.equal((await test.state(asked)).phase, 'offered', 'a reload takes less than 30 s');
+      clock.tick(30_000);
+      await test.hub.settled();
+      assert.equal((await test.state(asked)).phase, 'queued');
+      assert.equal(test.hub.people.row('ana')?.presence, 'offline');
+      assert.equal((await test.state(held)).phase, 'agent');
+      test.clock.advance(180_000);
+      await test.hub.tick();
+      const state = await test.state(held);
+      assert.equal(state.phase, 'queued');
+      assert.equal(test.hub.lines.position(held), 1);
+      assert.ok((await test.customerSees(held)).some((text) => text.includes('connection to Ana was lost')));
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('takes up where a person left who comes back in time', async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldClearNativeTimers: true });
+    try {
+      await test.hub.people.setPresence('ana', 'available');
+      test.hub.people.connected('ana');
+      const held = await queued('a');
+      await test.hub.handle(held, { type: 'accept', agent: 'ana' });
+      test.hub.people.disconnected('ana');
+      await test.hub.settled();
+      clock.tick(60_000);
+      await test.hub.settled();
+      test.hub.people.connected('ana');
+      await test.hub.settled();
+      assert.equal(test.hub.people.row('ana')?.presence, 'available');
+      test.clock.advance(180_000);
+      await test.hub.tick();
+      assert.equal((await test.state(held)).phase, 'agent');
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('presence set without a socket lasts eight hours', async () => {
+    await test.hub.people.setPresence('ana', 'available');
+    test.clock.advance(8 * 3_600_000 - 1);
+    await test.hub.tick();
+    assert.equal(test.hub.people.row('ana')?.presence, 'available');
+    test.clock.advance(1);
+    await test.hub.tick();
+    await test.hub.settled();
+    assert.equal(test.hub.people.row('ana')?.presence, 'offline');
+  });
+
+  it('waits as long as nobody is there, and gives the customer back to the bot when nobody came in time', async () => {
+    const id = await queued('a');
+    test.clock.advance(20 * 60_000);
+    await test.hub.tick();
+    assert.equal((await test.state(id)).phase, 'queued');
+    await test.hub.people.setPresence('ana', 'busy');
+    test.clock.advance(20 * 60_000);
+    await test.hub.tick();
+    await test.hub.settled();
+    assert.equal((await test.state(id)).phase, 'bot');
+    const status = test.bot.heard.findLast(({ name }) => name === 'handoff.status');
+    assert.deepEqual(status?.value, { state: 'failed', message: 'queueLimit' });
+  });
+});
