@@ -144,7 +144,9 @@ export class Writer {
       return null;
     },
     putAttachment: (row) => {
-      this.run(sql.putAttachment, row.id, row.conversation_id, row.name, row.content_type, row.bytes, row.at);
+      // Node 22 binds an empty array that came from another thread as NULL; one with memory behind it stays a blob.
+      const bytes = row.bytes.length > 0 ? row.bytes : new Uint8Array(1).subarray(0, 0);
+      this.run(sql.putAttachment, row.id, row.conversation_id, row.name, row.content_type, bytes, row.at);
       return null;
     },
   };
