@@ -376,7 +376,7 @@ export function requireHolder(state: Conversation, by: Party): void {
   });
 }
 
-function factsOf(state: Conversation): Facts {
+export function factsOf(state: Conversation): Facts {
   return {
     channel: state.channel.id,
     workStream: state.workStream,

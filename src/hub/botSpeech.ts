@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { activityId, seqOf, type Activity } from '../core/activity.js';
 import type { Command } from '../core/commands.js';
-import { holderOf, type Conversation, type Party } from '../core/conversation.js';
+import { holderOf, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import { readSignal, type TranscriptPart } from '../core/escalation.js';
 import { fence } from '../core/plan.js';
 import { Rejected } from '../core/rejected.js';
@@ -55,6 +55,27 @@ export class BotSpeech {
     return ids;
   }
 
+  /** The bot changes what it said. `id` is ours or the channel's own. */
+  async edit(conversationId: string, botId: string, id: string, activity: Activity): Promise<{ id: string }> {
+    const { seq, event } = await this.#entryOf(conversationId, id);
+    const answers = 'answers' in event ? event.answers : undefined;
+    await this.hub.handle(conversationId, {
+      type: 'edit',
+      by: { role: 'bot', id: botId },
+      target: seq,
+      author: event.by,
+      activity: normalise(conversationId, botId, activity, answers),
+    });
+    return { id };
+  }
+
+  /** The bot takes back what it said. */
+  async remove(conversationId: string, botId: string, id: string): Promise<void> {
+    const { seq, event } = await this.#entryOf(conversationId, id);
+    const by = { role: 'bot', id: botId } as const;
+    await this.hub.handle(conversationId, { type: 'delete', by, target: seq, author: event.by });
+  }
+
   /** Typing reaches the customer under the same fence as texts. */
   maySignal(state: Conversation, by: Party, answers: number | undefined): boolean {
     switch (by.role) {
@@ -69,6 +90,16 @@ export class BotSpeech {
         return holder?.role === 'agent' && holder.id === by.id;
       }
     }
+  }
+
+  async #entryOf(conversationId: string, id: string): Promise<Entry> {
+    const seq = seqOf(conversationId, id);
+    const entry =
+      seq === undefined
+        ? await this.hub.store.findEntry(conversationId, { channelActivityId: id })
+        : (await this.hub.entries(conversationId, seq - 1, 1))[0];
+    if (entry === undefined) throw new Rejected('notFound', `There is no activity "${id}" in this conversation.`);
+    return entry;
   }
 
   async #flush(

@@ -195,6 +195,15 @@ export class Hub {
     return this.#speech.say(conversationId, botId, activities, turn);
   }
 
+  /** A bot changes what it said; what it may not change (another's, while somebody else holds) is refused or becomes a draft. */
+  botEdits(conversationId: string, botId: string, id: string, activity: Activity): Promise<{ id: string }> {
+    return this.#speech.edit(conversationId, botId, id, activity);
+  }
+
+  botDeletes(conversationId: string, botId: string, id: string): Promise<void> {
+    return this.#speech.remove(conversationId, botId, id);
+  }
+
   /** The state as of the last commit known here. */
   async conversation(conversationId: string): Promise<Conversation | undefined> {
     return this.#states.get(conversationId) ?? this.#read(conversationId);
@@ -307,6 +316,10 @@ export class Hub {
           attempt -= 1;
           break;
         }
+        case 'channelTaken':
+          throw new Rejected('conversationExists', 'This customer of the channel has an open conversation already.', {
+            conversationId: appended.conversationId,
+          });
         case 'noCapacity':
           throw new Rejected('noCapacity', 'There is no free capacity for one more conversation. End one first.', {
             agent: appended.agent,

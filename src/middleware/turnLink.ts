@@ -1,0 +1,22 @@
+// What connects a bot's turn with the hub: set in the turn's state by the adapter or the middleware, read by the helpers.
+
+import type { TurnContext } from 'botbuilder';
+import type { Hub } from '../hub/hub.js';
+
+export interface TurnLink {
+  readonly hub: Hub;
+  readonly botId: string;
+  /** Undefined while the hub has no conversation for the turn (groups, an unavailable store). */
+  readonly conversationId: string | undefined;
+}
+
+/** Registered by name: two copies of this package in one process find each other's links. */
+const LINK = Symbol.for('botframework-handoff.turn');
+
+export function linkTurn(context: TurnContext, link: TurnLink): void {
+  context.turnState.set(LINK, link);
+}
+
+export function linkOf(context: TurnContext): TurnLink | undefined {
+  return context.turnState.get<TurnLink>(LINK);
+}

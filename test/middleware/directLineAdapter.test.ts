@@ -1,0 +1,289 @@
+// DirectLineAdapter with the SDK's own ActivityHandler, middleware and turn contexts, on a real hub and store.
+
+import assert from 'node:assert/strict';
+import { ActivityHandler, BotAdapter, TurnContext, type ConversationReference } from 'botbuilder';
+import { DirectLineAdapter } from '../../src/middleware/directLineAdapter.js';
+import { canEscalate, endConversation, escalate } from '../../src/middleware/escalation.js';
+import { openHub, type TestHub } from '../fakes/hub.js';
+
+type Turn = (context: TurnContext) => Promise<unknown> | unknown;
+
+describe('DirectLineAdapter', () => {
+  let test: TestHub;
+  let adapter: DirectLineAdapter;
+  let onMessage: Turn;
+
+  beforeEach(async () => {
+    test = await openHub();
+    onMessage = (context) => context.sendActivity(`Echo: ${context.activity.text}`);
+    adapter = new DirectLineAdapter(test.hub, {
+      botId: 'demo',
+      run: async (context) => {
+        if (context.activity.type === 'message') await onMessage(context);
+      },
+    });
+  });
+  afterEach(() => test.close());
+
+  async function chat(...texts: string[]): Promise<string> {
+    const id = await test.startConversation();
+    for (const text of texts) await test.says(id, text);
+    return id;
+  }
+
+  it('is a BotAdapter, can be asked for by instanceof, and can be extended', () => {
+    assert.ok(adapter instanceof BotAdapter);
+    assert.ok(adapter instanceof DirectLineAdapter);
+    class Mine extends DirectLineAdapter {
+      readonly extra = 1;
+    }
+    const mine = new Mine(test.hub, { botId: 'demo', run: () => Promise.resolve() });
+    assert.ok(mine instanceof Mine && mine instanceof DirectLineAdapter && mine instanceof BotAdapter);
+    assert.equal(mine.botId, 'demo');
+    assert.equal(mine.extra, 1);
+  });
+
+  it('runs a bot built as an ActivityHandler through the middleware it was given', async () => {
+    const order: string[] = [];
+    const bot = new ActivityHandler();
+    bot.onMessage(async (context, next) => {
+      order.push('bot');
+      await context.sendActivity(`Hello ${context.activity.from.name}`);
+      await next();
+    });
+    new DirectLineAdapter(test.hub, { botId: 'demo', run: (context) => bot.run(context) }).use(
+      async (_context, next) => {
+        order.push('before');
+        await next();
+        order.push('after');
+      },
+    );
+    const id = await test.startConversation();
+    order.length = 0;
+    await test.says(id, 'hi');
+    assert.deepEqual(order, ['before', 'bot', 'after']);
+    assert.deepEqual(await test.customerSees(id), ['hi', 'Hello Kim']);
+  });
+
+  it('gives back one id per activity, in order, and the bot can edit and delete by it', async () => {
+    const ids: string[] = [];
+    onMessage = async (context) => {
+      const responses = await context.sendActivities([
+        { type: 'message', text: 'one' },
+        { type: 'typing' },
+        { type: 'trace', name: 'debug' },
+        { type: 'delay', value: 1 },
+        { type: 'message', text: 'two' },
+      ]);
+      ids.push(...responses.map(({ id }) => id));
+      await context.updateActivity({ id: ids[0]!, type: 'message', text: 'one, better' });
+      await context.deleteActivity(ids[4]!);
+    };
+    const id = await chat('hi');
+    assert.equal(ids.length, 5);
+    assert.match(ids[0]!, new RegExp(`^${id}\\|\\d{7}$`));
+    assert.ok(ids[4]! > ids[0]!);
+    assert.deepEqual(ids.slice(1, 4), ['', '', '']);
+    const changes = (await test.log(id)).filter(({ event }) => event.type === 'edited' || event.type === 'deleted');
+    assert.deepEqual(
+      changes.map(({ event }) => [
+        event.type,
+        'target' in event ? `${id}|${String(event.target).padStart(7, '0')}` : '',
+      ]),
+      [
+        ['edited', ids[0]!],
+        ['deleted', ids[4]!],
+      ],
+    );
+    assert.equal(changes[0]?.event.body?.activity?.text, 'one, better');
+  });
+
+  it('does not let a bot edit what somebody else said', async () => {
+    let refused: unknown;
+    onMessage = async (context) => {
+      refused = await context
+        .updateActivity({ id: context.activity.id!, text: 'never said' })
+        .catch((error: unknown) => error);
+    };
+    await chat('hi');
+    assert.equal((refused as { code?: string }).code, 'notAllowed');
+  });
+
+  it('keeps the log as it is when the bot changes the activity it was given', async () => {
+    onMessage = (context) => {
+      context.activity.text = 'changed by the bot';
+      context.activity.from.name = 'Somebody else';
+    };
+    const id = await chat('hi');
+    const said = (await test.log(id)).find(({ event }) => event.type === 'said' && event.by.role === 'customer');
+    assert.equal(said?.event.body?.activity?.text, 'hi');
+    assert.equal(said?.event.body?.activity?.from?.name, 'Kim');
+  });
+
+  it('lets a bot speak up outside a turn', async () => {
+    let reference: Partial<ConversationReference> = {};
+    onMessage = (context) => {
+      reference = TurnContext.getConversationReference(context.activity);
+    };
+    const id = await chat('remind me');
+    await adapter.continueConversationAsync('', reference, async (context) => {
+      await context.sendActivity('Here I am');
+    });
+    assert.deepEqual(await test.customerSees(id), ['remind me', 'Here I am']);
+  });
+
+  it('keeps what the bot says unasked from the customer while a person holds the chat', async () => {
+    let reference: Partial<ConversationReference> = {};
+    onMessage = async (context) => {
+      reference = TurnContext.getConversationReference(context.activity);
+      await escalate(context);
+    };
+    await test.hub.people.setPresence('ana', 'available');
+    const id = await chat('human');
+    await test.hub.handle(id, { type: 'accept', agent: 'ana' });
+    await test.hub.settled();
+    await adapter.continueConversationAsync('', reference, async (context) => {
+      await context.sendActivity('Still there?');
+    });
+    assert.equal((await test.customerSees(id)).includes('Still there?'), false);
+    const draft = (await test.log(id)).at(-1)?.event;
+    assert.deepEqual([draft?.type, draft?.body?.activity?.text], ['drafted', 'Still there?']);
+  });
+
+  it('keeps what was said before the bot threw, and hands the customer to people', async () => {
+    onMessage = async (context) => {
+      await context.sendActivity('Let me see');
+      throw new Error('out of memory');
+    };
+    const id = await chat('help');
+    assert.deepEqual((await test.customerSees(id)).slice(0, 3), [
+      'help',
+      'Let me see',
+      'Sorry, Demo Bot cannot answer right now.',
+    ]);
+    assert.equal((await test.state(id)).escalationReason, 'botUnavailable');
+  });
+
+  it('runs onTurnError as the SDK does, keeps what it says, and the hub learns of the failure all the same', async () => {
+    const handled: string[] = [];
+    adapter.onTurnError = async (context, error) => {
+      handled.push(error.message);
+      await context.sendActivity('Something went wrong');
+    };
+    onMessage = () => {
+      throw new Error('bug');
+    };
+    const id = await chat('help');
+    assert.deepEqual(handled, ['bug']);
+    assert.deepEqual((await test.customerSees(id)).slice(0, 3), [
+      'help',
+      'Something went wrong',
+      'Sorry, Demo Bot cannot answer right now.',
+    ]);
+    const failed = (await test.log(id)).find(({ event }) => event.type === 'botFailed')?.event;
+    assert.equal(failed?.type === 'botFailed' && failed.cause, 'bug');
+  });
+
+  it('answers an invoke with what the bot says, and with 501 when it says nothing', async () => {
+    new DirectLineAdapter(test.hub, {
+      botId: 'demo',
+      run: async (context) => {
+        if (context.activity.name === 'known')
+          await context.sendActivity({ type: 'invokeResponse', value: { status: 200, body: { ok: true } } });
+      },
+    });
+    const id = await test.startConversation();
+    const deliver = (name: string) =>
+      test.hub.bots
+        .get('demo')
+        ?.deliver(
+          { type: 'invoke', name, conversation: { id }, from: { id: 'kim' }, recipient: { id: 'demo' } },
+          { conversationId: id, botId: 'demo', answers: undefined, respond: () => Promise.resolve([]) },
+        );
+    assert.deepEqual(await deliver('known'), { status: 200, body: { ok: true } });
+    assert.deepEqual(await deliver('unknown'), { status: 501 });
+  });
+
+  it('delivers what an expectReplies turn gathered, also when the bot throws in the end', async () => {
+    onMessage = async (context) => {
+      await context.sendActivity('first');
+      await context.sendActivity('second');
+      if (context.activity.text === 'fail') throw new Error('bug');
+    };
+    const id = await chat();
+    const say = (text: string) =>
+      test.hub.handle(id, {
+        type: 'say',
+        by: { role: 'customer', id: 'kim' },
+        activity: { type: 'message', text, deliveryMode: 'expectReplies', from: { id: 'kim' } },
+      });
+    await say('go');
+    await test.hub.settled();
+    await say('fail');
+    await test.hub.settled();
+    assert.deepEqual((await test.customerSees(id)).slice(0, 6), ['go', 'first', 'second', 'fail', 'first', 'second']);
+  });
+
+  it('hears the customer type', async () => {
+    const heard: string[] = [];
+    const id = await chat();
+    new DirectLineAdapter(test.hub, {
+      botId: 'demo',
+      run: (context) => Promise.resolve(heard.push(context.activity.type)),
+    });
+    await test.hub.signal(id, { role: 'customer', id: 'kim' }, { type: 'typing' });
+    await test.hub.settled();
+    assert.deepEqual(heard, ['typing']);
+  });
+
+  it('says clearly that a bot cannot start a Direct Line conversation', async () => {
+    await assert.rejects(
+      async () =>
+        adapter.createConversationAsync('', 'directline', 'http://localhost', '', {} as never, () => Promise.resolve()),
+      /started by its customer/,
+    );
+  });
+
+  describe('helpers for bots', () => {
+    it('escalates with variables and a summary for people, and delivers what is said afterwards in the turn', async () => {
+      onMessage = async (context) => {
+        await escalate(context, { variables: { BotHandoffTopic: 'HomeLoan' }, summary: 'wants a loan' });
+        await context.sendActivity('Somebody will come');
+      };
+      const id = await chat('human');
+      const state = await test.state(id);
+      assert.equal(state.phase === 'queued' && state.queue, 'HomeLoanQueue');
+      assert.equal(state.summary, 'wants a loan');
+      assert.equal((await test.customerSees(id)).at(-1), 'Somebody will come');
+    });
+
+    it('ends the conversation', async () => {
+      onMessage = (context) => endConversation(context);
+      assert.equal((await test.state(await chat('bye'))).phase, 'closed');
+    });
+
+    it('tells a bot that asks whether people are there as it is at that moment', async () => {
+      const answers: unknown[] = [];
+      onMessage = async (context) =>
+        answers.push(await canEscalate(context), await canEscalate(context, { queue: 'HomeLoanQueue' }));
+      const id = await chat('ask');
+      await test.hub.people.setPresence('ana', 'available');
+      await test.says(id, 'ask again');
+      assert.deepEqual(answers, [
+        { open: false, agentsOnline: 0, position: 1, queue: 'CreditCardQueue' },
+        { open: false, agentsOnline: 0, position: 1, queue: 'HomeLoanQueue' },
+        { open: true, agentsOnline: 1, position: 1, queue: 'CreditCardQueue', estimatedWaitMs: 0 },
+        { open: false, agentsOnline: 0, position: 1, queue: 'HomeLoanQueue' },
+      ]);
+    });
+
+    it('refuses a question about a queue that does not exist', async () => {
+      let refused: unknown;
+      onMessage = async (context) => {
+        refused = await canEscalate(context, { queue: 'Nowhere' }).catch((error: unknown) => error);
+      };
+      await chat('ask');
+      assert.match(String(refused), /no queue "Nowhere"/);
+    });
+  });
+});
