@@ -2,14 +2,20 @@
 
 import { match } from '../core/assignment.js';
 import { Rejected } from '../core/rejected.js';
-import type { Hub } from './hub.js';
+import type { Engine } from './engine.js';
+import type { Lines } from './lines.js';
+import type { People } from './people.js';
 
 export class Assigner {
   #wanted = false;
   #stopped = false;
   #running: Promise<void> | undefined;
 
-  constructor(private readonly hub: Hub) {}
+  constructor(
+    private readonly hub: Engine,
+    private readonly lines: Lines,
+    private readonly people: People,
+  ) {}
 
   /** Somebody waits or somebody has room: one pass at a time, and another one when this came during a pass. */
   nudge(): void {
@@ -49,8 +55,8 @@ export class Assigner {
   async #pass(): Promise<void> {
     const { hub } = this;
     const matches = match(
-      hub.lines.waiting(),
-      (queue) => hub.people.candidates(queue),
+      this.lines.waiting(),
+      (queue) => this.people.candidates(queue),
       (queue) => hub.directory.queues[queue]?.method ?? 'highestCapacity',
       hub.clock.now(),
     );

@@ -7,14 +7,7 @@ import { holderOf, type Conversation, type Entry, type Party } from '../core/con
 import { readSignal, type TranscriptPart } from '../core/escalation.js';
 import { fence } from '../core/plan.js';
 import { Rejected } from '../core/rejected.js';
-import type { Hub } from './hub.js';
-
-export interface BotTurnContext {
-  /** seq of the entry the bot answers. Without it the activity's replyToId tells, if it is one of ours. */
-  answers?: number | undefined;
-  /** Names the turn: replies of a turn that is run again after a crash are recognised and not stored twice. */
-  turn?: { id: string; next: () => number };
-}
+import type { BotTurnContext, Engine } from './engine.js';
 
 /** Bytes of one activity's JSON. */
 export const ACTIVITY_LIMIT_BYTES = 262_144;
@@ -22,7 +15,7 @@ export const ACTIVITY_LIMIT_BYTES = 262_144;
 const IMPORTED_TURNS = 500;
 
 export class BotSpeech {
-  constructor(private readonly hub: Hub) {}
+  constructor(private readonly hub: Engine) {}
 
   async say(
     conversationId: string,

@@ -11,13 +11,16 @@ import { partyOf, react, type Effect } from '../core/react.js';
 import { Rejected } from '../core/rejected.js';
 import { Conflict } from '../errors.js';
 import { Assigner } from './assigner.js';
-import { BotSpeech, type BotTurnContext } from './botSpeech.js';
+import { BotSpeech } from './botSpeech.js';
+import type { BotTurnContext, Engine, Handled, Observer, Watcher } from './engine.js';
 import { Lines } from './lines.js';
 import { Outbox } from './outbox.js';
 import { People } from './people.js';
 import { Positions } from './positions.js';
 import type { Append, BotConnection, ChannelConnection, Claim, Clock, Log, OutboxRow, Store } from './ports.js';
 import { Ticker } from './ticker.js';
+
+export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
 
 export interface HubOptions {
   store: Store;
@@ -30,48 +33,11 @@ export interface HubOptions {
   botTimeoutMs?: number;
 }
 
-/** What a command came to. */
-export interface Handled {
-  state: Conversation;
-  /** The entries it appended. */
-  entries: Entry[];
-  /** Per command: seq of its own entry (what was said, not what followed from it); of a repeated one the first time's. */
-  seqs: (number | undefined)[];
-  /** True when nothing new was written because the same key or the same state was there already. */
-  repeated: boolean;
-}
-
-/** Follows one conversation. Calls are synchronous and in order; `entries` only ever after they are on disk. */
-export interface Watcher {
-  entries(entries: readonly Entry[], state: Conversation): void;
-  /** Typing and live streaming: never stored. `audience` staff = not for the customer. */
-  signal?(signal: Signal): void;
-}
-
-export interface Signal {
-  conversationId: string;
-  by: Party;
-  activity: Activity;
-  audience: 'everyone' | 'staff';
-}
-
-/** Follows everything that happens here: metrics, the people's live events, positions. */
-export interface Observer {
-  committed?(entries: readonly Entry[], state: Conversation, before: State): void;
-  handled?(report: { conversationId: string; command: string; events: number; ms: number; outcome: string }): void;
-  botTurn?(report: { bot: string; ms: number; outcome: 'done' | 'retry' | 'failed' }): void;
-  /** Presence, capacity or load of somebody changed. */
-  person?(agent: string): void;
-  /** The line of a queue changed. */
-  line?(queue: string): void;
-  directory?(directory: Directory): void;
-}
-
 /** States kept in memory; the rest is read from the store when somebody speaks (100,000 idle conversations must not stay). */
 const CACHED_STATES = 2_000;
 const DECIDE_ATTEMPTS = 5;
 
-export class Hub {
+export class Hub implements Engine {
   readonly store: Store;
   readonly log: Log;
   readonly clock: Clock;
@@ -104,9 +70,9 @@ export class Hub {
     this.people = new People(this);
     this.outbox = new Outbox(this, options.botTimeoutMs ?? 15_000);
     this.#speech = new BotSpeech(this);
-    this.#assigner = new Assigner(this);
-    this.#ticker = new Ticker(this);
-    this.#positions = new Positions(this);
+    this.#assigner = new Assigner(this, this.lines, this.people);
+    this.#ticker = new Ticker(this, this.people);
+    this.#positions = new Positions(this, this.lines);
   }
 
   /** Picks up where the record stands: lines, loads, deadlines, what is still owed. Idempotent. */

@@ -3,7 +3,7 @@
 import type { Activity } from '../core/activity.js';
 import type { Conversation, Entry } from '../core/conversation.js';
 import { DeliveryFailed } from '../errors.js';
-import type { Hub } from './hub.js';
+import type { Engine } from './engine.js';
 import { activityFor, NO_LONGER_OWED } from './owed.js';
 import type { InvokeResponse, OutboxRow, Settlement } from './ports.js';
 
@@ -30,7 +30,7 @@ export class Outbox {
   #idle: (() => void)[] = [];
 
   constructor(
-    private readonly hub: Hub,
+    private readonly hub: Engine,
     private readonly botTimeoutMs: number,
   ) {}
 

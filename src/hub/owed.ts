@@ -4,7 +4,7 @@ import { activityId, type Activity } from '../core/activity.js';
 import { setContextValue } from '../core/context.js';
 import type { Conversation, Entry } from '../core/conversation.js';
 import { DIRECT_LINE, type Addressee } from '../core/react.js';
-import type { Hub } from './hub.js';
+import type { Engine } from './engine.js';
 import type { OutboxRow } from './ports.js';
 
 /** The holder changed before the row went out: nobody is waiting for it any more. */
@@ -17,7 +17,11 @@ interface Owed {
 
 export const activityFor = { row: rowActivity, signal: signalActivity };
 
-async function rowActivity(hub: Hub, row: OutboxRow, known: Entry | undefined): Promise<Owed | typeof NO_LONGER_OWED> {
+async function rowActivity(
+  hub: Engine,
+  row: OutboxRow,
+  known: Entry | undefined,
+): Promise<Owed | typeof NO_LONGER_OWED> {
   const state = await hub.conversation(row.conversationId);
   if (state === undefined) return NO_LONGER_OWED;
   const entry = known ?? (await hub.entries(row.conversationId, row.seq - 1, 1))[0];
@@ -69,7 +73,7 @@ async function rowActivity(hub: Hub, row: OutboxRow, known: Entry | undefined): 
   }
 }
 
-function signalActivity(hub: Hub, state: Conversation, bot: string, activity: Activity): Activity {
+function signalActivity(hub: Engine, state: Conversation, bot: string, activity: Activity): Activity {
   return {
     ...activity,
     ...headOf(hub, state, { bot }, `${state.id}|typing`, hub.clock.now()),
@@ -86,7 +90,7 @@ function isSuperseded(row: OutboxRow, entry: Entry, state: Conversation): boolea
   return row.epoch !== state.epoch;
 }
 
-function headOf(hub: Hub, state: Conversation, to: Addressee, id: string, at: number) {
+function headOf(hub: Engine, state: Conversation, to: Addressee, id: string, at: number) {
   const conversation = { id: state.channel.key === undefined ? state.id : conversationOf(state) };
   const channelId = state.channel.id === DIRECT_LINE ? DIRECT_LINE : state.channel.id;
   const head = { id, timestamp: new Date(at).toISOString(), channelId, serviceUrl: hub.serviceUrl, conversation };
@@ -102,7 +106,7 @@ function customerOf(state: Conversation) {
   };
 }
 
-function memberOf(hub: Hub, state: Conversation, id: string) {
+function memberOf(hub: Engine, state: Conversation, id: string) {
   const bot = hub.directory.bots[id];
   if (bot !== undefined) return { id, name: bot.name, role: 'bot' };
   return id === state.customer.id ? customerOf(state) : { id, role: 'user' };
@@ -114,7 +118,7 @@ function conversationOf(state: Conversation): string {
   return reference?.conversation?.id ?? state.id;
 }
 
-async function idFor(hub: Hub, state: Conversation, to: Addressee, target: number): Promise<string> {
+async function idFor(hub: Engine, state: Conversation, to: Addressee, target: number): Promise<string> {
   if (to !== 'channel') return activityId(state.id, target);
   const [entry] = await hub.entries(state.id, target - 1, 1);
   return entry?.channelActivityId ?? activityId(state.id, target);

@@ -4,7 +4,7 @@ import type { Candidate } from '../core/assignment.js';
 import type { Entry } from '../core/conversation.js';
 import { DEFAULT_WORK_STREAM, type Presence } from '../core/directory.js';
 import { Rejected } from '../core/rejected.js';
-import type { Hub } from './hub.js';
+import type { Engine } from './engine.js';
 import type { AgentRow, Claim } from './ports.js';
 
 /** A presence set without a socket to prove it falls back to offline after this time. */
@@ -19,7 +19,7 @@ export class People {
   readonly #lost = new Map<string, Presence>();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(private readonly hub: Hub) {}
+  constructor(private readonly hub: Engine) {}
 
   async start(): Promise<void> {
     await this.useDirectory();

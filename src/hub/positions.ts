@@ -1,7 +1,8 @@
 // Tells waiting customers when their place in line changes: at once for the first three, the others at most once a minute.
 
 import { SYSTEM } from '../core/conversation.js';
-import type { Hub } from './hub.js';
+import type { Engine } from './engine.js';
+import type { Lines } from './lines.js';
 
 const TOLD_AT_ONCE = 3;
 const OTHERS_EVERY_MS = 60_000;
@@ -12,7 +13,10 @@ export class Positions {
   #soon: NodeJS.Immediate | undefined;
   #later: NodeJS.Timeout | undefined;
 
-  constructor(private readonly hub: Hub) {}
+  constructor(
+    private readonly hub: Engine,
+    private readonly lines: Lines,
+  ) {}
 
   changed(queues: readonly string[]): void {
     if (queues.length === 0) return;
@@ -25,7 +29,7 @@ export class Positions {
       this.#later = undefined;
       for (const queue of this.#changed) this.#tell(queue, Infinity);
       this.#changed.clear();
-      for (const id of this.#told.keys()) if (this.hub.lines.position(id) === undefined) this.#told.delete(id);
+      for (const id of this.#told.keys()) if (this.lines.position(id) === undefined) this.#told.delete(id);
     }, OTHERS_EVERY_MS).unref();
   }
 
@@ -36,7 +40,7 @@ export class Positions {
 
   /** A signal, not an entry: who is not looking reads the place by GET. */
   #tell(queue: string, upTo: number): void {
-    for (const [index, { conversationId }] of this.hub.lines.line(queue).entries()) {
+    for (const [index, { conversationId }] of this.lines.line(queue).entries()) {
       const position = index + 1;
       if (position > upTo) return;
       if (!this.hub.isWatched(conversationId) || this.#told.get(conversationId) === position) continue;

@@ -1,6 +1,7 @@
 // Fires deadlines: sleeps until the next one, asks the store what is due, and sends each conversation its tick.
 
-import type { Hub } from './hub.js';
+import type { Engine } from './engine.js';
+import type { People } from './people.js';
 
 const BATCH = 500;
 /** setTimeout's own limit is 2^31 ms; also the net under a clock that was set. */
@@ -12,7 +13,10 @@ export class Ticker {
   #firing: Promise<void> | undefined;
   #started = false;
 
-  constructor(private readonly hub: Hub) {}
+  constructor(
+    private readonly hub: Engine,
+    private readonly people: People,
+  ) {}
 
   async start(): Promise<void> {
     this.#started = true;
@@ -55,7 +59,7 @@ export class Ticker {
         }),
       );
     }
-    hub.people.expire(hub.clock.now());
+    this.people.expire(hub.clock.now());
     this.#nextAt = Infinity;
     this.#sleepUntil((await hub.store.nextDueAt()) ?? Infinity);
   }

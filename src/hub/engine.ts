@@ -1,0 +1,78 @@
+// What the hub's parts need of the hub, and what it tells everybody who follows it.
+
+import type { Activity } from '../core/activity.js';
+import type { Command } from '../core/commands.js';
+import type { Conversation, Entry, Party, State } from '../core/conversation.js';
+import type { Directory } from '../core/directory.js';
+import type { BotConnection, ChannelConnection, Clock, Log, Store } from './ports.js';
+
+/** The hub as its own parts see it. */
+export interface Engine {
+  readonly store: Store;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly directory: Directory;
+  /** Public origin with a trailing slash. */
+  readonly serviceUrl: string;
+  readonly running: boolean;
+  readonly bots: ReadonlyMap<string, BotConnection>;
+  readonly channels: ReadonlyMap<string, ChannelConnection>;
+  handle(conversationId: string, command: Command | readonly Command[]): Promise<Handled>;
+  botSays(
+    conversationId: string,
+    botId: string,
+    activities: readonly Activity[],
+    turn?: BotTurnContext,
+  ): Promise<{ id: string }[]>;
+  conversation(conversationId: string): Promise<Conversation | undefined>;
+  known(conversationId: string): Conversation | undefined;
+  entries(conversationId: string, after: number, limit: number): Promise<Entry[]>;
+  signal(conversationId: string, by: Party, activity: Activity, answers?: number): Promise<void>;
+  isWatched(conversationId: string): boolean;
+  notify<K extends keyof Observer>(kind: K, ...facts: Parameters<NonNullable<Observer[K]>>): void;
+  nudge(): void;
+}
+
+export interface BotTurnContext {
+  /** seq of the entry the bot answers. Without it the activity's replyToId tells, if it is one of ours. */
+  answers?: number | undefined;
+  /** Names the turn: replies of a turn that is run again after a crash are recognised and not stored twice. */
+  turn?: { id: string; next: () => number };
+}
+
+/** What a command came to. */
+export interface Handled {
+  state: Conversation;
+  /** The entries it appended. */
+  entries: Entry[];
+  /** Per command: seq of its own entry (what was said, not what followed from it); of a repeated one the first time's. */
+  seqs: (number | undefined)[];
+  /** True when nothing new was written because the same key or the same state was there already. */
+  repeated: boolean;
+}
+
+/** Follows one conversation. Calls are synchronous and in order; `entries` only ever after they are on disk. */
+export interface Watcher {
+  entries(entries: readonly Entry[], state: Conversation): void;
+  /** Typing and live streaming: never stored. `audience` staff = not for the customer. */
+  signal?(signal: Signal): void;
+}
+
+export interface Signal {
+  conversationId: string;
+  by: Party;
+  activity: Activity;
+  audience: 'everyone' | 'staff';
+}
+
+/** Follows everything that happens here: metrics, the people's live events, positions. */
+export interface Observer {
+  committed?(entries: readonly Entry[], state: Conversation, before: State): void;
+  handled?(report: { conversationId: string; command: string; events: number; ms: number; outcome: string }): void;
+  botTurn?(report: { bot: string; ms: number; outcome: 'done' | 'retry' | 'failed' }): void;
+  /** Presence, capacity or load of somebody changed. */
+  person?(agent: string): void;
+  /** The line of a queue changed. */
+  line?(queue: string): void;
+  directory?(directory: Directory): void;
+}
