@@ -255,6 +255,8 @@ interface Shared {
   readonly dueAt?: number;
   /** The bot that last held it: where a return goes by default. */
   readonly lastBot?: string;
+  /** Where it last waited for people: that queue's members may still read it after it left. */
+  readonly lastQueue?: string;
   /** Every bot that ever held it. */
   readonly bots: readonly string[];
   /** Bots that escalated it: routing does not hand it to them again. */
