@@ -1,6 +1,16 @@
 // The data directory: made if absent, refused where a database cannot live, and held by one process at a time.
 
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../../errors.js';
 import { CODE, codeOf, type Database } from './engine.js';
@@ -89,7 +99,7 @@ export function preparePlace(wanted: string, look: (directory: string) => FileSy
   const directory = resolve(wanted);
   try {
     refuseNetwork(directory, look(nearestExisting(directory)));
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory);
     refuseNetwork(directory, look(directory));
     for (const file of [lockFile(directory), databaseFile(directory)]) makePrivate(file);
   } catch (error) {
@@ -137,6 +147,14 @@ function nearestExisting(directory: string): string {
   }
 }
 
+/** One by one: Node's own recursive way never returns where the system says ENOENT to every name, as in /proc. */
+function makeDirectories(directory: string): void {
+  const missing: string[] = [];
+  for (let path = directory; !existsSync(path) && path !== dirname(path); path = dirname(path)) missing.push(path);
+  for (const path of missing.reverse()) mkdirSync(path, { mode: 0o700 });
+  if (!statSync(directory).isDirectory()) throw new Error('it is a file');
+}
+
 /**
  * Creates a file that only its owner can read; SQLite gives its companion files the same mode. It is never opened when
  * it exists: closing it again would drop the locks that another store in this process holds on it (POSIX).
@@ -157,7 +175,7 @@ function makePrivate(file: string): void {
 export function holdLock(DatabaseSync: new (path: string) => Database, directory: string): Database {
   const lock = new DatabaseSync(lockFile(directory));
   try {
-    lock.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+    lock.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {
     lock.close();

@@ -28,7 +28,8 @@ export class Writer {
   private readonly statements = new Map<string, Statement>();
   private heads = new Map<string, Head>();
   private waitsForDisk = true;
-  private erases = false;
+  /** Bodies were erased and the write-ahead log may still hold them. */
+  private erased = false;
   private suspect = false;
 
   constructor(
@@ -49,7 +50,8 @@ export class Writer {
         this.rollBack();
         const disk = diskFault(error, this.directory);
         if (disk !== undefined) {
-          this.suspect ||= codeOf(error) !== CODE.full;
+          if (codeOf(error) === CODE.full) this.emptyLog();
+          else this.suspect = true;
           return calls.map(({ id }) => ({ id, fault: faults.get(id) ?? disk }));
         }
         if (!(error instanceof CallFailed)) throw error;
@@ -66,7 +68,6 @@ export class Writer {
   private transaction(calls: readonly Call[], faults: ReadonlyMap<number, Fault>): Answer[] {
     this.setWaitsForDisk(calls.some((call) => !LAZY.has(call.kind)));
     this.db.exec('BEGIN IMMEDIATE');
-    this.erases = false;
     const answers = calls.map((call): Answer => {
       const fault = faults.get(call.id);
       if (fault !== undefined) return { id: call.id, fault };
@@ -78,7 +79,7 @@ export class Writer {
       }
     });
     this.db.exec('COMMIT');
-    if (this.erases) this.forget();
+    if (this.erased) this.emptyLog();
     return answers;
   }
 
@@ -92,7 +93,6 @@ export class Writer {
     this.heads.clear();
     // A full disk makes SQLite roll back by itself.
     if (this.db.isOpen && this.db.isTransaction) this.db.exec('ROLLBACK');
-    this.db.exec('PRAGMA secure_delete = OFF');
   }
 
   private setWaitsForDisk(waits: boolean): void {
@@ -102,10 +102,20 @@ export class Writer {
     this.waitsForDisk = waits;
   }
 
-  /** After an erasure: the deleted text goes from the write-ahead log as well, once no reader needs it. */
-  private forget(): void {
-    this.db.exec('PRAGMA secure_delete = OFF');
-    this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+  /**
+   * Folds the write-ahead log into the file and empties it: an erased text is in the log's older pages too, and a full
+   * disk gains what the log holds. Never waits for a reader; what could not be done is tried after the next flush.
+   */
+  private emptyLog(): void {
+    try {
+      this.db.exec('PRAGMA busy_timeout = 0');
+      const { busy } = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+      this.erased &&= busy !== 0;
+    } catch {
+      // The flush itself is done, one way or the other; this must not change its answer.
+    } finally {
+      this.db.exec('PRAGMA busy_timeout = 5000');
+    }
   }
 
   private readonly handlers: Handlers = {
@@ -265,9 +275,7 @@ export class Writer {
   }
 
   private erase(conversationId: string, targets: readonly number[]): void {
-    // Overwritten with zeros, not only unlinked.
-    if (!this.erases) this.db.exec('PRAGMA secure_delete = ON');
-    this.erases = true;
+    this.erased = true;
     const attachments = this.all<{ id: string }>(sql.attachmentIds, conversationId);
     for (const seq of targets) {
       const body = this.get<{ body: string | null }>(sql.bodyOf, conversationId, seq)?.body ?? '';
