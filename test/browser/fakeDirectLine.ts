@@ -46,6 +46,8 @@ const isStaffOnly = (activity: FakeActivity) =>
 export class FakeDirectLine {
   readonly logs = new Map<string, FakeActivity[]>();
   readonly #sockets = new Map<WebSocket, Viewer>();
+  /** While set, a new socket is open but hears nothing: a slow line. */
+  #held?: (() => void)[];
   readonly #server = new WebSocketServer({ noServer: true });
 
   constructor(private readonly onPosted: (viewer: Viewer, activity: FakeActivity) => void) {}
@@ -63,6 +65,16 @@ export class FakeDirectLine {
     for (const [socket, viewer] of this.#sockets)
       if (viewer.conversationId === conversationId) this.#send(socket, viewer, [entry]);
     return entry.id;
+  }
+
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const waiting = this.#held ?? [];
+    this.#held = undefined;
+    for (const send of waiting) send();
   }
 
   dropSockets(): void {
@@ -120,7 +132,9 @@ export class FakeDirectLine {
       this.#sockets.set(webSocket, viewer);
       webSocket.on('close', () => this.#sockets.delete(webSocket));
       const after = Number(url.searchParams.get('watermark') ?? '') || 0;
-      this.#send(webSocket, viewer, (this.logs.get(viewer.conversationId) ?? []).slice(after));
+      const replay = () => this.#send(webSocket, viewer, (this.logs.get(viewer.conversationId) ?? []).slice(after));
+      if (this.#held) this.#held.push(replay);
+      else replay();
     });
     return true;
   }

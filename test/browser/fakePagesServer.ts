@@ -75,6 +75,8 @@ export class FakePagesServer {
     { id: 'ben', name: 'Ben', presence: 'busy', capacity: 3, load: 1 },
   ];
   readonly conversations = new Map<string, FakeConversation>();
+  /** An entry at the end of a log that says how the talking ended. */
+  readonly endings = new Map<string, Json>();
   readonly receipts = new Map<string, Json[]>();
   readonly calls: Call[] = [];
   /** The next call whose path ends so is refused so, once. */
@@ -83,7 +85,6 @@ export class FakePagesServer {
     this.onPosted(viewer.staff, viewer.conversationId, activity),
   );
   onPosted: (staff: boolean, conversationId: string, activity: FakeActivity) => void = () => undefined;
-  violations: string[] = [];
   readonly #events = new WebSocketServer({ noServer: true });
   readonly #eventSockets = new Set<WebSocket>();
   #server?: Server;
@@ -262,28 +263,28 @@ export class FakePagesServer {
   }
 
   #entries(id: string, after: number): Json[] {
-    return (this.directLine.logs.get(id) ?? [])
-      .map((activity, index) => {
-        const handoff = activity.channelData?.['handoff'] as { audience?: string; kind?: string } | undefined;
-        const role =
-          activity.from?.id === 'system'
-            ? 'system'
-            : handoff?.kind === 'agent'
-              ? 'agent'
-              : activity.from?.id.startsWith('dl_')
-                ? 'customer'
-                : 'bot';
-        return {
-          seq: index + 1,
-          at: activity.timestamp,
-          type: 'said',
-          audience: handoff?.audience ?? 'everyone',
-          by: { role, ...activity.from },
-          activity,
-        };
-      })
-      .filter(({ seq }) => seq > after);
+    const log = this.directLine.logs.get(id) ?? [];
+    const entries = log.map((activity, index): Json => {
+      const handoff = activity.channelData?.['handoff'] as { audience?: string } | undefined;
+      return {
+        seq: index + 1,
+        at: activity.timestamp,
+        type: 'said',
+        audience: handoff?.audience ?? 'everyone',
+        by: { role: roleOf(activity.from?.id ?? ''), ...activity.from },
+        activity,
+      };
+    });
+    const ending = this.endings.get(id);
+    if (ending) entries.push({ seq: log.length + 1, at: new Date().toISOString(), audience: 'everyone', ...ending });
+    return entries.filter(({ seq }) => Number(seq) > after);
   }
+}
+
+function roleOf(id: string): string {
+  if (id === 'system') return 'system';
+  if (id.startsWith('dl_')) return 'customer';
+  return id === 'demo' ? 'bot' : 'agent';
 }
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {

@@ -9,7 +9,7 @@ import {
   Spinner,
   Subtitle2,
 } from '@fluentui/react-components';
-import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { ActionBar } from './ActionBar.js';
 import type { ChatToken, Conversation, Me } from './api.js';
 import { api } from './api.js';
@@ -36,11 +36,11 @@ interface Props {
 }
 
 export function ChatPane({ conversation, me, dark, focusOnOpen, onAct, onLeave }: Props) {
-  const [{ logs, session }, desk] = useDesk();
+  const [{ logs, session, link }, desk] = useDesk();
   const { id, phase } = conversation;
   const isMine = conversation.agent?.id === me.id;
   const canSpeak = isMine && phase === 'agent';
-  const { token, connection, onConnection } = useChatToken(id, session === 'in');
+  const { token, connection, onConnection } = useChatToken(id, session === 'in', link.state === 'online');
   const [catchUp, watch] = useCatchUp(id, me.id, connection);
   const paused = catchUp.state === 'lost' || catchUp.state === 'catchingUp';
 
@@ -132,7 +132,7 @@ function ChatHead({ conversation, acceptedAt }: { conversation: Conversation; ac
 }
 
 /** The Direct Line token of one conversation, renewed when it no longer opens the stream (a laptop slept longer than it lives). */
-function useChatToken(conversationId: string, signedIn: boolean) {
+function useChatToken(conversationId: string, signedIn: boolean, linkUp: boolean) {
   const [token, setToken] = useState<ChatToken>();
   const [connection, setConnection] = useState<ChatConnection>('connecting');
   const [attempt, setAttempt] = useState(0);
@@ -151,6 +151,21 @@ function useChatToken(conversationId: string, signedIn: boolean) {
       window.clearTimeout(timer);
     };
   }, [conversationId, attempt, signedIn]);
+  const wasLost = useRef(false);
+  useEffect(() => {
+    if (!linkUp) {
+      wasLost.current = true;
+      return;
+    }
+    if (!wasLost.current) return;
+    // Web Chat notices a dead socket late and tries again only 3 to 15 s later: when the live line is back, a fresh
+    // token connects at once.
+    const timer = window.setTimeout(() => {
+      wasLost.current = false;
+      setAttempt((count) => count + 1);
+    }, 100);
+    return () => window.clearTimeout(timer);
+  }, [linkUp]);
   const onConnection = useCallback((next: ChatConnection) => {
     setConnection(next);
     if (next === 'expired') window.setTimeout(() => setAttempt((count) => count + 1), 1000);

@@ -3,11 +3,11 @@ import { Avatar, Badge, Button, Tooltip } from '@fluentui/react-components';
 import { NoteRegular } from '@fluentui/react-icons/svg/note';
 import { Components, createDirectLine, createStore, hooks } from 'botframework-webchat';
 import type { ComponentProps, ReactNode } from 'react';
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useState } from 'react';
 import { dropEvents, groupBySpeaker, type ActivityMiddleware } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
 import { isDeleted, isFromSystem, isPrivate, readHandoff } from '../shared/handoffActivity.js';
-import { adaptiveCardsLook, webChatLook } from '../shared/webChatLook.js';
+import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
 import type { ChatToken } from './api.js';
 import { keepDraft, readDraft } from './drafts.js';
 
@@ -39,8 +39,8 @@ interface StoreAction {
   payload?: { activity?: SeenActivity };
 }
 
-/** Direct Line's own numbers: 2 online, 3 expired token, 4 failed to connect, 5 ended. */
-const CONNECTIONS: Record<number, ChatConnection> = { 2: 'online', 3: 'expired', 4: 'expired', 5: 'expired' };
+/** Direct Line's own numbers: 2 online, 3 expired token, 4 failed to connect. */
+const CONNECTIONS: Record<number, ChatConnection> = { 2: 'online', 3: 'expired', 4: 'expired' };
 
 export default function StaffChat({
   token,
@@ -74,7 +74,8 @@ export default function StaffChat({
     () => createDirectLine({ token: token.token, conversationId: token.conversationId, domain: token.domain }),
     [token],
   );
-  useEffect(() => {
+  // A layout effect, because its clean-up comes before Web Chat ends the old connection: that end is no news.
+  useLayoutEffect(() => {
     const subscription = directLine.connectionStatus$.subscribe((status) =>
       onConnection(CONNECTIONS[status] ?? 'connecting'),
     );
@@ -85,6 +86,7 @@ export default function StaffChat({
     () =>
       webChatLook(dark, dark ? '#479ef5' : '#0f6cbd', {
         background: dark ? '#292929' : '#ffffff',
+        ...(dark ? { bubble: '#3a3a3a', bubbleBorder: '#3a3a3a' } : {}),
         mine: dark ? '#17375a' : '#e3effb',
       }),
     [dark],
@@ -99,19 +101,25 @@ export default function StaffChat({
       activityMiddleware={[dropEvents, markSpeakers]}
       avatarMiddleware={fluentAvatars}
       cardActionMiddleware={inertCards}
+      overrideLocalizedStrings={WEB_CHAT_WORDS}
       groupActivitiesMiddleware={groupBySpeaker}
       disabled={paused}
       sendTypingIndicator={canSpeak}
     >
       <div className="staff-chat">
         <BasicTranscript className="staff-transcript" />
-        {canSpeak && <SendRow paused={paused} focusOnOpen={focusOnOpen} onNote={onNote} />}
+        {canSpeak && <SendRow draftKey={draftKey} paused={paused} focusOnOpen={focusOnOpen} onNote={onNote} />}
       </div>
     </Composer>
   );
 }
 
-function SendRow({ paused, focusOnOpen, onNote }: Pick<Props, 'paused' | 'focusOnOpen' | 'onNote'>) {
+function SendRow({
+  draftKey,
+  paused,
+  focusOnOpen,
+  onNote,
+}: Pick<Props, 'draftKey' | 'paused' | 'focusOnOpen' | 'onNote'>) {
   const [text, setText] = useSendBoxValue();
   const [noting, setNoting] = useState(false);
   const focus = useFocus();
@@ -122,7 +130,9 @@ function SendRow({ paused, focusOnOpen, onNote }: Pick<Props, 'paused' | 'focusO
 
   async function note(): Promise<void> {
     setNoting(true);
-    if (await onNote(text)) setText('');
+    setText('');
+    // A refused note comes back, unless the person is typing on already.
+    if (!(await onNote(text)) && !readDraft(draftKey)) setText(text);
     setNoting(false);
   }
 

@@ -1,8 +1,9 @@
 // The routing diagnostics: which rule matched and why, who was chosen, who was passed over.
 import { Caption1, Text } from '@fluentui/react-components';
 import type { AssignReceipt, Receipt, RouteReceipt } from './api.js';
+import { useDesk } from './App.js';
 import { formatClock, formatExact, timeOf } from './time.js';
-import { exclusionWords, operatorWords, showValue } from './words.js';
+import { exclusionWords, methodWords, operatorWords, showValue } from './words.js';
 
 export function WhyHere({ receipts }: { receipts: Receipt[] }) {
   if (receipts.length === 0) return <Caption1 className="subtle">No decision recorded yet.</Caption1>;
@@ -27,10 +28,21 @@ export function WhyHere({ receipts }: { receipts: Receipt[] }) {
   );
 }
 
+/** Receipts carry ids; people read names. */
+function useNames(): (id: string) => string {
+  const [{ agents }] = useDesk();
+  return (id) => agents.find((agent) => agent.id === id)?.name ?? id;
+}
+
 const chosenOf = (receipt: Receipt) => (receipt.kind === 'assign' ? receipt.chosen : receipt.bot);
 
 function Headline({ receipt }: { receipt: Receipt }) {
-  return <Text weight="semibold">{receipt.kind === 'route' ? routeWords(receipt) : assignWords(receipt)}</Text>;
+  const nameOf = useNames();
+  return (
+    <Text size={200} weight="semibold">
+      {receipt.kind === 'route' ? routeWords(receipt) : assignWords(receipt, nameOf)}
+    </Text>
+  );
 }
 
 const HOW_FOUND: Record<string, string> = {
@@ -46,10 +58,10 @@ function routeWords({ rules, queue, by }: RouteReceipt): string {
   return queue ? `${reason} → ${queue}` : reason;
 }
 
-function assignWords({ chosen, tieBreak, method }: AssignReceipt): string {
+function assignWords({ chosen, tieBreak, method }: AssignReceipt, nameOf: (id: string) => string): string {
   if (!chosen) return 'nobody could take it';
   const how = tieBreak ?? method;
-  return how ? `${chosen} chosen (${how})` : `${chosen} chosen`;
+  return how ? `${nameOf(chosen)} chosen (${methodWords(how)})` : `${nameOf(chosen)} chosen`;
 }
 
 function Rules({ receipt }: { receipt: RouteReceipt }) {
@@ -86,13 +98,14 @@ function Candidates({
   candidates: { id: string; excluded?: string; load?: number; capacity?: number }[];
   chosen?: string;
 }) {
+  const nameOf = useNames();
   if (candidates.length === 0) return null;
   return (
     <ul className="plain rules" aria-label="Candidates">
       {candidates.map(({ id, excluded, load, capacity }) => (
         <li key={id}>
           <Caption1 className="subtle">
-            {id === chosen ? '✓' : '✗'} {id}
+            {id === chosen ? '✓' : '✗'} {nameOf(id)}
             {excluded ? `: ${exclusionWords(excluded)}` : ''}
             {load === undefined || capacity === undefined ? '' : ` (${load} of ${capacity})`}
           </Caption1>

@@ -58,15 +58,23 @@ export const operatorWords = (operator: string) => OPERATOR_WORDS[operator] ?? o
 
 const EXCLUSION_WORDS: Record<string, string> = {
   presence: 'not available',
-  offline: 'offline',
   capacity: 'at capacity',
-  declined: 'declined it before',
-  declineLimit: 'declined it too often',
+  declined: 'declined it too often',
+  excluded: 'gave it away just now',
   loopGuard: 'escalated it before',
   escalation: 'a person is needed',
+  laterMember: 'another bot comes first',
 };
 
 export const exclusionWords = (code: string) => EXCLUSION_WORDS[code] ?? code;
+
+const METHOD_WORDS: Record<string, string> = {
+  highestCapacity: 'most free capacity',
+  roundRobin: 'their turn',
+  longestIdle: 'longest without a chat',
+};
+
+export const methodWords = (method: string) => METHOD_WORDS[method] ?? method;
 
 export function showValue(value: unknown): string {
   if (value === null || value === undefined) return '—';

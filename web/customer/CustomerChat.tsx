@@ -1,10 +1,10 @@
 // The real Web Chat on the customer's conversation; a chunk of its own, loaded when the page already stands.
 import ReactWebChat, { createDirectLine, createStore } from 'botframework-webchat';
-import { useEffect, useMemo } from 'react';
+import { useEffect, useLayoutEffect, useMemo } from 'react';
 import { dropEvents, groupBySpeaker } from '../shared/activityMiddlewares.js';
 import { readHandoff, type SeenActivity, toldKind } from '../shared/handoffActivity.js';
 import { nameSpeakers, showInitials } from './speakers.js';
-import { adaptiveCardsLook, webChatLook } from '../shared/webChatLook.js';
+import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
 import type { WidgetToken } from './widgetToken.js';
 
 export type Connection = 'connecting' | 'online' | 'lost' | 'expired';
@@ -36,7 +36,7 @@ const CONNECTIONS: Record<number, Connection> = {
   2: 'online',
   3: 'expired',
   4: 'expired',
-  5: 'lost',
+  5: 'expired',
 };
 
 export default function CustomerChat({ token, dark, closed, onControls, onActivity, onConnection }: Props) {
@@ -56,7 +56,8 @@ export default function CustomerChat({ token, dark, closed, onControls, onActivi
   // Without a watermark the stream begins at the conversation's first activity: a reload or a second tab shows the whole chat.
   const directLine = useMemo(() => createDirectLine({ token: token.token, domain: token.domain }), [token]);
 
-  useEffect(() => {
+  // A layout effect, because its clean-up comes before Web Chat ends the old connection: that end is no news.
+  useLayoutEffect(() => {
     const subscription = directLine.connectionStatus$.subscribe((status) =>
       onConnection(CONNECTIONS[status] ?? 'lost'),
     );
@@ -86,6 +87,7 @@ export default function CustomerChat({ token, dark, closed, onControls, onActivi
       adaptiveCardsHostConfig={adaptiveCardsLook(dark)}
       activityMiddleware={[dropEvents, nameSpeakers]}
       avatarMiddleware={avatars}
+      overrideLocalizedStrings={WEB_CHAT_WORDS}
       groupActivitiesMiddleware={groupBySpeaker}
       sendTypingIndicator
     />

@@ -33,6 +33,8 @@ export function whoTalksAfter(before: WhoTalks, activity: SeenActivity): WhoTalk
       return { kind: 'closed' };
     case 'nobodyAvailable':
       return { kind: 'waiting', position: position ?? (before.kind === 'waiting' ? before.position : undefined) };
+    // Both are followed by who has it next.
+    case 'nobodyCame':
     case 'botFailed':
       return before;
   }

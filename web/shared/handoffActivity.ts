@@ -13,6 +13,7 @@ const TOLD_KINDS = [
   'agentLeft',
   'backWithBot',
   'nobodyAvailable',
+  'nobodyCame',
   'closed',
   'botFailed',
 ] as const;

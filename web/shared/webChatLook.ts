@@ -94,6 +94,13 @@ export function webChatLook(dark: boolean, accent: string, overrides: Partial<Pa
   };
 }
 
+/** Web Chat calls everybody on the other side "Bot", and here many of them are people. */
+export const WEB_CHAT_WORDS = {
+  ACTIVITY_BOT_SAID_ALT: 'They said:',
+  ACTIVITY_BOT_ATTACHED_ALT: 'They attached:',
+  KEYBOARD_HELP_CLOSE_BUTTON_ALT: 'Close the keyboard help',
+};
+
 /** Adaptive Cards bring their own colours; without this they stay dark on dark. */
 export function adaptiveCardsLook(dark: boolean) {
   const text = dark ? '#f3f3f3' : '#242424';

@@ -1,0 +1,375 @@
+/** The console page against a steered stand-in server: every state a person may meet, the rare ones above all. */
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
+import { FakePagesServer, type FakeConversation } from './fakePagesServer.js';
+
+const PAGES = fileURLToPath(new URL('../../../dist/web', import.meta.url));
+const ANA = { id: 'ana', name: 'Ana' };
+const BEN = { id: 'ben', name: 'Ben' };
+
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+
+function conversation(id: string, name: string, change: Partial<FakeConversation>): FakeConversation {
+  return {
+    id,
+    phase: 'queued',
+    epoch: 1,
+    queue: 'CreditCardQueue',
+    customer: { id: `dl_${id}`, name },
+    context: {
+      va_LastPhrases: { value: 'my card is lost', displayable: false },
+      BotHandoffTopic: { value: 'CreditCard', displayable: true },
+    },
+    summary: 'Card ending 4711 is lost.',
+    startedAt: inSeconds(-300),
+    waitingSince: inSeconds(-72),
+    ...change,
+  };
+}
+
+describe('the console page', function () {
+  this.timeout(30_000);
+  let browser: Browser;
+  let server: FakePagesServer;
+  let context: BrowserContext;
+  let page: Page;
+
+  const offers = () => page.getByRole('region', { name: 'Offers', exact: true });
+  const conversations = () => page.getByRole('region', { name: 'Conversations', exact: true });
+  const contextPanel = () => page.getByRole('region', { name: 'Context', exact: true });
+  const button = (name: string) => page.getByRole('button', { name, exact: true });
+  const sendBox = () => page.getByRole('textbox', { name: 'Message input box' });
+  const bubble = (text: string) => page.locator('.webchat__bubble').getByText(text, { exact: true });
+  const customerSays = (id: string, text: string) =>
+    server.say(id, { type: 'message', text, from: { id: `dl_${id}`, name: 'Kim' } });
+
+  before(async function () {
+    this.timeout(browserStartTimeoutMs);
+    browser = await launchBrowser();
+  });
+  after(() => browser.close());
+
+  beforeEach(async () => {
+    server = await new FakePagesServer(PAGES).start();
+    context = await browser.newContext();
+    page = await context.newPage();
+  });
+  afterEach(async () => {
+    await context.close();
+    await server.stop();
+  });
+
+  async function openWith(...rows: FakeConversation[]): Promise<void> {
+    for (const row of rows) server.put(row);
+    await page.goto(`${server.url}/console/`);
+    await offers().waitFor();
+  }
+
+  /** Ana holds Kim's conversation and has it open, Web Chat included. */
+  async function openChat(): Promise<void> {
+    customerSays('kim', 'my card is lost');
+    await openWith(conversation('kim', 'Kim', { phase: 'agent', agent: ANA }));
+    await bubble('my card is lost').waitFor();
+    await sendBox().waitFor();
+  }
+
+  it('shows a request with its countdown, counts it in the title, and opens the chat on Accept', async () => {
+    customerSays('kim', 'my card is lost');
+    await openWith();
+    await page.getByText('You are available; the next request comes to you.').waitFor();
+    server.put(conversation('kim', 'Kim', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(100) } }));
+    await offers().getByText('BotHandoffTopic: CreditCard').waitFor();
+    assert.match((await offers().getByRole('timer').textContent()) ?? '', /^1:(39|40|38)$/);
+    assert.equal(await page.title(), '(1) Handoff');
+
+    await button('Accept').click();
+    await bubble('my card is lost').waitFor();
+    await conversations().getByRole('button', { name: /^Kim/ }).waitFor();
+    assert.deepEqual(
+      server.calls.filter(({ path }) => path.endsWith('/accept')).map(({ path }) => path),
+      ['/api/v1/conversations/kim/accept'],
+    );
+    assert.equal(await page.title(), 'Handoff');
+    await sendBox().waitFor();
+    await page.keyboard.type('Hello');
+    assert.equal(await sendBox().inputValue(), 'Hello', 'typing goes on at once');
+  });
+
+  it('shows all context variables, the displayable ones first, the private summary and why the chat is here', async () => {
+    server.receipts.set('kim', [
+      {
+        kind: 'route',
+        at: inSeconds(-70),
+        ruleSetVersion: 4,
+        by: 'rule',
+        queue: 'CreditCardQueue',
+        candidates: [],
+        rules: [
+          {
+            rule: 2,
+            matched: true,
+            conditions: [
+              {
+                variable: 'BotHandoffTopic',
+                operator: 'equals',
+                expected: 'CreditCard',
+                actual: 'CreditCard',
+                result: true,
+              },
+            ],
+          },
+        ],
+      },
+      {
+        kind: 'assign',
+        at: inSeconds(-60),
+        chosen: 'ana',
+        candidates: [{ id: 'ana' }, { id: 'ben', excluded: 'presence' }],
+      },
+    ]);
+    await openChat();
+    const panel = contextPanel();
+    await panel.getByText('Card ending 4711 is lost.').waitFor();
+    const names = await panel.locator('.variable dt').allTextContents();
+    assert.deepEqual(names.slice(0, 2), ['BotHandoffTopic', 'va_LastPhrases']);
+    await panel.getByText('BotHandoffTopic equals CreditCard (was CreditCard)').waitFor();
+    await panel.getByText('rule 2 matched → CreditCardQueue').waitFor();
+    await panel.getByText('Ana chosen').waitFor();
+    await panel.getByText('Ben: not available').waitFor();
+  });
+
+  it('says who took a request and when, if somebody else was faster', async () => {
+    await openWith(
+      conversation('kim', 'Kim', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(100) } }),
+    );
+    await button('Accept').waitFor();
+    const at = new Date(Date.now() - 2000);
+    server.refusals.push({
+      path: '/accept',
+      status: 409,
+      error: { code: 'offerGone', message: 'Somebody else has it.', owner: 'ben', at: at.toISOString() },
+    });
+    server.conversations.set('kim', conversation('kim', 'Kim', { phase: 'agent', agent: BEN }));
+    await button('Accept').click();
+    await offers().getByText('taken by Ben').waitFor();
+    const told = await offers().getByRole('listitem').textContent();
+    assert.match(
+      told ?? '',
+      new RegExp(`${String(at.getSeconds()).padStart(2, '0')}`),
+      'the second at which Ben took it',
+    );
+    await page.getByRole('button', { name: 'Dismiss the notice about Kim' }).click();
+    await offers().getByText('No requests for you.').waitFor();
+  });
+
+  it('says that a request lapsed, and is silent about one the person rejected', async () => {
+    await openWith(
+      conversation('kim', 'Kim', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(1) } }),
+      conversation('lee', 'Lee', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(90) } }),
+    );
+    await button('Reject').last().click();
+    await page.getByRole('article', { name: 'Request from Lee' }).waitFor({ state: 'detached' });
+    server.change('kim', { phase: 'queued', agent: undefined });
+    await offers().getByText('the request lapsed and is back in line').waitFor();
+    assert.equal(await offers().getByRole('listitem').count(), 1);
+  });
+
+  it('keeps what was typed through a lost connection and lets go on only when the missed messages are shown', async () => {
+    await openChat();
+    await sendBox().fill('I am blocking it n');
+    server.goDown();
+    await page.getByText('Connection lost.').waitFor();
+    await page.getByText('Not connected.').waitFor();
+    assert.equal(await sendBox().isEditable(), false);
+    customerSays('kim', 'hello?');
+    customerSays('kim', 'still there?');
+    server.directLine.hold();
+    server.comeBack();
+    await button('Try now').click();
+    await page.getByText(': 2 messages missed. You can type as soon as they are shown.').waitFor();
+    assert.equal(await sendBox().isEditable(), false);
+    server.directLine.release();
+    await bubble('still there?').waitFor();
+    await page.getByText('2 messages came while you were not connected.').waitFor();
+    assert.equal(await sendBox().isEditable(), true);
+    assert.equal(await sendBox().inputValue(), 'I am blocking it n');
+  });
+
+  it('asks to sign in again in place, and a reload keeps the draft', async () => {
+    await openChat();
+    await sendBox().fill('half a sentence');
+    server.signedIn = false;
+    server.dropConnections();
+    const dialog = page.getByRole('alertdialog', { name: 'Your session has ended' });
+    await dialog.waitFor();
+    await dialog.getByRole('link', { name: 'Sign in as Ana' }).waitFor();
+    const popup = context.waitForEvent('page');
+    await dialog.getByRole('link', { name: 'Sign in as Ana' }).click();
+    await (await popup).close();
+    await dialog.waitFor({ state: 'detached' });
+    assert.equal(await sendBox().inputValue(), 'half a sentence');
+    await page.reload();
+    await bubble('my card is lost').waitFor();
+    assert.equal(await sendBox().inputValue(), 'half a sentence');
+  });
+
+  it('explains signing in to somebody who is not signed in', async () => {
+    server.signedIn = false;
+    server.signIn = undefined;
+    await page.goto(`${server.url}/console/`);
+    await page.getByText('You are not signed in.').waitFor();
+    await page.getByText('handoff sign-in').waitFor();
+  });
+
+  it('tells that the customer left, counts the wrap-up down, keeps a note and closes', async () => {
+    await openChat();
+    server.endings.set('kim', { type: 'ended', reason: 'customerLeft', by: { role: 'customer', id: 'dl_kim' } });
+    server.change('kim', { phase: 'wrapUp', timers: { wrapUpEnds: inSeconds(14 * 60 + 30) } });
+    await page.getByText(/Kim left the chat, /).waitFor();
+    await page.getByText(/Wrap-up · 14:\d\d left/).waitFor();
+    assert.equal(await sendBox().count(), 0, 'the customer can no longer be written to');
+    await page.getByRole('textbox', { name: 'Private note' }).fill('Card blocked.');
+    await button('Note').click();
+    await bubble('Card blocked.').waitFor();
+    await button('Close').click();
+    await conversations().getByText('None open.').waitFor();
+    assert.deepEqual(
+      server.calls.filter(({ path }) => path.endsWith('/messages')).map(({ body }) => body),
+      [{ type: 'message', text: 'Card blocked.', audience: 'staff' }],
+    );
+  });
+
+  it('sends a note to staff only and a message to the customer from the same box', async () => {
+    await openChat();
+    await sendBox().fill('she sounds upset');
+    await button('Note').click();
+    await page.getByText('private note').waitFor();
+    assert.equal(await sendBox().inputValue(), '');
+    await sendBox().fill('I have blocked it.');
+    await sendBox().press('Enter');
+    await bubble('I have blocked it.').waitFor();
+    const log = server.directLine.logs.get('kim') ?? [];
+    assert.deepEqual(
+      log.map(({ text, channelData }) => [
+        text,
+        Boolean((channelData?.['handoff'] as { audience?: string })?.audience),
+      ]),
+      [
+        ['my card is lost', false],
+        ['she sounds upset', true],
+        ['I have blocked it.', false],
+      ],
+    );
+  });
+
+  it('counts what is new in the conversations that are not open', async () => {
+    customerSays('lee', 'first');
+    await openWith(
+      conversation('kim', 'Kim', { phase: 'agent', agent: ANA }),
+      conversation('lee', 'Lee', { phase: 'agent', agent: ANA }),
+    );
+    await conversations()
+      .getByRole('button', { name: /^Lee 1 new/ })
+      .waitFor();
+    customerSays('lee', 'second');
+    await conversations()
+      .getByRole('button', { name: /^Lee 2 new/ })
+      .click();
+    await bubble('second').waitFor();
+    await conversations()
+      .getByRole('button', { name: /^Lee \d/ })
+      .waitFor();
+  });
+
+  it('lets a member of the queue pick from the line, and nobody else', async () => {
+    await openWith(
+      conversation('kim', 'Kim', { position: 1 }),
+      conversation('lee', 'Lee', { position: 1, queue: 'HomeLoanQueue' }),
+    );
+    assert.equal(await button('Pick').count(), 1);
+    await button('Pick').click();
+    await conversations().getByRole('button', { name: /^Kim/ }).waitFor();
+    assert.ok(server.calls.some(({ path }) => path === '/api/v1/conversations/kim/pick'));
+  });
+
+  it('moves a conversation on: to a queue, to a person, back to the bot, to its end', async () => {
+    await openChat();
+    await button('Transfer').click();
+    await page.getByRole('menuitem', { name: 'HomeLoanQueue' }).click();
+    await conversations().getByText('None open.').waitFor();
+    for (const [press, path] of [
+      ['Return to bot', '/return'],
+      ['End', '/end'],
+    ] as const) {
+      server.change('kim', { phase: 'agent', agent: ANA });
+      await button(press).click();
+      await button(press).waitFor({ state: 'detached' });
+      assert.equal(server.calls[server.calls.length - 1]?.path, `/api/v1/conversations/kim${path}`);
+    }
+    assert.deepEqual(server.calls.find(({ path }) => path.endsWith('/transfer'))?.body, {
+      to: { queue: 'HomeLoanQueue' },
+    });
+  });
+
+  it('says what each presence means while nothing is open, and goes available with one click', async () => {
+    server.me = { ...server.me, presence: 'offline' };
+    await openWith();
+    await page.getByText('You are offline', { exact: true }).waitFor();
+    await button('Go available').click();
+    await page.getByText('You are available; the next request comes to you.').waitFor();
+    await page.getByLabel('Presence', { exact: true }).selectOption('doNotDisturb');
+    await page.getByText('Nothing new comes to you.').waitFor();
+    assert.deepEqual(server.me['presence'], 'doNotDisturb');
+  });
+
+  it('works by keyboard alone: from the request to the answer', async () => {
+    customerSays('kim', 'my card is lost');
+    await openWith(
+      conversation('kim', 'Kim', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(100) } }),
+    );
+    await button('Accept').waitFor();
+    for (let presses = 0; presses < 20; presses++) {
+      await page.keyboard.press('Tab');
+      if (await button('Accept').evaluate((element) => element === element.ownerDocument.activeElement)) break;
+    }
+    await page.keyboard.press('Enter');
+    await sendBox().waitFor();
+    await bubble('my card is lost').waitFor();
+    await page.keyboard.type('Hello Kim');
+    await page.keyboard.press('Enter');
+    await bubble('Hello Kim').waitFor();
+  });
+
+  it('follows the system into the dark and remembers the other choice', async () => {
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await openWith();
+    const background = () =>
+      page
+        .locator('.middle')
+        .evaluate((middle) => middle.ownerDocument.defaultView?.getComputedStyle(middle).backgroundColor);
+    const dark = await background();
+    await button('Appearance').click();
+    await page.getByRole('menuitemradio', { name: 'Light' }).click();
+    assert.notEqual(await background(), dark);
+    await page.reload();
+    await offers().waitFor();
+    assert.equal(await background(), 'rgb(255, 255, 255)');
+  });
+
+  it('runs under the content security policy and asks nobody but its own server', async () => {
+    const foreign: string[] = [];
+    const complaints: string[] = [];
+    page.on('request', (request) => {
+      if (!request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url())) foreign.push(request.url());
+    });
+    page.on('console', (message) => {
+      if (/Content Security Policy/.test(message.text())) complaints.push(message.text());
+    });
+    await openChat();
+    await page.goto(`${server.url}/`);
+    await bubble('my card is lost').waitFor();
+    assert.deepEqual([foreign, complaints], [[], []]);
+  });
+});
