@@ -72,7 +72,7 @@ interface TransferProps {
 
 function TransferMenu({ conversation, me, disabled, onTransfer }: TransferProps) {
   const [{ queues, agents }] = useDesk();
-  const others = agents.filter(({ id }) => id !== me.id);
+  const others = agents.filter(({ id, roles }) => id !== me.id && (roles?.includes('agent') ?? true));
   return (
     <Menu>
       <MenuTrigger disableButtonEnhancement>

@@ -114,17 +114,18 @@ function ChatHead({ conversation, acceptedAt }: { conversation: Conversation; ac
   const now = useNow();
   const waitingSince = timeOf(conversation.waitingSince);
   const waits = conversation.phase === 'queued' || conversation.phase === 'offered';
-  const since = waits ? waitingSince : acceptedAt;
+  const isHeld = conversation.phase === 'agent';
+  const since = waits ? waitingSince : isHeld ? (acceptedAt ?? timeOf(conversation.heldSince)) : undefined;
   return (
     <div className="chat-head row">
       <Subtitle2 as="h2" className="ellipsis">
         {conversation.customer.name ?? conversation.customer.id}
       </Subtitle2>
-      {conversation.queue && <Caption1 className="subtle">{conversation.queue}</Caption1>}
+      {conversation.queue && <Caption1 className="subtle">{conversation.queueName ?? conversation.queue}</Caption1>}
       <span className="grow" />
       {since !== undefined && (
         <Caption1 className="subtle numbers" title={formatExact(since)}>
-          {waits ? 'waiting' : 'with you'} {formatDuration(now - since)}
+          {waits ? 'waiting' : acceptedAt === undefined ? 'held for' : 'with you'} {formatDuration(now - since)}
         </Caption1>
       )}
     </div>

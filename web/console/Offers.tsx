@@ -96,7 +96,7 @@ function OfferCard({ offer, selected, onSelect, onAnswer }: CardProps) {
         <Link as="button" className="strong ellipsis" onClick={() => onSelect(offer.id)} title="Read before you answer">
           {name}
         </Link>
-        <Caption1 className="subtle ellipsis">{offer.queue}</Caption1>
+        <Caption1 className="subtle ellipsis">{offer.queueName ?? offer.queue}</Caption1>
       </div>
       {waitingSince !== undefined && (
         <Caption1 className="subtle" title={formatExact(waitingSince)}>

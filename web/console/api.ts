@@ -29,6 +29,7 @@ export interface Conversation {
   phase: Phase;
   epoch: number;
   queue?: string;
+  queueName?: string;
   agent?: Named;
   bot?: string | Named;
   position?: number;
@@ -39,6 +40,8 @@ export interface Conversation {
   context: Record<string, { value: VariableValue; displayable: boolean }>;
   summary?: string;
   startedAt: Instant;
+  /** Since when its present holder has it. */
+  heldSince?: Instant;
 }
 
 export interface LogEntry {
@@ -88,6 +91,7 @@ export interface Queue {
 export interface Agent {
   id: string;
   name: string;
+  roles?: string[];
   presence: Presence;
   capacity?: number;
   load?: number;
@@ -130,7 +134,9 @@ export const api = {
   me: () => callServer<Me>('GET', '/api/v1/me'),
   setPresence: (presence: Presence) => callServer<Me>('PUT', '/api/v1/me/presence', { presence }),
   conversationsOf: (agentId: string) =>
-    readPages<Conversation>(`/api/v1/conversations?agent=${encodeURIComponent(agentId)}`),
+    readPages<Conversation>(
+      `/api/v1/conversations?phase=offered,agent,waiting,wrapUp&agent=${encodeURIComponent(agentId)}`,
+    ),
   conversationsIn: (phase: Phase) => readPages<Conversation>(`/api/v1/conversations?phase=${phase}`),
   conversation: (id: string) => callServer<Conversation>('GET', at(id)),
   receipts: async (id: string) => (await callServer<Page<Receipt>>('GET', at(id, '/receipts'))).items,

@@ -47,6 +47,8 @@ interface Options {
 
 /** Notices come in bursts (an accept is several events): one re-read answers them all. */
 const GATHER_MS = 120;
+/** Notices that change nothing of what is read: the greeting of the line, and a customer's typing. */
+const NO_NEWS = new Set(['hello', 'typing']);
 /** The net under lost notices. */
 const POLL_MS = 15_000;
 /** While signed out: was the sign-in link opened in another tab? */
@@ -162,6 +164,7 @@ export function createDesk({ api, connect }: Options): Desk {
   }
 
   function onNotice(notice: Notice): void {
+    if (NO_NEWS.has(notice.type)) return;
     if (notice.conversationId) logs.markStale(notice.conversationId);
     gathering ??= setTimeout(() => void refresh(), GATHER_MS);
   }
