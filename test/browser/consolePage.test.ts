@@ -149,11 +149,11 @@ describe('the console page', function () {
     server.refusals.push({
       path: '/accept',
       status: 409,
-      error: { code: 'offerGone', message: 'Somebody else has it.', owner: 'ben', at: at.toISOString() },
+      error: { code: 'offerGone', message: 'Ben has taken this conversation.', owner: BEN, at: at.toISOString() },
     });
     server.conversations.set('kim', conversation('kim', 'Kim', { phase: 'agent', agent: BEN }));
     await button('Accept').click();
-    await offers().getByText('taken by Ben').waitFor();
+    await offers().getByText('Ben has taken this conversation, ').waitFor();
     const told = await offers().getByRole('listitem').textContent();
     assert.match(
       told ?? '',

@@ -63,6 +63,8 @@ export class FakePagesServer {
     load: 0,
     queues: ['CreditCardQueue'],
   };
+  /** What the customer's page gets. */
+  customerConversation = 'kim';
   signedIn = true;
   signIn?: { id: string; name: string; url: string }[] = [{ id: 'ana', name: 'Ana', url: '/console/?ticket=ana' }];
   queues: Json[] = [
@@ -187,11 +189,9 @@ export class FakePagesServer {
     if (pathname === '/api/widget/config')
       return [200, { title: 'Contoso Bank', botName: 'Demo Bot', signIn: this.signIn }];
     if (pathname === '/api/widget/token') {
-      const viewer = { conversationId: 'kim', userId: 'dl_kim', staff: false };
-      return [
-        200,
-        { token: fakeToken(viewer), conversationId: 'kim', expires_in: 1800, domain: `${this.url}/v3/directline` },
-      ];
+      const conversationId = this.customerConversation;
+      const token = fakeToken({ conversationId, userId: 'dl_kim', staff: false });
+      return [200, { token, conversationId, expires_in: 1800, domain: `${this.url}/v3/directline` }];
     }
     if (!this.signedIn) return [401, { error: { code: 'signInRequired', message: 'Sign in again.' } }];
     const refused = this.refusals.findIndex(({ path }) => pathname.endsWith(path));

@@ -231,7 +231,7 @@ export function createDesk({ api, connect }: Options): Desk {
           conversationId: offer.id,
           customer: offer.customer.name ?? offer.customer.id,
           at: Number.isNaN(at) ? Date.now() : at,
-          text: refusal.owner && refusal.owner !== state.me?.id ? `taken by ${nameOf(refusal.owner)}` : refusal.message,
+          text: refusal.message.replace(/\.$/u, ''),
         };
         set({ outcomes: [outcome, ...state.outcomes.filter(({ conversationId }) => conversationId !== offer.id)] });
       }
@@ -244,10 +244,6 @@ export function createDesk({ api, connect }: Options): Desk {
       if (logs.markRead(conversationId)) set({ logs: logs.snapshot() });
     },
   };
-
-  function nameOf(agentId: string): string {
-    return state.agents.find(({ id }) => id === agentId)?.name ?? agentId;
-  }
 
   return desk;
 }

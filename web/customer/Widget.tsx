@@ -32,7 +32,7 @@ export function Widget({ config, dark, onControls }: Props) {
   const [controls, setControls] = useState<ChatControls>();
 
   useEffect(() => {
-    session.open(false);
+    session.open();
     return session.stop;
   }, [session]);
 
@@ -93,7 +93,7 @@ export function Widget({ config, dark, onControls }: Props) {
       </div>
       {closed && (
         <footer className="widget-foot">
-          <button type="button" className="primary" onClick={() => session.open(true)}>
+          <button type="button" className="primary" onClick={session.open}>
             Start a new chat
           </button>
         </footer>

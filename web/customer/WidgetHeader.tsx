@@ -29,7 +29,7 @@ function headlineFor(who: WhoTalks, botName: string, bankName: string): Headline
     case 'agent':
       return { name: who.name, detail: `From ${bankName}`, tone: 'person' };
     case 'between':
-      return { name: bankName, detail: 'One moment, please', tone: 'quiet' };
+      return { name: bankName, detail: who.left ? `${who.left} has left` : 'One moment, please', tone: 'quiet' };
     case 'closed':
       return { name: 'Chat closed', detail: 'Thank you for talking to us', tone: 'quiet' };
   }

@@ -6,7 +6,8 @@ export type WhoTalks =
   | { kind: 'bot'; name?: string }
   | { kind: 'waiting'; position?: number; asking?: string }
   | { kind: 'agent'; name: string }
-  | { kind: 'between' }
+  /** A person has left and nobody has it yet, or the person is finishing it. */
+  | { kind: 'between'; left?: string }
   | { kind: 'closed' };
 
 export const atStart: WhoTalks = { kind: 'bot' };
@@ -26,7 +27,7 @@ export function whoTalksAfter(before: WhoTalks, activity: SeenActivity): WhoTalk
     case 'agentJoined':
       return { kind: 'agent', name: agent?.name ?? agent?.id ?? 'A colleague' };
     case 'agentLeft':
-      return { kind: 'between' };
+      return { kind: 'between', left: agent?.name };
     case 'backWithBot':
       return { kind: 'bot', name: bot?.name };
     case 'closed':

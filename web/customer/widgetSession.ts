@@ -1,4 +1,4 @@
-// The customer's token: fetched, fetched again after a failure or when it ran out, and exchanged for a new chat's.
+// The customer's token: fetched, and fetched again after a failure, when it ran out, or for a new chat.
 import { CallFailed } from '../shared/http.js';
 import type { Connection } from './CustomerChat.js';
 import { fetchWidgetToken, type WidgetToken } from './widgetToken.js';
@@ -13,8 +13,8 @@ export interface WidgetState {
 export interface WidgetSession {
   getState(): WidgetState;
   subscribe(onChange: () => void): () => void;
-  /** The conversation this visitor has, or a new one. */
-  open(startNew: boolean): void;
+  /** Gets the conversation this visitor has, or a new one where there is none or it is closed. */
+  open(): void;
   /** Told by the chat about its own connection. */
   connectionIs(connection: Connection): void;
   stop(): void;
@@ -35,21 +35,21 @@ export function createWidgetSession(fetchToken: typeof fetchWidgetToken = fetchW
     for (const listener of listeners) listener();
   }
 
-  function retry(startNew: boolean): void {
+  function retry(): void {
     clearTimeout(timer);
-    timer = setTimeout(() => open(startNew), RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
+    timer = setTimeout(open, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
   }
 
-  function open(startNew: boolean): void {
+  function open(): void {
     clearTimeout(timer);
     // Only the latest request counts: a slow answer must not bring an old chat back.
     const mine = ++attempt;
-    fetchToken(startNew).then(
+    fetchToken().then(
       (token) => mine === attempt && set({ token, problem: undefined }),
       (error: unknown) => {
         if (mine !== attempt) return;
         set({ problem: error instanceof CallFailed ? error.message : String(error) });
-        retry(startNew);
+        retry();
       },
     );
   }
@@ -65,7 +65,7 @@ export function createWidgetSession(fetchToken: typeof fetchWidgetToken = fetchW
       set({ connection });
       if (connection === 'online') failures = 0;
       // A laptop that slept longer than the token lives: the cookie still knows the conversation.
-      if (connection === 'expired') retry(false);
+      if (connection === 'expired') retry();
     },
     stop() {
       attempt++;

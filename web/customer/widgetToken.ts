@@ -17,9 +17,9 @@ export interface WidgetConfig {
   signIn?: { id: string; name: string; url: string }[];
 }
 
-/** The same visitor gets the same conversation back (the server knows by cookie), unless `startNew` asks for another. */
-export function fetchWidgetToken(startNew: boolean): Promise<WidgetToken> {
-  return callServer('POST', '/api/widget/token', startNew ? { startNew: true } : {});
+/** The same visitor gets the same conversation back (the server knows by cookie); after a closed one it is a new one. */
+export function fetchWidgetToken(): Promise<WidgetToken> {
+  return callServer('POST', '/api/widget/token', {});
 }
 
 export function fetchWidgetConfig(): Promise<WidgetConfig> {

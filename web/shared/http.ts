@@ -6,9 +6,7 @@ export class CallFailed extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
-    /** Who has it instead, where the refusal is "somebody else was faster". */
-    readonly owner?: string,
-    /** When that happened. */
+    /** When it happened, where the refusal is "somebody else was faster". */
     readonly at?: string,
   ) {
     super(message);
@@ -32,7 +30,7 @@ function learnServerTime(response: Response, askedAt: number): void {
 }
 
 interface ErrorBody {
-  error?: { code?: string; message?: string; owner?: string | { id: string; name?: string }; at?: string };
+  error?: { code?: string; message?: string; at?: string };
 }
 
 export async function callServer<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
@@ -63,12 +61,10 @@ export async function callServer<T>(method: string, path: string, body?: unknown
   const data: unknown = parseJson(text);
   if (response.ok) return data as T;
   const { error = {} } = (data ?? {}) as ErrorBody;
-  const owner = typeof error.owner === 'object' ? (error.owner.name ?? error.owner.id) : error.owner;
   throw new CallFailed(
     response.status,
     error.code ?? `http${response.status}`,
     error.message ?? `The server answered ${response.status} without saying why.`,
-    owner,
     error.at,
   );
 }
