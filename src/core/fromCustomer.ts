@@ -1,7 +1,6 @@
 // What customers ask: say something, leave the line, leave altogether, come and go.
 
 import type { CommandOf } from './commands.js';
-import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
 import { Plan } from './plan.js';
 import { Rejected } from './rejected.js';
@@ -13,7 +12,6 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
   if (plan.state.phase !== 'none') return;
   const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot } =
     command;
-  const context = mergeVariables({}, variables ?? {}, plan.workStream.context);
   plan.emit(
     {
       type: 'started',
@@ -26,7 +24,7 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
       body: {
         ...(customerName === undefined ? {} : { customerName }),
         ...(locale === undefined ? {} : { locale }),
-        ...(variables === undefined ? {} : { variables: context.variables }),
+        ...(variables === undefined ? {} : { variables }),
         ...(reference === undefined ? {} : { reference }),
       },
     },
@@ -38,7 +36,6 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
       'badCommand',
       `Work stream "${workStream}" leads nowhere: give it a rule that matches, a fallbackQueue, or the configuration a defaultQueue.`,
     );
-  plan.trace(context.warnings);
 }
 
 export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {

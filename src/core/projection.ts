@@ -76,6 +76,30 @@ function isChange(event: ConversationEvent): event is EventOf<'edited'> | EventO
   return event.type === 'edited' || event.type === 'deleted';
 }
 
+/** Typing or a piece of a live stream: shown at once, never an entry. */
+export interface ShownSignal {
+  readonly conversationId: string;
+  readonly by: Party;
+  readonly activity: Activity;
+  readonly audience: 'everyone' | 'staff';
+}
+
+/** The signal under the id and at the time given, or undefined when it is not for this reader: nobody is shown their own typing. */
+export function projectSignal(signal: ShownSignal, id: string, at: number, reader: Reader): Activity | undefined {
+  const { by, activity, audience, conversationId } = signal;
+  if (reader.viewer === 'customer' && (audience !== 'everyone' || by.role === 'customer')) return undefined;
+  if (typeof reader.viewer === 'object' && by.id === reader.viewer.agent && isStaff(by)) return undefined;
+  const { serviceUrl: _url, recipient: _recipient, replyToId: _replyToId, callerId: _caller, ...content } = activity;
+  const shown: Activity = {
+    ...content,
+    id,
+    timestamp: new Date(at).toISOString(),
+    conversation: { id: conversationId },
+    from: senderOf({ type: 'said', by }, activity, reader),
+  };
+  return withMark(shown, audience === 'staff' ? { audience } : undefined);
+}
+
 /** One activity of a full reading, in its original place and with its latest content. */
 export interface ReadActivity {
   readonly seq: number;
@@ -157,7 +181,7 @@ function visibleReply(
   return event.type === 'said' && event.answers === target ? replyToId : undefined;
 }
 
-function senderOf(event: ConversationEvent, activity: Activity, reader: Reader): ChannelAccount {
+function senderOf(event: Pick<ConversationEvent, 'type' | 'by'>, activity: Activity, reader: Reader): ChannelAccount {
   const { by } = event;
   const own = typeof activity.from?.name === 'string' && activity.from.name !== '' ? activity.from.name : undefined;
   if (event.type === 'imported') {

@@ -167,6 +167,7 @@ export class Tokens {
 
 function conversationClaims(claims: Claims): StreamClaims {
   const isStaff = claims['view'] === 'staff';
-  if (typeof claims['conv'] !== 'string' || (isStaff && typeof claims['agent'] !== 'string')) throw new TokenRefused('invalid');
+  if (typeof claims['conv'] !== 'string' || (isStaff && typeof claims['agent'] !== 'string'))
+    throw new TokenRefused('invalid');
   return claims as unknown as StreamClaims;
 }

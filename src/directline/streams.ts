@@ -1,0 +1,349 @@
+// The open sockets: each has a cursor into one conversation's log and is fed from commits, or from the store when it fell behind.
+
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { Conversation, Entry } from '../core/conversation.js';
+import type { Viewer } from '../core/projection.js';
+import type { HttpRequest } from '../http.js';
+import type { Hub, Signal } from '../hub/hub.js';
+import { BODY_LIMIT_BYTES } from '../http.js';
+import { liveSet, readSet, signalSet, viewKey } from './reading.js';
+
+export interface StreamTimes {
+  /** Between two empty frames (and two pings) on every socket. */
+  readonly keepAliveMs: number;
+  /** A socket that takes nothing for this long is closed; its client comes back with its watermark. */
+  readonly stallMs: number;
+}
+
+export interface Opening {
+  readonly conversationId: string;
+  readonly viewer: Viewer;
+  /** seq of the last entry the client has. */
+  readonly after: number;
+  /** A non-empty frame of the client: an activity, as if posted. */
+  readonly onFrame: (text: string) => Promise<void>;
+}
+
+export interface StreamFigures {
+  open: number;
+  /** Closed because they took nothing, or their other end was gone. */
+  dropped: number;
+  /** Times a socket was taken off live feeding because it was slow. */
+  paused: number;
+}
+
+/** More than this waiting in a socket's buffer takes it off live feeding. */
+const HIGH_WATER_BYTES = 262_144;
+/** JSON read from the store for one frame of catching up. */
+const CATCH_UP_CHARACTERS = 131_072;
+/** A customer without a socket is watched for this long: when people come in meanwhile, they must not wait for somebody who left. */
+const ABSENCE_WATCHED_MS = 10 * 60_000;
+const CLOSE_GRACE_MS = 1_000;
+const GOING_AWAY = 1001;
+
+export class Streams {
+  readonly figures: StreamFigures = { open: 0, dropped: 0, paused: 0 };
+  readonly #feeds = new Map<string, Feed>();
+  readonly #upgrader = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    clientTracking: false,
+    maxPayload: BODY_LIMIT_BYTES,
+  });
+  readonly #heartbeat: NodeJS.Timeout;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    readonly hub: Hub,
+    readonly times: StreamTimes,
+  ) {
+    this.#heartbeat = setInterval(() => this.#beat(), times.keepAliveMs);
+    this.#heartbeat.unref();
+  }
+
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  open(request: HttpRequest, socket: Duplex, head: Buffer, opening: Opening): void {
+    if (this.isClosing) return void socket.destroy();
+    this.#upgrader.handleUpgrade(request.raw, socket, head, (ws) => {
+      const feed = this.#feeds.get(opening.conversationId) ?? new Feed(this, opening.conversationId);
+      this.#feeds.set(opening.conversationId, feed);
+      feed.add(new StreamSocket(this, feed, ws, socket, opening));
+    });
+  }
+
+  forget(feed: Feed): void {
+    if (this.#feeds.get(feed.conversationId) === feed) this.#feeds.delete(feed.conversationId);
+  }
+
+  /** Tells every client to come back elsewhere, and cuts those that do not answer. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    const sockets = [...this.#feeds.values()].flatMap((feed) => [...feed.sockets]);
+    await Promise.all(sockets.map((socket) => socket.sayGoodbye(CLOSE_GRACE_MS)));
+    for (const feed of this.#feeds.values()) feed.end();
+    this.#upgrader.close();
+  }
+
+  #beat(): void {
+    const forgottenBefore = this.hub.clock.now() - ABSENCE_WATCHED_MS;
+    for (const feed of this.#feeds.values()) {
+      for (const socket of feed.sockets) socket.beat();
+      feed.forgetAbsence(forgottenBefore);
+    }
+  }
+}
+
+/** One conversation's sockets. What they are sent is made once per view. */
+class Feed {
+  readonly sockets = new Set<StreamSocket>();
+  readonly #unwatch: () => void;
+  #customerSockets = 0;
+  /** Since when the customer, who had a socket, has none. */
+  #absentSince: number | undefined;
+  #signals = 0;
+
+  constructor(
+    private readonly streams: Streams,
+    readonly conversationId: string,
+  ) {
+    this.#unwatch = streams.hub.watch(conversationId, {
+      entries: (entries, state) => this.#entries(entries, state),
+      signal: (signal) => this.#signal(signal),
+    });
+  }
+
+  add(socket: StreamSocket): void {
+    this.sockets.add(socket);
+    this.streams.figures.open += 1;
+    if (socket.viewer === 'customer') {
+      this.#customerSockets += 1;
+      this.#absentSince = undefined;
+      if (this.#customerSockets === 1) this.#tell('reconnect');
+    }
+    socket.start();
+  }
+
+  remove(socket: StreamSocket): void {
+    if (!this.sockets.delete(socket)) return;
+    this.streams.figures.open -= 1;
+    // Clients come back after a restart: that they lost this server says nothing about them.
+    const isOurDoing = this.streams.isClosing || !this.streams.hub.running;
+    if (socket.viewer === 'customer') {
+      this.#customerSockets -= 1;
+      if (this.#customerSockets === 0 && !isOurDoing) {
+        this.#absentSince = this.streams.hub.clock.now();
+        this.#tell('disconnect');
+      }
+    }
+    if (this.sockets.size === 0 && this.#absentSince === undefined) this.end();
+  }
+
+  forgetAbsence(before: number): void {
+    if (this.#absentSince === undefined || this.#absentSince > before) return;
+    this.#absentSince = undefined;
+    if (this.sockets.size === 0) this.end();
+  }
+
+  end(): void {
+    this.#unwatch();
+    this.streams.forget(this);
+  }
+
+  #entries(entries: readonly Entry[], state: Conversation): void {
+    const first = entries[0]?.seq;
+    const last = entries.at(-1)?.seq;
+    if (first === undefined || last === undefined) return;
+    const frames = new Map<string, Buffer | undefined | 'reread'>();
+    for (const socket of this.sockets) {
+      const key = viewKey(socket.viewer);
+      if (!frames.has(key)) {
+        const set = liveSet(this.streams.hub, entries, socket.viewer);
+        frames.set(key, set === undefined || set === 'reread' ? set : Buffer.from(set));
+      }
+      socket.take(first, last, frames.get(key));
+    }
+    if (this.#absentSince === undefined) {
+      // Came back while the absence was being written.
+      if (this.#customerSockets > 0 && state.customerGone && state.phase !== 'closed') this.#tell('reconnect');
+    } else if (state.phase === 'closed') this.forgetAbsence(Infinity);
+    else if (isWaitedFor(state)) this.#tell('disconnect');
+  }
+
+  #signal(signal: Signal): void {
+    this.#signals += 1;
+    const id = signal.activity.id ?? `${this.conversationId}|s${this.#signals.toString(36)}`;
+    const frames = new Map<string, Buffer | undefined>();
+    for (const socket of this.sockets) {
+      const key = viewKey(socket.viewer);
+      if (!frames.has(key)) {
+        const set = signalSet(this.streams.hub, signal, id, socket.viewer);
+        frames.set(key, set === undefined ? undefined : Buffer.from(set));
+      }
+      socket.show(frames.get(key));
+    }
+  }
+
+  /** Only when it matters: while people serve or are waited for, or to take back what was said. */
+  #tell(type: 'disconnect' | 'reconnect'): void {
+    const { hub } = this.streams;
+    const tell = async (): Promise<void> => {
+      const state = await hub.conversation(this.conversationId);
+      if (state === undefined || state.phase === 'closed') return;
+      const isGone = this.#absentSince !== undefined;
+      if (type === 'reconnect' ? isGone || !state.customerGone : !isGone || !isWaitedFor(state)) return;
+      await hub.handle(this.conversationId, { type, party: 'customer' });
+    };
+    tell().catch((error: unknown) =>
+      hub.log.warn({ err: error, conversation: this.conversationId }, `a customer's ${type} could not be recorded`),
+    );
+  }
+}
+
+function isWaitedFor(state: Conversation): boolean {
+  return !state.customerGone && (state.phase === 'queued' || state.phase === 'offered' || state.phase === 'agent');
+}
+
+/**
+ * One client. Live: every commit is sent as it happens. Catching up: the store is read until nothing is missing. Paused:
+ * the client takes less than is said, nothing more is kept for it, and it catches up once its buffer is empty.
+ */
+class StreamSocket {
+  readonly viewer: Viewer;
+  #cursor: number;
+  /** seq of the last entry known to exist while not live. */
+  #known = 0;
+  #isLive = false;
+  #isPaused = false;
+  #isAnswering = true;
+  #stall: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly streams: Streams,
+    private readonly feed: Feed,
+    private readonly ws: WebSocket,
+    raw: Duplex,
+    private readonly opening: Opening,
+  ) {
+    this.viewer = opening.viewer;
+    this.#cursor = opening.after;
+    ws.on('pong', () => (this.#isAnswering = true));
+    ws.on('message', (data: Buffer, isBinary) => this.#heard(data, isBinary));
+    ws.on('error', () => ws.terminate());
+    ws.on('close', () => {
+      clearTimeout(this.#stall);
+      feed.remove(this);
+    });
+    raw.on('drain', () => this.#drained());
+  }
+
+  start(): void {
+    this.#known = this.streams.hub.known(this.feed.conversationId)?.version ?? Infinity;
+    if (this.#known === this.#cursor) this.#isLive = true;
+    else void this.#catchUp();
+  }
+
+  take(first: number, last: number, frame: Buffer | undefined | 'reread'): void {
+    if (!this.#isLive) {
+      this.#known = last;
+      return;
+    }
+    if (last <= this.#cursor) return;
+    if (first !== this.#cursor + 1 || frame === 'reread') {
+      this.#known = last;
+      void this.#catchUp();
+      return;
+    }
+    this.#cursor = last;
+    if (frame !== undefined) this.#send(frame);
+  }
+
+  show(frame: Buffer | undefined): void {
+    if (frame !== undefined && this.#isLive) this.#send(frame);
+  }
+
+  beat(): void {
+    if (this.#isPaused) return;
+    if (!this.#isAnswering) return this.#drop('its other end does not answer');
+    this.#isAnswering = false;
+    this.ws.ping();
+    this.ws.send('');
+  }
+
+  /** Resolves when the socket is closed. */
+  async sayGoodbye(graceMs: number): Promise<void> {
+    if (this.ws.readyState === WebSocket.CLOSED) return;
+    const closed = new Promise<void>((resolve) => this.ws.once('close', () => resolve()));
+    this.ws.close(GOING_AWAY, 'The server is going away; connect again.');
+    const timer = setTimeout(() => this.ws.terminate(), graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  async #catchUp(): Promise<void> {
+    this.#isLive = false;
+    const { hub } = this.streams;
+    const { conversationId } = this.feed;
+    try {
+      while (this.ws.readyState === WebSocket.OPEN && !this.#isPaused) {
+        const page = await readSet(hub, conversationId, this.viewer, this.#cursor, CATCH_UP_CHARACTERS);
+        if (this.ws.readyState !== WebSocket.OPEN) return;
+        this.#cursor = page.upTo;
+        if (page.json !== undefined) this.#send(Buffer.from(page.json));
+        // What was committed while the store was read is told by #known.
+        if (page.atEnd && (this.#known <= this.#cursor || this.#known === Infinity) && !this.#isPaused) {
+          this.#isLive = true;
+          return;
+        }
+      }
+    } catch (error) {
+      hub.log.warn(
+        { err: error, conversation: conversationId },
+        'a socket could not be fed; its client will come back',
+      );
+      this.ws.terminate();
+    }
+  }
+
+  #send(frame: Buffer): void {
+    if (this.ws.readyState !== WebSocket.OPEN) return;
+    this.ws.send(frame, { binary: false });
+    if (this.#isPaused || this.ws.bufferedAmount <= HIGH_WATER_BYTES) return;
+    this.#isPaused = true;
+    this.#isLive = false;
+    this.#known = Math.max(this.#known, this.#cursor);
+    this.streams.figures.paused += 1;
+    this.#stall = setTimeout(() => this.#drop('it takes nothing'), this.streams.times.stallMs);
+    this.#stall.unref();
+  }
+
+  #drained(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#isAnswering = true;
+    clearTimeout(this.#stall);
+    void this.#catchUp();
+  }
+
+  #drop(why: string): void {
+    this.streams.figures.dropped += 1;
+    this.streams.hub.log.info({ conversation: this.feed.conversationId, why }, 'a socket was cut');
+    this.ws.terminate();
+  }
+
+  /** Frames are taken one after another: the client is not read from while one is being handled. */
+  #heard(data: Buffer, isBinary: boolean): void {
+    this.#isAnswering = true;
+    if (isBinary || data.length === 0) return;
+    this.ws.pause();
+    void this.opening.onFrame(data.toString('utf8')).finally(() => this.ws.resume());
+  }
+}
