@@ -1,9 +1,10 @@
 // The calls that only read: lists, state, log, transcript, receipts, and who and what there is.
 
+import { namesIn } from '../core/names.js';
 import { PRESENCES, type Presence } from '../core/directory.js';
 import type { Conversation, Entry, Phase } from '../core/conversation.js';
 import { Rejected } from '../core/rejected.js';
-import { renderTranscript, transcriptContentType, TRANSCRIPT_FORMATS } from '../core/transcript.js';
+import { renderTranscript, transcriptFacts, transcriptContentType, TRANSCRIPT_FORMATS } from '../core/transcript.js';
 import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
@@ -12,11 +13,9 @@ import {
   botShape,
   conversationShape,
   entryShape,
-  namesIn,
   personShape,
   queueShape,
   receiptShape,
-  transcriptFacts,
   workStreamShape,
 } from './shapes.js';
 
@@ -95,7 +94,7 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
             'content-disposition': `attachment; filename="${fileName(conversation.id, format)}"`,
           }),
         },
-        body: renderTranscript(transcriptFacts(hub, conversation), entries, format, 'staff'),
+        body: renderTranscript(transcriptFacts(conversation, hub.directory), entries, format, 'staff'),
       };
     },
 

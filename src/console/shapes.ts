@@ -7,7 +7,6 @@ import { omnichannelState, type Conversation, type Entry, type Party } from '../
 import type { Bot, Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
 import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
-import type { TranscriptFacts } from '../core/transcript.js';
 import type { Hub } from '../hub/hub.js';
 import type { AgentRow } from '../hub/ports.js';
 
@@ -20,23 +19,6 @@ function time(at: number | undefined): string | undefined {
 
 function personNamed(directory: Directory, id: string): { id: string; name: string } {
   return { id, name: directory.people[id]?.name ?? id };
-}
-
-/** Display names as the directory in force has them; a customer's own name comes from the conversation. */
-export function namesIn(directory: Directory, state: Conversation): (party: Party) => string | undefined {
-  return ({ role, id }) => {
-    switch (role) {
-      case 'customer':
-        return id === state.customer.id ? state.customer.name : undefined;
-      case 'bot':
-        return directory.bots[id]?.name;
-      case 'agent':
-      case 'supervisor':
-        return directory.people[id]?.name;
-      case 'system':
-        return directory.workStreams[state.workStream]?.name ?? state.workStream;
-    }
-  };
 }
 
 /**
@@ -136,18 +118,6 @@ function withTimes(facts: Json): Json {
 
 export function receiptShape(receipt: RouteReceipt | AssignReceipt): Json {
   return { ...receipt, at: time(receipt.at) };
-}
-
-export function transcriptFacts(hub: Hub, state: Conversation): TranscriptFacts {
-  return {
-    id: state.id,
-    title: hub.directory.workStreams[state.workStream]?.name ?? state.workStream,
-    channelId: state.channel.id,
-    customer: state.customer,
-    startedAt: state.startedAt,
-    context: state.context,
-    nameOf: namesIn(hub.directory, state),
-  };
 }
 
 export function personShape(directory: Directory, person: Person, row: AgentRow | undefined): Json {

@@ -2,8 +2,10 @@
 
 import type { Activity, ChannelAccount } from './activity.js';
 import type { ContextVariables } from './context.js';
-import type { Entry, Party } from './conversation.js';
+import type { Conversation, Entry, Party } from './conversation.js';
+import type { Directory } from './directory.js';
 import { describeEvent } from './describe.js';
+import { namesIn } from './names.js';
 import { readActivities, projectActivity, type HandoffMark, type Reader } from './projection.js';
 import { readableText, safeLinks } from './readable.js';
 
@@ -21,6 +23,18 @@ export interface TranscriptFacts {
   /** Shown to staff only. */
   readonly context?: ContextVariables;
   readonly nameOf: (party: Party) => string | undefined;
+}
+
+export function transcriptFacts(state: Conversation, directory: Directory): TranscriptFacts {
+  return {
+    id: state.id,
+    title: directory.workStreams[state.workStream]?.name ?? state.workStream,
+    channelId: state.channel.id,
+    customer: state.customer,
+    startedAt: state.startedAt,
+    context: state.context,
+    nameOf: namesIn(directory, state),
+  };
 }
 
 /**
