@@ -27,7 +27,8 @@ export interface ConsoleOptions {
 export interface Console {
   /** Path of a one-time sign-in link. @throws Rejected when there is no such person. */
   createTicket(personId: string): Promise<string>;
-  readonly figures: { readonly sockets: number; readonly people: number };
+  /** Live sockets, the people behind them, and how many do not keep up. */
+  readonly figures: { readonly sockets: number; readonly people: number; readonly behind: number };
   /** Closes the live sockets. Idempotent. */
   close(): Promise<void>;
 }
@@ -131,7 +132,7 @@ export function serveConsole(http: HttpServer, hub: Hub, options: ConsoleOptions
   return {
     createTicket: (personId) => signIn.createTicket(personId),
     get figures() {
-      return { sockets: events.sockets, people: events.people };
+      return events.figures;
     },
     close: () => events.close(),
   };

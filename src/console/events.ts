@@ -72,14 +72,9 @@ export class LiveEvents {
     this.#beat.unref();
   }
 
-  get sockets(): number {
-    let count = 0;
-    for (const lines of this.#lines.values()) count += lines.size;
-    return count;
-  }
-
-  get people(): number {
-    return this.#lines.size;
+  get figures(): { sockets: number; people: number; behind: number } {
+    const lines = this.#all();
+    return { sockets: lines.length, people: this.#lines.size, behind: lines.filter(({ behind }) => behind).length };
   }
 
   open(caller: Caller, request: HttpRequest, socket: Duplex, head: Buffer): void {
