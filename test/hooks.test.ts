@@ -1,4 +1,4 @@
-/** The test run itself: a leak fails the test that leaked, the run still ends, and its last line says the truth. */
+// The test run itself: a leak fails the test that leaked, the run still ends, and its last line says the truth.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

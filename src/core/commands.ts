@@ -2,7 +2,7 @@
 
 import type { Activity } from './activity.js';
 import type { ContextVariables } from './context.js';
-import type { Channel, Party, ParticipantKind } from './conversation.js';
+import type { Audience, Channel, Party, ParticipantKind } from './conversation.js';
 import type { Directory } from './directory.js';
 import type { AssignReceipt } from './assignment.js';
 import type { Dialect } from './escalation.js';
@@ -101,9 +101,17 @@ export type Command = { readonly key?: string } & (
       readonly by: Party;
       readonly target: number;
       readonly author: Party;
+      /** Who sees the entry at `target`: a change of it is seen by nobody else. */
+      readonly audience: Audience;
       readonly activity: Activity;
     }
-  | { readonly type: 'delete'; readonly by: Party; readonly target: number; readonly author: Party }
+  | {
+      readonly type: 'delete';
+      readonly by: Party;
+      readonly target: number;
+      readonly author: Party;
+      readonly audience: Audience;
+    }
   | {
       readonly type: 'resolveDraft';
       readonly by: Party;

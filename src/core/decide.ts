@@ -16,9 +16,9 @@ export function decide(
   circumstances: Circumstances,
 ): { steps: readonly Step[]; state: State } | Rejected {
   try {
-    const plan = new Plan(state, circumstances, command);
     if (command.type !== 'start' && state.phase === 'none')
       return new Rejected('conversationUnknown', 'There is no such conversation.');
+    const plan = new Plan(state, circumstances, command);
     carryOut(plan, command);
     return { steps: plan.steps, state: plan.state };
   } catch (error) {
@@ -99,7 +99,7 @@ function carryOut(plan: Plan, command: Command): void {
 
 /** Only the author changes an entry; a bot that lost the conversation cannot change what the customer sees. */
 function change(plan: Plan, command: Extract<Command, { type: 'edit' | 'delete' }>): void {
-  const { by, author, target } = command;
+  const { by, author, target, audience } = command;
   const state = plan.open;
   if (state.phase === 'closed')
     throw new Rejected('conversationClosed', 'This conversation is closed; nothing in it can be changed.');
@@ -108,7 +108,7 @@ function change(plan: Plan, command: Extract<Command, { type: 'edit' | 'delete' 
   if (by.role === 'agent') requireHolder(state, by);
   const through = by.role !== 'bot' || fence(state, by.id, undefined) === 'through';
   if (command.type === 'delete') {
-    if (through) plan.emit({ type: 'deleted', target }, by, 'everyone');
+    if (through) plan.emit({ type: 'deleted', target }, by, audience);
     else
       plan.emit(
         {
@@ -122,6 +122,6 @@ function change(plan: Plan, command: Extract<Command, { type: 'edit' | 'delete' 
     return;
   }
   const { activity } = command;
-  if (through) plan.emit({ type: 'edited', target, body: { activity } }, by, 'everyone');
+  if (through) plan.emit({ type: 'edited', target, body: { activity } }, by, audience);
   else plan.emit({ type: 'drafted', activityType: activity.type, why: 'notHolder', body: { activity } }, by);
 }

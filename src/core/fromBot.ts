@@ -36,7 +36,8 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
   const state = plan.open;
   const waits = state.phase === 'queued' || state.phase === 'offered';
   if (!waits && fence(state, bot, answers) !== 'through') return draftCommand(plan, by, activity, answers);
-  if (waits && !state.bots.includes(bot)) return draftCommand(plan, by, activity, answers);
+  // Only the bot that asked for people adds to its request; an earlier one has no say in it.
+  if (waits && state.lastBot !== bot) return draftCommand(plan, by, activity, answers);
 
   for (const seen of command.unseen ?? []) plan.emit({ type: 'imported', body: { activity: seen } }, by);
   mergeContext(plan, by, command.variables, command.warnings);
@@ -72,7 +73,7 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
 export function setContextByBot(plan: Plan, command: CommandOf<'setContext'>): void {
   const { by, answers, variables, warnings } = command;
   const state = plan.open;
-  const waits = (state.phase === 'queued' || state.phase === 'offered') && state.bots.includes(by.id);
+  const waits = (state.phase === 'queued' || state.phase === 'offered') && state.lastBot === by.id;
   if (!waits && fence(state, by.id, answers) !== 'through') return draftCommand(plan, by, undefined, answers);
   mergeContext(plan, by, variables, warnings);
 }

@@ -1,6 +1,7 @@
 // What customers ask: say something, leave the line, leave altogether, come and go.
 
 import type { CommandOf } from './commands.js';
+import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
 import { Plan } from './plan.js';
 import { Rejected } from './rejected.js';
@@ -12,6 +13,7 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
   if (plan.state.phase !== 'none') return;
   const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot } =
     command;
+  const context = mergeVariables({}, variables ?? {}, plan.workStream.context);
   plan.emit(
     {
       type: 'started',
@@ -24,7 +26,7 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
       body: {
         ...(customerName === undefined ? {} : { customerName }),
         ...(locale === undefined ? {} : { locale }),
-        ...(variables === undefined ? {} : { variables }),
+        ...(variables === undefined ? {} : { variables: context.variables }),
         ...(reference === undefined ? {} : { reference }),
       },
     },
@@ -36,6 +38,7 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
       'badCommand',
       `Work stream "${workStream}" leads nowhere: give it a rule that matches, a fallbackQueue, or the configuration a defaultQueue.`,
     );
+  plan.trace(context.warnings);
 }
 
 export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {

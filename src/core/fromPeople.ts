@@ -53,8 +53,9 @@ export function accept(plan: Plan, { agent }: CommandOf<'accept'>): void {
 
 export function reject(plan: Plan, { agent, reason }: CommandOf<'reject'>): void {
   const state = plan.open;
-  if (state.phase === 'queued' && (state.declines[agent] ?? 0) > 0) return;
-  if (state.phase !== 'offered' || !isOfferedTo(state, agent)) throw offerGone(plan, state);
+  const isOffered = state.phase === 'offered' && isOfferedTo(state, agent);
+  if (!isOffered && state.phase !== 'closed' && (state.declines[agent] ?? 0) > 0) return;
+  if (!isOffered) throw offerGone(plan, state);
   const last = state.offers.length === 1;
   plan.emit(
     {
@@ -82,6 +83,8 @@ export function pick(plan: Plan, { agent }: CommandOf<'pick'>): void {
 export function assign(plan: Plan, { by, agent }: CommandOf<'assign'>): void {
   const state = plan.open;
   if (state.phase === 'agent' && state.agent === agent) return;
+  if (by.role !== 'supervisor')
+    throw new Rejected('notAllowed', 'Only a supervisor assigns a conversation; pick it instead.');
   requirePerson(plan, agent);
   if (state.phase !== 'queued' && state.phase !== 'offered')
     throw new Rejected('wrongPhase', 'Only a waiting conversation can be assigned; transfer it instead.', {
@@ -100,11 +103,11 @@ export function assign(plan: Plan, { by, agent }: CommandOf<'assign'>): void {
 
 export function transfer(plan: Plan, { by, to }: CommandOf<'transfer'>): void {
   const state = plan.open;
-  const { directory } = plan.circumstances;
   if ([to.queue, to.agent, to.bot].filter((target) => target !== undefined).length !== 1)
     throw new Rejected('badCommand', 'Name exactly one of queue, agent or bot as the target of a transfer.');
   const waits = state.phase === 'queued' || state.phase === 'offered';
-  if (waits && by.role !== 'agent' && to.queue !== undefined) return moveInLine(plan, by, state, to.queue);
+  if (waits && by.role === 'supervisor' && to.queue !== undefined) return moveInLine(plan, by, state, to.queue);
+  if (state.phase === 'bot' && by.role === 'supervisor') return takeFromBot(plan, by, state.bot, to);
   requireHolderOrSupervisor(plan, by);
   if (state.phase !== 'agent')
     throw new Rejected('wrongPhase', 'Only a conversation that a person holds can be transferred like this.', {
@@ -133,12 +136,27 @@ export function transfer(plan: Plan, { by, to }: CommandOf<'transfer'>): void {
       by,
     );
   } else if (to.bot !== undefined) {
-    if (directory.bots[to.bot] === undefined) throw new Rejected('notFound', `There is no bot "${to.bot}".`);
+    requireBot(plan, to.bot);
     const session = plan.sessionSummary('transferred');
     plan.emit({ type: 'transferred', to }, by);
     plan.tell('agentLeft', { agent: state.agent });
     plan.returnToBot(to.bot, 'transferred', by, session === undefined ? {} : { session });
   }
+}
+
+/** A supervisor hands what a bot holds to another bot or to the people of a queue. */
+function takeFromBot(plan: Plan, by: Party, holder: string, to: CommandOf<'transfer'>['to']): void {
+  const state = plan.open;
+  if (to.bot !== undefined) {
+    requireBot(plan, to.bot);
+    if (to.bot === holder) throw new Rejected('badCommand', 'The conversation is with that bot already.');
+    plan.emit({ type: 'transferred', to }, by);
+    plan.connectBot(to.bot, undefined, !state.bots.includes(to.bot));
+  } else if (to.queue !== undefined) {
+    requireQueue(plan, to.queue);
+    plan.emit({ type: 'transferred', to }, by);
+    plan.queue(to.queue, 'transferred');
+  } else throw new Rejected('badCommand', 'What a bot holds goes to a queue first; assign it from there.');
 }
 
 function moveInLine(plan: Plan, by: Party, state: Conversation, queue: string): void {
@@ -257,6 +275,10 @@ function personName(plan: Plan, id: string): string {
 function requirePerson(plan: Plan, id: string): void {
   if (plan.circumstances.directory.people[id] === undefined)
     throw new Rejected('notFound', `There is no person "${id}".`);
+}
+
+function requireBot(plan: Plan, id: string): void {
+  if (plan.circumstances.directory.bots[id] === undefined) throw new Rejected('notFound', `There is no bot "${id}".`);
 }
 
 function requireQueue(plan: Plan, id: string): void {

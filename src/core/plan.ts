@@ -195,6 +195,7 @@ export class Plan {
     this.queue(receipt.queue, cause, {
       priority: receipt.priority,
       waitingSince: waits?.waitingSince ?? this.at,
+      front: waits?.front ?? false,
       ...(openTurn === undefined ? {} : { openTurn }),
     });
     return true;
@@ -347,8 +348,10 @@ export class Plan {
   }
 
   keptTimers(): TimerPatch {
-    const customerGone = this.open.timers.customerGone;
-    return customerGone === undefined ? {} : { customerGone };
+    const { timers, customerGone } = this.open;
+    if (timers.customerGone !== undefined) return { customerGone: timers.customerGone };
+    // Lost while a bot held it, where nobody's time was wasted: now somebody would wait.
+    return customerGone ? { customerGone: this.now + this.workStream.timers.customerGoneMs } : {};
   }
 }
 

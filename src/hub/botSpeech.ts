@@ -57,6 +57,7 @@ export class BotSpeech {
       by: { role: 'bot', id: botId },
       target: seq,
       author: event.by,
+      audience: event.audience,
       activity: normalise(conversationId, botId, activity, answers),
     });
     return { id };
@@ -66,7 +67,13 @@ export class BotSpeech {
   async remove(conversationId: string, botId: string, id: string): Promise<void> {
     const { seq, event } = await this.#entryOf(conversationId, id);
     const by = { role: 'bot', id: botId } as const;
-    await this.hub.handle(conversationId, { type: 'delete', by, target: seq, author: event.by });
+    await this.hub.handle(conversationId, {
+      type: 'delete',
+      by,
+      target: seq,
+      author: event.by,
+      audience: event.audience,
+    });
   }
 
   /** Typing reaches the customer under the same fence as texts. */

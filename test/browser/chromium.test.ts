@@ -1,4 +1,4 @@
-/** The browser that the tests bring along: it starts, renders, keeps people apart and speaks WebSocket. */
+// The browser that the tests bring along: it starts, renders, keeps people apart and speaks WebSocket.
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -199,7 +199,7 @@ describe('staff API: reading', () => {
     const { message } = shownIn(await ana.says(id, 'hello Kmi')) as unknown as { message: { seq: number } };
     const by = { role: 'agent', id: 'ana' } as const;
     const activity = { type: 'message', text: 'hello Kim' };
-    await office.hub.handle(id, { type: 'edit', by, author: by, target: message.seq, activity });
+    await office.hub.handle(id, { type: 'edit', by, author: by, audience: 'everyone', target: message.seq, activity });
     const { entries } = await logOf(id);
     const versions = entries.filter((entry) => entry.activity?.id === activityId(id, message.seq));
     assert.deepEqual(
