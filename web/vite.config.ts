@@ -11,13 +11,14 @@ export default defineConfig({
   publicDir: here('public'),
   plugins: [react()],
   resolve: {
-    // These three packages make their own lib/ in an install script, which `npm ci --ignore-scripts` does not run.
-    // Their sources re-export the modern originals, which is all a current browser needs.
     alias: [
+      // These three packages make their own lib/ in an install script, which `npm ci --ignore-scripts` does not run.
+      // Their sources re-export the modern originals, which is all a current browser needs.
       {
         find: /^(abort-controller|markdown-it-attrs|p-defer)-es5$/,
         replacement: here('../node_modules/$1-es5/src/index.mjs'),
       },
+      { find: 'botframework-directlinespeech-sdk', replacement: here('shared/noSpeech.ts') },
     ],
   },
   build: {

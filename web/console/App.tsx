@@ -52,7 +52,7 @@ function Session({ theme }: { theme: ReturnType<typeof useTheme> }) {
     return (
       <>
         <DeskPage me={me} theme={theme} />
-        {session === 'out' && <SignInAgain name={me.name} />}
+        {session === 'out' && <SignInAgain id={me.id} name={me.name} />}
       </>
     );
   if (session === 'out') return <SignInPage />;

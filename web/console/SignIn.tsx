@@ -24,8 +24,9 @@ function useSignInLinks(): SignInLinks {
   return links;
 }
 
-function HowTo({ newTab }: { newTab: boolean }) {
-  const links = useSignInLinks();
+/** `only`: the person whose session ended; somebody else starts from a page of their own. */
+function HowTo({ newTab, only }: { newTab: boolean; only?: string }) {
+  const links = useSignInLinks().filter(({ id }) => only === undefined || id === only);
   return (
     <>
       {links.length > 0 ? (
@@ -63,7 +64,7 @@ export function SignInPage() {
 }
 
 /** Modal and not to be dismissed: nothing behind it works until somebody is signed in. The page itself, drafts included, stays as it is. */
-export function SignInAgain({ name }: { name: string }) {
+export function SignInAgain({ id, name }: { id: string; name: string }) {
   return (
     <Dialog open modalType="alert">
       <DialogSurface>
@@ -74,7 +75,7 @@ export function SignInAgain({ name }: { name: string }) {
               Sign in again as {name} in a new tab; this page goes on by itself as soon as that is done. What you were
               typing is kept.
             </Body1>
-            <HowTo newTab />
+            <HowTo newTab only={id} />
           </DialogContent>
         </DialogBody>
       </DialogSurface>

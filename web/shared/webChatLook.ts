@@ -74,6 +74,8 @@ export function webChatLook(dark: boolean, accent: string, overrides: Partial<Pa
     sendBoxButtonColorOnFocus: colour.text,
     sendBoxButtonShadeColorOnHover: dark ? '#383838' : '#f0f0f0',
     sendBoxButtonShadeColorOnFocus: 'transparent',
+    sendBoxButtonColorOnDisabled: dark ? '#6b6b6b' : '#b3b3b3',
+    sendBoxButtonShadeColorOnDisabled: 'transparent',
     sendBoxBorderTop: `solid 1px ${colour.line}`,
     sendBoxTextWrap: true,
     sendBoxMaxHeight: 140,
