@@ -43,10 +43,13 @@ export class Chat {
 
   /** The append that makes these things happen now; `happened` makes it so in the chat as well. */
   plan(...happenings: Happening[]): Append {
-    const events = happenings.map(
-      (happening): ConversationEvent =>
-        ({ v: 1, at: this.at, by: SYSTEM, audience: 'everyone', ...happening }) as ConversationEvent,
-    );
+    const events = happenings.map((happening): ConversationEvent => ({
+      v: 1,
+      at: this.at,
+      by: SYSTEM,
+      audience: 'everyone',
+      ...happening,
+    }));
     const before = loadsOf(this.state);
     const state = events.reduce(evolve, this.state) as Conversation;
     const after = loadsOf(state);

@@ -14,7 +14,7 @@ import { ConfigError, StoreUnavailable } from '../../src/errors.js';
 import { loadSqlite } from '../../src/store/sqlite/engine.js';
 import { fileSystemOf, networkFileSystem } from '../../src/store/sqlite/place.js';
 import { SqliteStore, type SqliteStoreOptions } from '../../src/store/sqlite/sqliteStore.js';
-import { ANN, Chat, says, type Happening } from './chat.js';
+import { ANN, Chat, says } from './chat.js';
 import { describeStore, done } from './store.contract.js';
 
 const APPENDER = fileURLToPath(new URL('./appender.js', import.meta.url));
@@ -201,7 +201,7 @@ describe('SqliteStore', () => {
         return contents.some((bytes) => bytes.includes(secret));
       };
       assert.equal(await onDisk(), true);
-      done(await chat.append(store, { type: 'erased', by: ANN, targets: [3, 4], context: false } as Happening));
+      done(await chat.append(store, { type: 'erased', by: ANN, targets: [3, 4], context: false }));
       assert.equal(await onDisk(), false);
     });
   });

@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { Conflict } from '../../src/errors.js';
 import { fold } from '../../src/core/evolve.js';
 import type { Entry } from '../../src/core/conversation.js';
 import type { Append, Appended, OutboxRow, Store } from '../../src/hub/ports.js';
+import { Comparison, step } from './comparison.js';
 import { ANN, Chat, closes, offers, queues, says, T0, type Happening } from './chat.js';
 
 export interface StoreUnderTest {
@@ -743,7 +745,7 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
                 attachments: [{ contentType: 'image/png', contentUrl: 'http://hub/attachments/secret-photo/original' }],
               },
             },
-          } as Partial<Happening>),
+          }),
           says('hello'),
         );
         done(await store.append({ ...append, outbox: [effectFor('channel', 3), effectFor('channel', 4)] }));
@@ -801,6 +803,23 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         assert.equal((await store.conversationIds(100)).length, 30);
       });
     });
+
+    it('does what the model does, whatever comes in whatever order and at once', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.array(step, { minLength: 1, maxLength: 12 }), { maxLength: 10 }),
+          async (batches) => {
+            const run = await makeStore();
+            try {
+              await new Comparison(run).all(batches);
+            } finally {
+              await run.dispose();
+            }
+          },
+        ),
+        { numRuns: 15 },
+      );
+    }).timeout(60_000);
 
     it('counts its flushes and appends, and tells of each flush', async () => {
       const flushes: number[] = [];

@@ -97,7 +97,7 @@ export type Message =
   | { type: 'closed' };
 
 /** To the store's threads. */
-export type Order = { type: 'calls'; calls: Call[] } | { type: 'close' };
+export type Order = { type: 'open' } | { type: 'calls'; calls: Call[] } | { type: 'close' };
 
 export interface ThreadSettings {
   role: 'writer' | 'reader';

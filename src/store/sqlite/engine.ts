@@ -18,7 +18,7 @@ export interface Statement {
   all(...values: Bound[]): unknown[];
 }
 
-interface SqliteModule {
+export interface SqliteModule {
   DatabaseSync: new (path: string, options?: { readOnly?: boolean }) => Database;
 }
 

@@ -273,15 +273,20 @@ export class SqliteStore implements Store {
   private async openThreads(): Promise<void> {
     const { readOnly = false, maxPages, directory: wanted, fileSystemOf } = this.options;
     const directory = readOnly ? findPlace(wanted) : preparePlace(wanted, fileSystemOf);
-    if (!readOnly) {
-      this.writer = await StoreThread.open({ role: 'writer', directory, maxPages }, (flush) => this.count(flush));
-    }
+    // Both threads load side by side; the reader opens what the writer has made.
+    const reader = new StoreThread({ role: 'reader', directory, maxPages }, () => {});
+    const writer = readOnly
+      ? undefined
+      : new StoreThread({ role: 'writer', directory, maxPages }, (flush) => this.count(flush));
     try {
-      this.reader = await StoreThread.open({ role: 'reader', directory, maxPages }, () => {});
+      await writer?.open();
+      await reader.open();
     } catch (error) {
-      await this.writer?.close();
+      await Promise.all([writer?.close(), reader.close()]);
       throw error;
     }
+    this.writer = writer;
+    this.reader = reader;
   }
 
   private async closeThreads(): Promise<void> {

@@ -24,57 +24,58 @@ export class StoreThread {
   private state: 'open' | 'closing' | 'ended' = 'open';
   private end: Error | undefined;
 
-  private constructor(
-    private readonly worker: Worker,
+  private refusal: Error | undefined;
+  private readonly worker: Worker;
+
+  /** The thread starts and loads SQLite; it touches the directory only when it is told to open. */
+  constructor(
     private readonly settings: ThreadSettings,
     private readonly onFlush: (flush: Flush) => void,
-  ) {}
-
-  /** @throws ConfigError when the thread cannot use the directory. */
-  static async open(settings: ThreadSettings, onFlush: (flush: Flush) => void): Promise<StoreThread> {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+  ) {
+    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: settings,
       name: `handoff-store-${settings.role}`,
-      // Node's own SQLite announces itself as experimental on every start.
-      execArgv: [...process.execArgv, '--disable-warning=ExperimentalWarning'],
+      // Not this process's own: V8's options are refused here. Node's SQLite announces itself as experimental.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
     });
-    const thread = new StoreThread(worker, settings, onFlush);
+    this.worker.on('error', (error) => this.die(error));
+    this.worker.on('exit', (code) => this.die(new Error(`it ended with exit code ${code}`)));
+  }
+
+  /** @throws ConfigError when the thread cannot use the directory; it is gone then. */
+  async open(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      worker.on('message', (message: Message) => {
+      this.worker.on('message', (message: Message) => {
         switch (message.type) {
           case 'opened':
             return resolve();
           case 'refused':
-            reject(toError(message.fault));
-            return void worker.terminate();
+            this.refusal = toError(message.fault);
+            return;
           case 'answers':
-            return thread.take(message);
+            return this.take(message);
           case 'closed':
-            thread.state = 'ended';
+            this.state = 'ended';
             return;
         }
       });
-      worker.on('error', (error) => thread.die(error));
-      worker.on('exit', (code) => {
-        thread.die(new Error(`it ended with exit code ${code}`));
-        reject(thread.end);
-      });
+      this.worker.once('exit', () => reject(this.refusal ?? this.end ?? new StoreUnavailable('The store is closed.')));
+      this.post({ type: 'open' });
     });
-    return thread;
   }
 
   call<K extends Kind>(kind: K, ask: Kinds[K]['ask']): Promise<Kinds[K]['answer']> {
     if (this.state !== 'open') return Promise.reject(this.end ?? new StoreUnavailable('The store is closed.'));
     return new Promise((resolve, reject) => {
       const id = ++this.lastId;
-      this.pending.set(id, { resolve: resolve as Pending['resolve'], reject });
+      this.pending.set(id, { resolve, reject });
       if (this.outgoing.push({ id, kind, ask } as Call) === 1) setImmediate(() => this.send());
     });
   }
 
   /** Resolves when every call is answered and the thread is gone. */
   async close(): Promise<void> {
-    if (this.state === 'ended') return;
+    if (this.end !== undefined) return;
     const gone = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
     if (this.state === 'open') {
       this.send();
@@ -106,7 +107,7 @@ export class StoreThread {
   }
 
   private die(cause: Error): void {
-    const closed = this.state === 'ended' && this.end === undefined;
+    const closed = this.state === 'ended' || (this.state === 'closing' && this.pending.size === 0);
     this.state = 'ended';
     this.end ??= closed
       ? new StoreUnavailable('The store is closed.')

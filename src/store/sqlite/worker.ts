@@ -2,7 +2,7 @@
 
 import { isMainThread, parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import type { Answer, Call, Message, Order, ThreadSettings } from './calls.js';
-import { loadSqlite, type Database } from './engine.js';
+import { loadSqlite, type Database, type SqliteModule } from './engine.js';
 import { diskFault, faultOf } from './faults.js';
 import { databaseFile, holdLock, noRecord } from './place.js';
 import { checkSchema, migrate, pragma, prepareForReading, prepareForWriting } from './schema.js';
@@ -17,8 +17,7 @@ interface Thread {
   close(): void;
 }
 
-async function openWriter({ directory, maxPages }: ThreadSettings): Promise<Thread> {
-  const { DatabaseSync } = await loadSqlite();
+function openWriter({ DatabaseSync }: SqliteModule, { directory, maxPages }: ThreadSettings): Thread {
   const lock = holdLock(DatabaseSync, directory);
   const file = databaseFile(directory);
   const open = (): { db: Database; writer: Writer } => {
@@ -58,17 +57,14 @@ async function openWriter({ directory, maxPages }: ThreadSettings): Promise<Thre
       return answers;
     },
     close() {
-      if (current !== undefined) {
-        pragma(current.db, 'wal_checkpoint(TRUNCATE)');
-        current.db.close();
-      }
+      // The last connection to close folds the write-ahead log into the file; where the disk is full, the next start does.
+      current?.db.close();
       lock.close();
     },
   };
 }
 
-async function openReader({ directory }: ThreadSettings): Promise<Thread> {
-  const { DatabaseSync } = await loadSqlite();
+function openReader({ DatabaseSync }: SqliteModule, { directory }: ThreadSettings): Thread {
   const file = databaseFile(directory);
   const db = new DatabaseSync(file, { readOnly: true });
   try {
@@ -84,39 +80,47 @@ async function openReader({ directory }: ThreadSettings): Promise<Thread> {
 
 async function serve(port: MessagePort, settings: ThreadSettings): Promise<void> {
   const tell = (message: Message) => port.postMessage(message);
-  let thread: Thread;
-  try {
-    thread = settings.role === 'writer' ? await openWriter(settings) : await openReader(settings);
-  } catch (error) {
-    tell({ type: 'refused', fault: faultOf(error, settings.directory) });
-    return;
-  }
+  let thread: Thread | undefined;
   const queue: Call[] = [];
   let closing = false;
   const take = (order: Order) => {
-    if (order.type === 'calls') queue.push(...order.calls);
-    else closing = true;
+    switch (order.type) {
+      case 'open':
+        thread = settings.role === 'writer' ? openWriter(sqlite, settings) : openReader(sqlite, settings);
+        return tell({ type: 'opened' });
+      case 'calls':
+        return void queue.push(...order.calls);
+      case 'close':
+        closing = true;
+    }
   };
+  /** Whatever queued while the last flush was on its way to disk goes into the next one. */
+  const gather = (): Call[] => {
+    for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
+      take(more.message as Order);
+    }
+    return queue.splice(0, MAX_FLUSH);
+  };
+  const sqlite = await loadSqlite();
   port.on('message', (order: Order) => {
-    take(order);
-    do {
-      // Whatever queued while the last flush was on its way to disk goes into the next one.
-      for (let more = receiveMessageOnPort(port); more !== undefined; more = receiveMessageOnPort(port)) {
-        take(more.message as Order);
-      }
-      const calls = queue.splice(0, MAX_FLUSH);
-      if (calls.length === 0) break;
+    try {
+      take(order);
+    } catch (error) {
+      if (thread !== undefined) throw error;
+      tell({ type: 'refused', fault: faultOf(error, settings.directory) });
+      return port.close();
+    }
+    for (let calls = gather(); calls.length > 0; calls = gather()) {
       const startedAt = performance.now();
-      const answers = thread.run(calls);
+      const answers = thread?.run(calls) ?? [];
       const appends = calls.filter((call) => call.kind === 'append').length;
       tell({ type: 'answers', answers, ms: performance.now() - startedAt, writes: calls.length, appends });
-    } while (true);
+    }
     if (!closing) return;
-    thread.close();
+    thread?.close();
     tell({ type: 'closed' });
     port.close();
   });
-  tell({ type: 'opened' });
 }
 
 if (!isMainThread && parentPort !== null) void serve(parentPort, workerData as ThreadSettings);
