@@ -5,7 +5,6 @@ import {
   type Conversation,
   type ConversationEvent,
   type EventOf,
-  type Offered,
   type Queued,
   type State,
   type TimerPatch,
@@ -119,7 +118,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
     case 'queued': {
       const fresh = state.phase !== 'offered' && state.phase !== 'queued';
       const held = session(shared(state), event.at, seq);
-      const openTurn = event.openTurn ?? (fresh ? undefined : (state as Queued | Offered).openTurn);
+      const openTurn = event.openTurn ?? (fresh ? undefined : state.openTurn);
       return {
         ...(fresh ? held : shared(state)),
         phase: 'queued',
@@ -320,7 +319,7 @@ function withoutOffers(state: Conversation, agents: readonly string[]): Conversa
     // A request made to one person goes to the front of the queue it came from.
     front: state.front || state.direct,
     phase: 'queued',
-    openTurn: (state as Offered).openTurn,
+    openTurn: state.openTurn,
   };
   return queued;
 }
@@ -334,5 +333,5 @@ function withTimers(state: Conversation, before: Timers, patch: TimerPatch | und
     else timers[name] = at;
   }
   const times = Object.values(timers);
-  return { ...state, timers, dueAt: times.length > 0 ? Math.min(...times) : undefined } as Conversation;
+  return { ...state, timers, dueAt: times.length > 0 ? Math.min(...times) : undefined };
 }

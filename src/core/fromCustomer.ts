@@ -3,7 +3,7 @@
 import type { CommandOf } from './commands.js';
 import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
-import { Plan } from './plan.js';
+import { type Plan } from './plan.js';
 import { Rejected } from './rejected.js';
 
 /** Recorded, never shown to the customer's other windows. */

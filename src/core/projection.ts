@@ -50,25 +50,21 @@ const NEVER_SHOWN = new Set([
 export function projectActivity(entry: Entry, reader: Reader): Activity | undefined {
   const { event } = entry;
   if (reader.viewer === 'customer' && event.audience !== 'everyone') return undefined;
-  switch (event.type) {
-    case 'edited':
-    case 'deleted': {
-      if (event.target >= entry.seq) return undefined;
-      const original = reader.original?.(event.target);
-      // A staff-only entry stays one: nothing about it reaches the customer, whatever the later entry says.
-      if (original !== undefined && (isChange(original.event) || projectActivity(original, reader) === undefined))
-        return undefined;
-      const shown = original ?? entry;
-      if (event.type === 'deleted') return deletedActivity(entry.conversationId, event.target, shown, reader);
-      const activity = contentOf(event);
-      return activity && addressed(entry.conversationId, event.target, activity, shown, reader);
-    }
-    default: {
-      // Every other entry shows what its body says, if it says anything.
-      const activity = contentOf(event);
-      return activity && addressed(entry.conversationId, entry.seq, activity, entry, reader);
-    }
+  const { conversationId, seq } = entry;
+  if (!isChange(event)) {
+    const activity = contentOf(event);
+    return activity && addressed(conversationId, seq, activity, entry, reader);
   }
+  if (event.target >= seq) return undefined;
+  const original = reader.original?.(event.target);
+  // A staff-only entry stays one: nothing about it reaches the customer, whatever the later entry says.
+  if (original !== undefined && (isChange(original.event) || projectActivity(original, reader) === undefined)) {
+    return undefined;
+  }
+  const shown = original ?? entry;
+  if (event.type === 'deleted') return deletedActivity(conversationId, event.target, shown, reader);
+  const activity = contentOf(event);
+  return activity && addressed(conversationId, event.target, activity, shown, reader);
 }
 
 /** Edits and deletions are about what was said, never about one another. */

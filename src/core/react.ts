@@ -118,16 +118,8 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
 
 function channelEffects(event: ConversationEvent, after: Conversation): Effect[] {
   if (after.channel.id === DIRECT_LINE || event.audience !== 'everyone' || event.by.role === 'customer') return [];
-  switch (event.type) {
-    case 'said':
-    case 'told':
-    case 'closed':
-      return event.body?.activity === undefined ? [] : [{ to: 'channel', send: 'activity' }];
-    case 'edited':
-      return [{ to: 'channel', send: 'update', target: event.target }];
-    case 'deleted':
-      return [{ to: 'channel', send: 'delete', target: event.target }];
-    default:
-      return [];
-  }
+  if (event.type === 'edited') return [{ to: 'channel', send: 'update', target: event.target }];
+  if (event.type === 'deleted') return [{ to: 'channel', send: 'delete', target: event.target }];
+  const isSpoken = event.type === 'said' || event.type === 'told' || event.type === 'closed';
+  return isSpoken && event.body?.activity !== undefined ? [{ to: 'channel', send: 'activity' }] : [];
 }

@@ -14,7 +14,7 @@ import type { ContextVariables, VariableValue } from '../../src/core/context.js'
 const ABSENT = Symbol('absent');
 
 function contextOf(value: VariableValue | typeof ABSENT): ContextVariables {
-  return value === ABSENT ? {} : { x: { value: value as VariableValue, displayable: false } };
+  return value === ABSENT ? {} : { x: { value, displayable: false } };
 }
 
 function holds(

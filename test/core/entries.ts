@@ -31,7 +31,7 @@ export function logOf(...events: readonly Readonly<Line>[]): Entry[] {
   return events.map(([by, audience, content], index) => ({
     conversationId: CONVERSATION,
     seq: index + 1,
-    event: { v: 1, at: START + index * 1_000, by, audience, ...content } as ConversationEvent,
+    event: { v: 1, at: START + index * 1_000, by, audience, ...content },
   }));
 }
 

@@ -11,19 +11,19 @@ function values(variables: ContextVariables): Record<string, unknown> {
 function escalation(activity: Activity): Extract<Signal, { kind: 'escalate' }> {
   const signal = readSignal(activity);
   assert.equal(signal.kind, 'escalate', JSON.stringify(signal));
-  return signal as Extract<Signal, { kind: 'escalate' }>;
+  return signal;
 }
 
 function ending(activity: Activity): Extract<Signal, { kind: 'end' }> {
   const signal = readSignal(activity);
   assert.equal(signal.kind, 'end', JSON.stringify(signal));
-  return signal as Extract<Signal, { kind: 'end' }>;
+  return signal;
 }
 
 function traceOf(activity: Activity): string | undefined {
   const signal = readSignal(activity);
   assert.equal(signal.kind, 'none', JSON.stringify(signal));
-  return (signal as Extract<Signal, { kind: 'none' }>).trace;
+  return signal.trace;
 }
 
 function tagged(command: unknown, text = 'for the agent'): Activity {
