@@ -1,6 +1,6 @@
 // The calls that change a conversation: each becomes one command of the core, and answers with the conversation.
 
-import type { Activity } from '../core/activity.js';
+import { activityId, type Activity } from '../core/activity.js';
 import { holds, takesPart } from '../core/access.js';
 import type { Command } from '../core/commands.js';
 import { isObject } from '../core/context.js';
@@ -153,7 +153,8 @@ export function commandRoutes(hub: Hub): Record<string, StaffHandler> {
       const now = handled?.state ?? (await stateOf(hub, request));
       const seq =
         handled?.seqs[0] ?? (key === undefined ? undefined : (await hub.store.findEntry(state.id, { key }))?.seq);
-      return { body: { ...conversationShape(hub, now, person), message: { seq } } };
+      const message = seq === undefined ? undefined : { id: activityId(state.id, seq), seq };
+      return { body: { ...conversationShape(hub, now, person), message } };
     },
 
     typing: async (caller, request) => {
