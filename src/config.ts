@@ -138,7 +138,12 @@ const rule = z.strictObject({
 
 const workStream = z.strictObject({
   id,
-  name: z.string().min(1).optional().describe('The sender of texts that come from the hub itself.'),
+  name: z.string().min(1).optional(),
+  sender: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Whom customers see as the sender of texts of the hub itself; Support unless set.'),
   context: z.array(variable).max(100).optional(),
   rules: z.array(rule).optional(),
   fallbackQueue: z.string().optional(),

@@ -76,7 +76,10 @@ export class HttpServer {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
-    this.node.on('upgrade', (raw: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(raw, socket, head));
+    this.node.on(
+      'upgrade',
+      (raw: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(raw, socket, head),
+    );
     // What no other route matches: pages, preflights, and 404.
     for (const method of ['get', 'head', 'post', 'put', 'del', 'patch', 'opts'] as const)
       this.#route(method, '/*', (request) => {
@@ -183,9 +186,16 @@ export class HttpServer {
     }
   }
 
-  #fail(raw: IncomingMessage, response: ServerResponse, error: unknown, headers: Record<string, string>, id: string = randomUUID()): void {
+  #fail(
+    raw: IncomingMessage,
+    response: ServerResponse,
+    error: unknown,
+    headers: Record<string, string>,
+    id: string = randomUUID(),
+  ): void {
     const { status, body } = toHttpError(error);
-    if (status >= 500) this.options.log.error({ err: error, request: id, path: raw.url?.split('?')[0], status }, 'a request failed');
+    if (status >= 500)
+      this.options.log.error({ err: error, request: id, path: raw.url?.split('?')[0], status }, 'a request failed');
     if (response.headersSent) return void response.end();
     // The rest of a body that was not read would be taken for the next request.
     const unread: Record<string, string> = raw.readableEnded ? {} : { connection: 'close' };
@@ -198,7 +208,12 @@ export class HttpServer {
   }
 
   #areaHeaders(request: HttpRequest): Record<string, string> {
-    return Object.assign({}, ...this.#areas.filter(({ prefix }) => request.path.startsWith(prefix)).map(({ area }) => area.headers?.(request) ?? {})) as Record<string, string>;
+    return Object.assign(
+      {},
+      ...this.#areas
+        .filter(({ prefix }) => request.path.startsWith(prefix))
+        .map(({ area }) => area.headers?.(request) ?? {}),
+    ) as Record<string, string>;
   }
 
   async #upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -246,7 +261,8 @@ class Incoming implements HttpRequest {
 
   get ip(): string {
     // The last hop is the one our own proxy saw.
-    const forwarded = this.options.trustProxy === true ? this.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
+    const forwarded =
+      this.options.trustProxy === true ? this.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
     return forwarded !== undefined && forwarded !== '' ? forwarded : (this.raw.socket.remoteAddress ?? '');
   }
 
@@ -258,7 +274,11 @@ class Incoming implements HttpRequest {
         // What is still to come is not kept; the answer closes the connection.
         raw.off('data', take).pause();
         reject(
-          new BadRequest(413, 'RequestTooLarge', `The body may have ${limitBytes} bytes. Send less, or send files as an upload.`),
+          new BadRequest(
+            413,
+            'RequestTooLarge',
+            `The body may have ${limitBytes} bytes. Send less, or send files as an upload.`,
+          ),
         );
       };
       const chunks: Buffer[] = [];
@@ -282,7 +302,13 @@ class Incoming implements HttpRequest {
     try {
       return JSON.parse(bytes.toString('utf8')) as unknown;
     } catch (cause) {
-      throw new BadRequest(400, 'BadSyntax', 'The body is not valid JSON. Send one JSON object, encoded as UTF-8.', {}, { cause });
+      throw new BadRequest(
+        400,
+        'BadSyntax',
+        'The body is not valid JSON. Send one JSON object, encoded as UTF-8.',
+        {},
+        { cause },
+      );
     }
   }
 }

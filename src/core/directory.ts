@@ -59,8 +59,9 @@ export interface RoutingRule {
 
 export interface WorkStream {
   readonly id: string;
-  /** Shown to the customer as the sender of the hub's own texts. */
   readonly name: string;
+  /** Whom the customer sees as the sender of the hub's own texts. */
+  readonly sender: string;
   readonly context: readonly VariableDeclaration[];
   readonly rules: readonly RoutingRule[];
   readonly fallbackQueue?: string;
@@ -132,6 +133,7 @@ export type TextName = keyof typeof DEFAULT_TEXTS;
 export type Texts = Readonly<Record<TextName, string>>;
 
 export const DEFAULT_WORK_STREAM: Omit<WorkStream, 'id' | 'name'> = {
+  sender: 'Support',
   context: [],
   rules: [],
   mode: 'push',

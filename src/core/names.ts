@@ -15,7 +15,7 @@ export function namesIn(directory: Directory, state: Conversation): (party: Part
       case 'supervisor':
         return directory.people[id]?.name;
       case 'system':
-        return directory.workStreams[state.workStream]?.name ?? state.workStream;
+        return directory.workStreams[state.workStream]?.sender ?? state.workStream;
     }
   };
 }

@@ -135,7 +135,7 @@ export class Plan {
       ...(about.agent === undefined ? {} : { agent: { id: about.agent, name: names['agent'] } }),
       ...(about.bot === undefined ? {} : { bot: { id: about.bot, name: names['bot'] } }),
     };
-    const from = { id: SYSTEM.id, name: this.workStream.name, role: 'bot' };
+    const from = { id: SYSTEM.id, name: this.workStream.sender, role: 'bot' };
     const activity: Activity =
       words === ''
         ? { type: 'event', name: `handoff.${kind}`, from, channelData: { handoff } }
@@ -313,7 +313,7 @@ export class Plan {
         reason,
         from,
         body: {
-          activity: { type: 'endOfConversation', from: { id: SYSTEM.id, name: this.workStream.name, role: 'bot' } },
+          activity: { type: 'endOfConversation', from: { id: SYSTEM.id, name: this.workStream.sender, role: 'bot' } },
           ...(session === undefined ? {} : { session }),
         },
       },

@@ -1,0 +1,321 @@
+// What each command of `handoff` does: flags in, answer on standard output, faults on standard error with exit code 1.
+
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { stringify } from 'yaml';
+import { checkConfiguration, directoryOf, readConfiguration, warningsOf, type Configuration } from './config.js';
+import { createTicket, mintPersonToken } from './console/console.js';
+import { mintControlToken, SERVER_FILE } from './control.js';
+import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from './core/transcript.js';
+import { ConfigError } from './errors.js';
+import type { Clock } from './hub/ports.js';
+import { Tokens } from './hub/tokens.js';
+import { SqliteStore } from './store/sqlite/sqliteStore.js';
+import { verify } from './verify.js';
+
+const USAGE = `Usage: handoff <command> [flags]
+
+  start [--port 3978] [--demo]       serve widgets, people and operators until stopped
+  config check                       is the file right?
+  config plan                        how does the file differ from the configuration in force?
+  config apply                       put the file in force
+  config export                      print the configuration in force
+  token <person>                     print a bearer token for scripts
+  sign-in <person>                   print an address that signs this person in once
+  transcript <conversation> [--format transcript|jsonl|text|html]
+  verify                             check every log and every promise the record makes
+
+Every command takes --config handoff.yaml, --data ./data and --json.`;
+
+const ENTRIES_PER_READ = 5_000;
+const SYSTEM_CLOCK: Clock = { now: () => Date.now() };
+
+interface Flags {
+  config: string | undefined;
+  data: string;
+  json: boolean;
+  demo: boolean;
+  port: number | undefined;
+  format: string | undefined;
+}
+
+/** @returns the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  try {
+    if (existsSync('.env')) process.loadEnvFile('.env');
+    const { words, flags, help } = parse(args);
+    if (help || words.length === 0) {
+      console.log(USAGE);
+      return help ? 0 : 1;
+    }
+    return await dispatch(words, flags);
+  } catch (error) {
+    if (error instanceof ConfigError) for (const fault of error.faults) console.error(fault);
+    else console.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  }
+}
+
+async function dispatch(words: readonly string[], flags: Flags): Promise<number> {
+  const [command, ...rest] = words;
+  switch (command) {
+    case 'start': {
+      expectWords(rest, 0, 'start');
+      const { start } = await import('./main.js');
+      const { port, config, data, demo, json } = flags;
+      await start({
+        data,
+        demo,
+        json,
+        ...(port === undefined ? {} : { port }),
+        ...(config === undefined ? {} : { config }),
+      });
+      return 0;
+    }
+    case 'config':
+      return configure(rest, flags);
+    case 'token':
+      expectWords(rest, 1, 'token <person>');
+      return token(rest[0] as string, flags);
+    case 'sign-in':
+      expectWords(rest, 1, 'sign-in <person>');
+      return signIn(rest[0] as string, flags);
+    case 'transcript':
+      expectWords(rest, 1, 'transcript <conversation>');
+      return transcript(rest[0] as string, flags);
+    case 'verify':
+      expectWords(rest, 0, 'verify');
+      return verifyStore(flags);
+    default:
+      throw new ConfigError([`There is no command "${command}".\n\n${USAGE}`]);
+  }
+}
+
+function parse(args: readonly string[]): { words: string[]; flags: Flags; help: boolean } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string' },
+        data: { type: 'string', default: './data' },
+        port: { type: 'string' },
+        demo: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        format: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    const { config, data, demo, json, format, help } = values;
+    return { words: positionals, flags: { config, data, demo, json, format, port: portOf(values.port) }, help };
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError([`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`]);
+  }
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535)
+    throw new ConfigError([`--port takes a number from 0 to 65535, not "${text}".`]);
+  return port;
+}
+
+function expectWords(words: readonly string[], count: number, usage: string): void {
+  if (words.length !== count) throw new ConfigError([`Write: handoff ${usage}`]);
+}
+
+// --------------------------------------------------------------------------------------------------------- configuration
+
+async function configure(words: readonly string[], flags: Flags): Promise<number> {
+  expectWords(words, 1, 'config check|plan|apply|export');
+  switch (words[0]) {
+    case 'check': {
+      const warnings = warningsOf(await readFileConfiguration(flags));
+      if (flags.json) console.log(JSON.stringify({ valid: true, warnings }));
+      else console.log(['The configuration is valid.', ...warnings.map((warning) => `Warning: ${warning}`)].join('\n'));
+      return 0;
+    }
+    case 'plan': {
+      const file = await readFileConfiguration(flags);
+      const changes = await reading(flags, async (store) => {
+        const kept = await store.configuration();
+        return differences(kept === undefined ? {} : (kept.document as Record<string, unknown>), file);
+      });
+      if (flags.json) console.log(JSON.stringify({ changes }));
+      else console.log(changes.length === 0 ? 'The file is in force as it is.' : changes.join('\n'));
+      return 0;
+    }
+    case 'apply': {
+      const version = await apply(await readFileConfiguration(flags), flags);
+      console.log(flags.json ? JSON.stringify({ version }) : `Version ${version} is in force.`);
+      return 0;
+    }
+    case 'export': {
+      const kept = await reading(flags, (store) => store.configuration());
+      if (kept === undefined)
+        throw new ConfigError(['No configuration is in force yet: start the server once, or apply a file.']);
+      console.log(flags.json ? JSON.stringify(kept.document) : stringify(kept.document).trimEnd());
+      return 0;
+    }
+    default:
+      throw new ConfigError([`Write: handoff config check|plan|apply|export, not "${words[0]}".`]);
+  }
+}
+
+async function readFileConfiguration({ config = 'handoff.yaml' }: Flags): Promise<Configuration> {
+  if (!existsSync(config)) throw new ConfigError([`There is no file ${config}. Name one with --config.`]);
+  return readConfiguration(await readFile(config, 'utf8'), config);
+}
+
+/** A running server takes it over at once; a store nobody serves is written directly. */
+async function apply(configuration: Configuration, flags: Flags): Promise<number> {
+  const answer = await askServer(flags, '/api/v1/control/configuration', configuration);
+  if (answer !== undefined) return (answer as { version: number }).version;
+  return writing(flags, async (store) => {
+    const checked = checkConfiguration(configuration);
+    const kept = await store.configuration();
+    if (kept !== undefined && isDeepStrictEqual(kept.document, checked)) return kept.version;
+    return (await store.saveConfiguration(checked, 'handoff config apply', Date.now(), kept?.version ?? 0)).version;
+  });
+}
+
+/** One line per named thing that comes, goes or changes. */
+function differences(before: Record<string, unknown>, after: Configuration): string[] {
+  const changes: string[] = [];
+  const keyed = (value: unknown) =>
+    new Map((Array.isArray(value) ? (value as { id: string }[]) : []).map((item) => [item.id, item]));
+  for (const kind of ['bots', 'queues', 'workStreams', 'people'] as const) {
+    const was = keyed(before[kind]);
+    const is = keyed(after[kind]);
+    for (const [id, item] of is) {
+      if (!was.has(id)) changes.push(`+ ${kind} ${id}`);
+      else if (!isDeepStrictEqual(was.get(id), item)) changes.push(`~ ${kind} ${id}`);
+    }
+    for (const id of was.keys()) if (!is.has(id)) changes.push(`- ${kind} ${id}`);
+  }
+  if (before['defaultQueue'] !== after.defaultQueue) changes.push(`~ defaultQueue ${after.defaultQueue ?? 'none'}`);
+  return changes;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- people
+
+async function token(person: string, flags: Flags): Promise<number> {
+  const bearer = await reading(flags, async (store) => {
+    await requirePerson(store, person);
+    return mintPersonToken(await Tokens.open(store, SYSTEM_CLOCK), person);
+  });
+  console.log(flags.json ? JSON.stringify({ token: bearer }) : bearer);
+  return 0;
+}
+
+async function signIn(person: string, flags: Flags): Promise<number> {
+  const answer = await askServer(flags, '/api/v1/control/sign-in', { person });
+  const path =
+    answer !== undefined
+      ? (answer as { path: string }).path
+      : await writing(flags, async (store) => {
+          await requirePerson(store, person);
+          return createTicket(store, person, Date.now());
+        });
+  console.log(flags.json ? JSON.stringify({ path }) : path);
+  return 0;
+}
+
+async function requirePerson(store: SqliteStore, person: string): Promise<void> {
+  const kept = await store.configuration();
+  if (kept === undefined)
+    throw new ConfigError(['Nobody is known here yet: start the server once, or apply a configuration.']);
+  const people = checkConfiguration(kept.document).people ?? [];
+  if (!people.some(({ id }) => id === person))
+    throw new ConfigError([`There is no person "${person}"; there are ${people.map(({ id }) => id).join(', ')}.`]);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- record
+
+async function transcript(conversationId: string, flags: Flags): Promise<number> {
+  const format = (flags.format ?? 'text') as TranscriptFormat;
+  if (!TRANSCRIPT_FORMATS.includes(format))
+    throw new ConfigError([`--format takes one of ${TRANSCRIPT_FORMATS.join(', ')}.`]);
+  const text = await reading(flags, async (store) => {
+    const state = await store.conversation(conversationId);
+    if (state === undefined) throw new ConfigError([`There is no conversation "${conversationId}".`]);
+    const entries = [];
+    for (;;) {
+      const page = await store.entries(conversationId, entries.length, ENTRIES_PER_READ);
+      entries.push(...page);
+      if (page.length < ENTRIES_PER_READ) break;
+    }
+    const kept = await store.configuration();
+    if (kept === undefined)
+      throw new ConfigError(['This data directory has no configuration: its record is not whole.']);
+    const directory = directoryOf(checkConfiguration(kept.document), kept.version);
+    return renderTranscript(transcriptFacts(state, directory), entries, format, 'staff');
+  });
+  console.log(flags.json ? JSON.stringify({ conversationId, format, transcript: text }) : text);
+  return 0;
+}
+
+async function verifyStore(flags: Flags): Promise<number> {
+  const running = (await serverUrl(flags)) !== undefined;
+  const { conversations, entries, faults } = await reading(flags, (store) =>
+    verify(store, running ? () => Date.now() : undefined),
+  );
+  if (flags.json) console.log(JSON.stringify({ conversations, entries, faults }));
+  else if (faults.length === 0)
+    console.log(`${conversations} conversations with ${entries} entries: everything holds.`);
+  else console.log([...faults, `${faults.length} faults in ${conversations} conversations.`].join('\n'));
+  return faults.length === 0 ? 0 : 1;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- store
+
+/** Beside a running server: reads see what is on disk. */
+async function reading<T>(flags: Flags, work: (store: SqliteStore) => Promise<T>): Promise<T> {
+  return using(new SqliteStore({ directory: resolve(flags.data), readOnly: true }), work);
+}
+
+/** Only while no server runs on the directory: the store says so itself otherwise. */
+async function writing<T>(flags: Flags, work: (store: SqliteStore) => Promise<T>): Promise<T> {
+  return using(new SqliteStore({ directory: resolve(flags.data) }), work);
+}
+
+async function using<T>(store: SqliteStore, work: (store: SqliteStore) => Promise<T>): Promise<T> {
+  await store.open();
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Where a server on this data directory listens; a file left by one that was killed does not count. */
+async function serverUrl(flags: Flags): Promise<string | undefined> {
+  const file = join(resolve(flags.data), SERVER_FILE);
+  if (!existsSync(file)) return undefined;
+  const { url } = JSON.parse(await readFile(file, 'utf8')) as { url: string };
+  try {
+    await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) });
+    return url;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns undefined when no server runs. */
+async function askServer(flags: Flags, path: string, body: unknown): Promise<unknown> {
+  const url = await serverUrl(flags);
+  if (url === undefined) return undefined;
+  const bearer = await reading(flags, (store) => mintControlToken(store, SYSTEM_CLOCK));
+  const response = await fetch(`${url}${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as { error?: { message: string } };
+  if (!response.ok) throw new ConfigError([answer.error?.message ?? `The server answered ${response.status}.`]);
+  return answer;
+}

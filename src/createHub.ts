@@ -1,0 +1,230 @@
+// createHub: store, configuration, engine and servers put together, for programs that hold a hub in their own process.
+
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { checkConfiguration, directoryOf, type Configuration } from './config.js';
+import { isIP } from 'node:net';
+import { mayReadLog } from './core/access.js';
+import { serveConsole, type Console } from './console/console.js';
+import { serveDirectLine, type DirectLine } from './directline/server.js';
+import { ConfigError } from './errors.js';
+import { HttpServer } from './http.js';
+import { Hub } from './hub/hub.js';
+import type { Clock, Log, Store } from './hub/ports.js';
+import { Tokens } from './hub/tokens.js';
+import { measure, type Metrics } from './metrics.js';
+import { servePages } from './pages.js';
+
+export interface CreateHubOptions {
+  store: Store;
+  /** Read with `readConfiguration`, or an object of the same shape. Applied to an empty store; from then on the store rules. */
+  configuration: Configuration;
+  log?: Log;
+  clock?: Clock;
+  /** Origin under which browsers and bots reach the hub; `http://localhost:{port}` unless set. */
+  publicUrl?: string;
+  /** A bot that has not finished a turn after this time counts as failed; 15,000 ms unless set. */
+  botTimeoutMs?: number;
+}
+
+export interface ListenOptions {
+  /** 0 takes a free one; 3978 unless set. */
+  port?: number;
+  host?: string;
+  trustProxy?: boolean;
+  /** Direct Line secrets; one is generated and kept in the store when there is none. */
+  directLineSecrets?: readonly string[];
+  /** Work stream of conversations that come in by Direct Line; the first of the configuration unless set. */
+  workStream?: string;
+  /** Origins whose pages may use Direct Line; every origin unless set. */
+  trustedOrigins?: readonly string[];
+  /** 4 MiB unless set. */
+  uploadLimitBytes?: number;
+  /** Offers one-click sign-in on the customer's page: only where nobody else can reach it. */
+  localSignIn?: boolean;
+  /** More routes on the same port, before it opens. */
+  routes?: (http: HttpServer) => void;
+}
+
+const PAGES = fileURLToPath(new URL('./web/', import.meta.url));
+const DEFAULT_PORT = 3978;
+
+export function createHub(options: CreateHubOptions): HandoffHub {
+  return new HandoffHub(options);
+}
+
+/** A hub with its own lifetime: opens its store, and on request one HTTP server for widgets, people and operators. */
+export class HandoffHub extends Hub {
+  readonly #configuration: Configuration;
+  readonly #publicUrl: string | undefined;
+  #opened: Promise<void> | undefined;
+  #http: HttpServer | undefined;
+  #directLine: DirectLine | undefined;
+  #console: Console | undefined;
+  #metrics: Metrics | undefined;
+
+  constructor(options: CreateHubOptions) {
+    const { store, log = SILENT, clock, publicUrl, botTimeoutMs } = options;
+    const configuration = checkConfiguration(options.configuration);
+    super({
+      store,
+      log,
+      directory: directoryOf(configuration, 0),
+      ...(clock === undefined ? {} : { clock }),
+      ...(publicUrl === undefined ? {} : { serviceUrl: `${publicUrl}/` }),
+      ...(botTimeoutMs === undefined ? {} : { botTimeoutMs }),
+    });
+    this.#configuration = configuration;
+    this.#publicUrl = publicUrl;
+    this.observe({
+      handled: ({ conversationId, command, events, ms, outcome }) => {
+        log.info({ conversation: conversationId, command, events, ms: Math.round(ms * 10) / 10, outcome }, 'handled');
+      },
+    });
+  }
+
+  /** Opens the store and takes the configuration in force. Idempotent. @throws ConfigError, Conflict. */
+  open(): Promise<void> {
+    return (this.#opened ??= this.#open());
+  }
+
+  override async start(): Promise<void> {
+    await this.open();
+    await super.start();
+  }
+
+  /**
+   * Opens the port and starts the hub. Until everything is ready, requests are answered 503, never 404.
+   * @returns the URL it listens on.
+   */
+  async listen(options: ListenOptions = {}): Promise<string> {
+    await this.open();
+    const http = new HttpServer({
+      log: this.log,
+      ready: () => this.running,
+      ...(options.trustProxy === undefined ? {} : { trustProxy: options.trustProxy }),
+    });
+    let url = '';
+    const publicUrl = () => this.#publicUrl ?? url;
+    const tokens = await Tokens.open(this.store, this.clock, publicUrl);
+    const page = servePages(http, { directory: PAGES });
+    this.#console = serveConsole(http, this, { tokens, publicUrl, page });
+    this.#directLine = serveDirectLine(http, this, {
+      secrets: options.directLineSecrets ?? [await this.store.secret('directLineSecret', newSecret)],
+      tokens,
+      publicUrl,
+      trustedOrigins: options.trustedOrigins ?? [],
+      workStream: options.workStream ?? this.#onlyWorkStream(),
+      mayRead: (agent, state) => mayReadLog(state, agent, this.directory),
+      widget: (request) => this.#widgetPage(options.localSignIn === true && isLoopback(request.ip)),
+      ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
+    });
+    this.#metrics = measure(this, () => ({
+      customers: this.#directLine?.figures.open ?? 0,
+      people: this.#console?.figures.sockets ?? 0,
+    }));
+    serveOperations(http, this, this.#metrics);
+    options.routes?.(http);
+    url = await http.listen(options.port ?? DEFAULT_PORT, options.host);
+    this.#http = http;
+    this.serviceUrl = `${publicUrl()}/`;
+    await this.start();
+    return url;
+  }
+
+  /** One-time sign-in addresses of everybody who can sign in, for the demo on this machine. */
+  async signInLinks(): Promise<{ id: string; name: string; url: string }[]> {
+    const people = Object.values(this.directory.people);
+    return Promise.all(people.map(async ({ id, name }) => ({ id, name, url: await this.createSignIn(id) })));
+  }
+
+  /** A path that signs this person in once, within ten minutes. @throws Rejected for an unknown person. */
+  createSignIn(personId: string): Promise<string> {
+    if (this.#console === undefined)
+      throw new ConfigError(['Sign-in needs the hub to listen: call hub.listen() first.']);
+    return this.#console.createTicket(personId);
+  }
+
+  /** Puts a new configuration in force. @returns its version. @throws ConfigError, Conflict. */
+  async applyConfiguration(configuration: Configuration, by: string): Promise<number> {
+    const checked = checkConfiguration(configuration);
+    const current = await this.store.configuration();
+    if (current !== undefined && isDeepStrictEqual(current.document, checked)) return current.version;
+    const saved = await this.store.saveConfiguration(checked, by, this.clock.now(), current?.version ?? 0);
+    await this.useDirectory(directoryOf(checked, saved.version));
+    return saved.version;
+  }
+
+  /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
+  override async stop(graceMs = 5_000): Promise<void> {
+    await Promise.all([this.#directLine?.close(), this.#console?.close()]);
+    await this.#http?.close(1_000);
+    await super.stop(graceMs);
+    this.#metrics?.stop();
+    if (this.#opened === undefined) return;
+    await this.#opened.catch(() => undefined);
+    this.#opened = undefined;
+    await this.store.close();
+  }
+
+  #onlyWorkStream(): string {
+    const [first] = Object.keys(this.directory.workStreams);
+    if (first === undefined)
+      throw new ConfigError(['The configuration has no work stream; add one under workStreams.']);
+    return first;
+  }
+
+  /** What the customer's page shows; links to sign in only to whom sits at this machine. */
+  async #widgetPage(signIn: boolean) {
+    const [workStream] = Object.values(this.directory.workStreams);
+    const [bot] = Object.values(this.directory.bots);
+    return {
+      title: workStream?.name ?? 'Handoff',
+      botName: bot?.name ?? 'Bot',
+      ...(signIn ? { signIn: await this.signInLinks() } : {}),
+    };
+  }
+
+  async #open(): Promise<void> {
+    await this.store.open();
+    const kept = await this.store.configuration();
+    if (kept === undefined) {
+      await this.applyConfiguration(this.#configuration, 'first start');
+      return;
+    }
+    const configuration = checkConfiguration(kept.document);
+    await this.useDirectory(directoryOf(configuration, kept.version));
+    if (!isDeepStrictEqual(configuration, this.#configuration))
+      this.log.warn(
+        { version: kept.version },
+        'the configuration given differs from the one in force, which rules; "handoff config plan" shows the difference, "handoff config apply" takes it over',
+      );
+  }
+}
+
+/** Health, readiness and figures, for whatever watches over the process. */
+function serveOperations(http: HttpServer, hub: Hub, metrics: Metrics): void {
+  http.get('/healthz', () => ({ body: { status: 'ok' } }));
+  http.get('/readyz', async () => {
+    if (!hub.running) return { status: 503, body: { status: 'starting' } };
+    await hub.store.nextDueAt();
+    return { body: { status: 'ready' } };
+  });
+  http.get('/metrics', async () => ({
+    headers: { 'content-type': metrics.registry.contentType },
+    body: await metrics.registry.metrics(),
+  }));
+}
+
+/** Addresses of this machine, the IPv4 ones also as IPv6 writes them. */
+export function isLoopback(address: string): boolean {
+  const plain = address.replace(/^::ffff:/, '');
+  return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
+}
+
+function newSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+const SILENT: Log = { info() {}, warn() {}, error() {}, debug() {} };

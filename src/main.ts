@@ -1,0 +1,151 @@
+// The program: configuration → store → hub → servers → signals.
+
+import { existsSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pino from 'pino';
+import { readConfiguration, warningsOf, type Configuration } from './config.js';
+import { serveControl, SERVER_FILE } from './control.js';
+import { createHub, isLoopback, type HandoffHub } from './createHub.js';
+import { readEnvironment, type Environment } from './environment.js';
+import { ConfigError } from './errors.js';
+import { SqliteStore } from './store/sqlite/sqliteStore.js';
+
+export interface StartFlags {
+  port?: number;
+  /** handoff.yaml; with `demo` the package's own unless given. */
+  config?: string;
+  /** Data directory. */
+  data: string;
+  demo: boolean;
+  json: boolean;
+}
+
+const DEMO_CONFIGURATION = fileURLToPath(new URL('../handoff.yaml', import.meta.url));
+const STOP_WITHIN_MS = 10_000;
+
+/** Runs until SIGTERM or SIGINT. @throws ConfigError when something must be changed first. */
+export async function start(flags: StartFlags): Promise<void> {
+  const environment = readEnvironment(process.env);
+  const log = pino(
+    { level: environment.LOG_LEVEL ?? (flags.demo ? 'warn' : 'info') },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  const configuration = await readConfigurationFile(flags);
+  for (const warning of warningsOf(configuration)) log.warn(warning);
+  if (environment.DIRECT_LINE_SECRET === undefined && !flags.demo)
+    log.warn('DIRECT_LINE_SECRET is not set: a generated one is kept in the data directory');
+
+  const directory = resolve(flags.data);
+  const store = new SqliteStore({ directory });
+  const hub = createHub({
+    store,
+    configuration,
+    log,
+    ...(environment.PUBLIC_URL === undefined ? {} : { publicUrl: environment.PUBLIC_URL }),
+    ...(environment.BOT_TIMEOUT_MS === undefined ? {} : { botTimeoutMs: environment.BOT_TIMEOUT_MS }),
+  });
+  stopOnSignals(hub, directory, log);
+  try {
+    await hub.open();
+    await connectBots(hub, flags.demo);
+    const host = environment.HOST ?? (flags.demo ? '127.0.0.1' : undefined);
+    const localSignIn = flags.demo && host !== undefined && isLoopback(host);
+    const url = await hub.listen({
+      ...listenOptions(flags, environment),
+      localSignIn,
+      ...(host === undefined ? {} : { host }),
+      routes: (http) => serveControl(http, hub),
+    });
+    await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+    await announce(hub, url, localSignIn, flags.json);
+  } catch (error) {
+    await hub.stop().catch(() => undefined);
+    throw portTaken(error) ?? error;
+  }
+}
+
+async function readConfigurationFile(flags: Pick<StartFlags, 'config' | 'demo'>): Promise<Configuration> {
+  const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
+  if (!existsSync(file))
+    throw new ConfigError([
+      `There is no configuration at ${file}. Name one with --config, or try the demo with --demo.`,
+    ]);
+  return readConfiguration(await readFile(file, 'utf8'), file);
+}
+
+/** Bots with `connect: inProcess` are code: here the demo bot stands in, elsewhere the program that holds the hub connects its own. */
+async function connectBots(hub: HandoffHub, demo: boolean): Promise<void> {
+  const inProcess = Object.values(hub.directory.bots).filter((bot) => bot.connect === 'inProcess');
+  if (inProcess.length === 0) return;
+  if (!demo)
+    throw new ConfigError(
+      inProcess.map(
+        ({ id }) =>
+          `Bot "${id}" is connected inProcess: it runs in a program of yours that calls createHub. Start that program, or run the demo bot with --demo.`,
+      ),
+    );
+  const { connectDemoBot } = await import('./demoBot.js');
+  for (const { id } of inProcess) connectDemoBot(hub, id);
+}
+
+function listenOptions(flags: StartFlags, environment: Environment) {
+  const port = flags.port ?? environment.PORT;
+  return {
+    ...(port === undefined ? {} : { port }),
+    ...(environment.TRUST_PROXY === undefined ? {} : { trustProxy: environment.TRUST_PROXY }),
+    ...(environment.DIRECT_LINE_SECRET === undefined ? {} : { directLineSecrets: environment.DIRECT_LINE_SECRET }),
+    ...(environment.TRUSTED_ORIGINS === undefined ? {} : { trustedOrigins: environment.TRUSTED_ORIGINS }),
+    ...(environment.UPLOAD_LIMIT_BYTES === undefined ? {} : { uploadLimitBytes: environment.UPLOAD_LIMIT_BYTES }),
+  };
+}
+
+/** One line `Listening on …` when everything is ready, then where to go. */
+async function announce(hub: HandoffHub, url: string, localSignIn: boolean, json: boolean): Promise<void> {
+  const links = localSignIn ? await hub.signInLinks() : [];
+  const signIn = links.map(({ id, name, url: path }) => ({ id, name, url: `${url}${path}` }));
+  if (json) {
+    console.log(JSON.stringify({ listening: url, customer: `${url}/`, console: `${url}/console/`, signIn }));
+    return;
+  }
+  console.log(`Listening on ${url}`);
+  console.log(`  Customer's page:  ${url}/`);
+  console.log(`  Console:          ${url}/console/`);
+  const width = Math.max(0, ...signIn.map(({ name }) => name.length));
+  if (signIn.length > 0)
+    console.log('  Sign in (each link works once, for 10 minutes; a new one: handoff sign-in <person>):');
+  for (const { name, url: link } of signIn) console.log(`    ${name.padEnd(width)}  ${link}`);
+}
+
+function stopOnSignals(hub: HandoffHub, directory: string, log: pino.Logger): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'stopping: sockets are told, running work finishes, the rest is on disk');
+    setTimeout(() => {
+      log.error('stopping took too long; what was acknowledged is on disk');
+      process.exit(1);
+    }, STOP_WITHIN_MS - 500).unref();
+    rm(join(directory, SERVER_FILE), { force: true })
+      .then(() => hub.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: error }, 'stopping failed; what was acknowledged is on disk');
+          process.exit(1);
+        },
+      );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function portTaken(error: unknown): ConfigError | undefined {
+  const { code, port } = error as { code?: string; port?: number };
+  if (code === 'EADDRINUSE')
+    return new ConfigError([`Port ${port} is taken. Name another with --port, or 0 for a free one.`]);
+  if (code === 'EACCES') return new ConfigError([`Port ${port} needs more rights. Name one above 1023 with --port.`]);
+  return undefined;
+}
