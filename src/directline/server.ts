@@ -1,5 +1,6 @@
 // Direct Line 3.0 on our HTTP server: every route, the stream, files, and what the widget page asks.
 
+import { mayReadLog } from '../core/access.js';
 import type { Conversation } from '../core/conversation.js';
 import { BadRequest, toHttpError } from '../errors.js';
 import type { HttpRequest, HttpServer, UpgradeHandler } from '../http.js';
@@ -40,7 +41,7 @@ export interface DirectLineOptions {
   readonly stallMs?: number;
   /** `false` turns rate limits off. */
   readonly rates?: Rates | false;
-  /** Whether a person's chat pane may (still) read the conversation. Default: everybody who has a token for it. */
+  /** Whether a person's chat pane may (still) read the conversation. Default: who may read its log. */
   readonly mayRead?: (agent: string, state: Conversation) => boolean;
   /** Absent: no page of ours asks for anonymous tokens, and nobody else can. */
   readonly widget?: (request: HttpRequest) => WidgetPage | Promise<WidgetPage>;
@@ -69,7 +70,7 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
     publicUrl: options.publicUrl,
     trustedOrigins: options.trustedOrigins ?? [],
     workStream: options.workStream,
-    mayRead: options.mayRead ?? (() => true),
+    mayRead: options.mayRead ?? ((agent, state) => mayReadLog(state, agent, hub.directory)),
     perToken: new Buckets(rates === false ? undefined : rates.perToken, hub.clock),
     perAddress: new Buckets(rates === false ? undefined : rates.perAddress, hub.clock),
     attachments,
