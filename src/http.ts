@@ -71,6 +71,8 @@ export class HttpServer {
       // Ids in paths hold `|`, percent-encoded or not.
       maxParamLength: 2_048,
     } as restify.ServerOptions);
+    // restify repeats the node server's errors, which `listen` handles; unheard they would end the process.
+    this.#server.on('error', () => {});
     this.node.keepAliveTimeout = 65_000;
     this.node.on('connection', (socket: Duplex) => {
       this.#sockets.add(socket);
