@@ -116,15 +116,16 @@ async function answer(request: HttpRequest, page: Page, frameAncestors: string):
 }
 
 /**
- * Scripts only from here. Web Chat and Fluent write their styles while running, Adaptive Cards show pictures and media
- * from wherever the bot has them, and Web Chat shrinks pictures in a worker made of a blob.
+ * Scripts only from here. Web Chat and Fluent write their styles while running, Web Chat reads a file to be uploaded back
+ * from the blob it made of it and shrinks pictures in a worker made of one, and Adaptive Cards show pictures and media
+ * from wherever the bot has them.
  */
 function policy(frameAncestors: string): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self' 'unsafe-inline'",
-    "connect-src 'self'",
+    "connect-src 'self' blob:",
     "img-src 'self' https: data: blob:",
     "media-src 'self' https: data: blob:",
     "font-src 'self' data:",

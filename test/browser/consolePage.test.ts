@@ -150,8 +150,8 @@ describe('the console page', function () {
       path: '/accept',
       status: 409,
       error: { code: 'offerGone', message: 'Ben has taken this conversation.', owner: BEN, at: at.toISOString() },
+      meanwhile: () => server.conversations.set('kim', conversation('kim', 'Kim', { phase: 'agent', agent: BEN })),
     });
-    server.conversations.set('kim', conversation('kim', 'Kim', { phase: 'agent', agent: BEN }));
     await button('Accept').click();
     await offers().getByText('Ben has taken this conversation, ').waitFor();
     const told = await offers().getByRole('listitem').textContent();

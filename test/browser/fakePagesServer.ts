@@ -38,19 +38,20 @@ const CONTENT_TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-/** What the real server sends with the pages; kept equal by hand with web/README.md. */
-export const CONTENT_SECURITY_POLICY = [
-  "default-src 'self'",
+/** No looser than what src/pages.ts sends. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
   "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data: blob: https:",
-  "media-src 'self' blob: https:",
-  "connect-src 'self' blob: data: ws: wss:",
+  "connect-src 'self' blob:",
+  "img-src 'self' https: data: blob:",
+  "media-src 'self' https: data: blob:",
+  "font-src 'self' data:",
   "worker-src 'self' blob:",
-  "frame-src 'none'",
-  "object-src 'none'",
-  "base-uri 'self'",
-  "form-action 'self'",
-  "frame-ancestors 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
 ].join('; ');
 
 export class FakePagesServer {
@@ -81,8 +82,8 @@ export class FakePagesServer {
   readonly endings = new Map<string, Json>();
   readonly receipts = new Map<string, Json[]>();
   readonly calls: Call[] = [];
-  /** The next call whose path ends so is refused so, once. */
-  refusals: { path: string; status: number; error: Json }[] = [];
+  /** The next call whose path ends so is refused so, once; `meanwhile` is why. */
+  refusals: { path: string; status: number; error: Json; meanwhile?: () => void }[] = [];
   readonly directLine = new FakeDirectLine((viewer, activity) =>
     this.onPosted(viewer.staff, viewer.conversationId, activity),
   );
@@ -197,6 +198,7 @@ export class FakePagesServer {
     const refused = this.refusals.findIndex(({ path }) => pathname.endsWith(path));
     if (refused >= 0) {
       const [refusal] = this.refusals.splice(refused, 1);
+      refusal?.meanwhile?.();
       return [refusal!.status, { error: refusal!.error }];
     }
     const [, , , kind, id, verb] = pathname.split('/');

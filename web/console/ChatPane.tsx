@@ -20,6 +20,7 @@ import type { ChatConnection } from './StaffChat.js';
 import { formatDuration, formatExact, timeOf } from './time.js';
 import { useCatchUp } from './useCatchUp.js';
 import { useNow } from './useNow.js';
+import { customerName } from './words.js';
 
 const StaffChat = lazy(() => import('./StaffChat.js'));
 
@@ -119,7 +120,7 @@ function ChatHead({ conversation, acceptedAt }: { conversation: Conversation; ac
   return (
     <div className="chat-head row">
       <Subtitle2 as="h2" className="ellipsis">
-        {conversation.customer.name ?? conversation.customer.id}
+        {customerName(conversation.customer)}
       </Subtitle2>
       {conversation.queue && <Caption1 className="subtle">{conversation.queueName ?? conversation.queue}</Caption1>}
       <span className="grow" />

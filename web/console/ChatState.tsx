@@ -3,6 +3,7 @@ import { Button, MessageBar, MessageBarActions, MessageBarBody, MessageBarTitle 
 import type { Conversation, LogEntry, Me } from './api.js';
 import { formatClock, formatCountdown, formatExact, timeOf } from './time.js';
 import { useNow } from './useNow.js';
+import { customerName } from './words.js';
 
 interface Props {
   conversation: Conversation;
@@ -26,7 +27,7 @@ function endedBy(entries: readonly LogEntry[], me: Me): LogEntry | undefined {
 export function ChatState({ conversation, me, entries, onLeave }: Props) {
   const now = useNow();
   const isMine = conversation.agent?.id === me.id;
-  const name = conversation.customer.name ?? conversation.customer.id;
+  const name = customerName(conversation.customer);
   const end = endedBy(entries, me);
   const endWords = end && (END_WORDS[end.reason ?? ''] ?? (end.by.role === 'customer' ? 'left the chat' : undefined));
   const leave = (

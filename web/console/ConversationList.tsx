@@ -5,6 +5,7 @@ import type { ChatLog } from './chatLogs.js';
 import { ListButton } from './ListButton.js';
 import { formatCountdown, formatDuration, formatExact, timeOf } from './time.js';
 import { useNow } from './useNow.js';
+import { customerName } from './words.js';
 
 interface Props {
   conversations: Conversation[];
@@ -45,7 +46,7 @@ function Row({
   selected: boolean;
   onSelect(id: string): void;
 }) {
-  const name = conversation.customer.name ?? conversation.customer.id;
+  const name = customerName(conversation.customer);
   const unread = log?.unread ?? 0;
   return (
     <ListButton selected={selected} onClick={() => onSelect(conversation.id)}>

@@ -16,7 +16,7 @@ import { api } from './api.js';
 import type { OfferOutcome } from './offerOutcomes.js';
 import { formatClock, formatCountdown, formatDuration, formatExact, timeOf } from './time.js';
 import { useNow } from './useNow.js';
-import { showValue } from './words.js';
+import { customerName, showValue } from './words.js';
 
 type Answer = (offer: Conversation, command: () => Promise<unknown>, open: boolean) => Promise<void>;
 
@@ -79,7 +79,7 @@ interface CardProps {
 function OfferCard({ offer, selected, onSelect, onAnswer }: CardProps) {
   const now = useNow();
   const [busy, setBusy] = useState(false);
-  const name = offer.customer.name ?? offer.customer.id;
+  const name = customerName(offer.customer);
   const waitingSince = timeOf(offer.waitingSince);
   const lapsesAt = timeOf(offer.timers?.['offerLapses'] ?? offer.dueAt);
   const displayed = Object.entries(offer.context).filter(([, { displayable }]) => displayable);

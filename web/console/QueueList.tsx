@@ -6,6 +6,7 @@ import { useDesk } from './App.js';
 import { ListButton } from './ListButton.js';
 import { formatDuration, formatExact, timeOf } from './time.js';
 import { useNow } from './useNow.js';
+import { customerName } from './words.js';
 
 interface Props {
   me: Me;
@@ -57,13 +58,15 @@ export function QueueList({ me, selected, onSelect, onPick }: Props) {
 
 function QueueHead({ queue, waiting }: { queue: Queue; waiting: Conversation[] }) {
   const now = useNow();
-  const longest = Math.min(...waiting.map(({ waitingSince }) => timeOf(waitingSince) ?? Infinity));
+  // Whoever is being offered to somebody waits, too, but cannot be picked: the server's count has them.
+  const since = [queue.oldestWaitingSince, ...waiting.map(({ waitingSince }) => waitingSince)];
+  const longest = Math.min(...since.map((at) => timeOf(at) ?? Infinity));
   return (
     <div className="row queue-head">
       <span className="ellipsis">{queue.name ?? queue.id}</span>
       <span className="grow" />
       <Caption1 className="subtle">
-        {waiting.length}
+        {queue.waiting ?? waiting.length}
         {Number.isFinite(longest) ? ` · ${formatDuration(now - longest)}` : ''}
       </Caption1>
     </div>
@@ -84,7 +87,7 @@ function WaitingRow({ conversation, selected, canPick, onSelect, onPick }: RowPr
   return (
     <li className="row">
       <ListButton selected={selected} onClick={() => onSelect(conversation.id)}>
-        <span className="ellipsis">{conversation.customer.name ?? conversation.customer.id}</span>
+        <span className="ellipsis">{customerName(conversation.customer)}</span>
         <span className="grow" />
         {since !== undefined && (
           <Caption1 className="subtle" title={`Waiting since ${formatExact(since)}`}>

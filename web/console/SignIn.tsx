@@ -13,13 +13,19 @@ import {
 import { useEffect, useState } from 'react';
 import { api } from './api.js';
 
+/** A link works for ten minutes: the page fetches new ones well before that. */
+const LINKS_LAST_MS = 5 * 60_000;
+
 type SignInLinks = Awaited<ReturnType<typeof api.signInLinks>>;
 
 function useSignInLinks(): SignInLinks {
   const [links, setLinks] = useState<SignInLinks>([]);
   useEffect(() => {
     // Without the links the instructions remain; both tell the way in.
-    api.signInLinks().then(setLinks, () => undefined);
+    const read = () => void api.signInLinks().then(setLinks, () => undefined);
+    read();
+    const timer = window.setInterval(read, LINKS_LAST_MS);
+    return () => window.clearInterval(timer);
   }, []);
   return links;
 }

@@ -10,6 +10,7 @@ import { isDeleted, isFromSystem, isPrivate, readHandoff } from '../shared/hando
 import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
 import type { ChatToken } from './api.js';
 import { keepDraft, readDraft } from './drafts.js';
+import { customerName } from './words.js';
 
 const { BasicSendBox, BasicTranscript, Composer } = Components;
 const { useFocus, useSendBoxValue } = hooks;
@@ -168,11 +169,13 @@ const markSpeakers: ActivityMiddleware = () => (next) => (card) => {
   if (!render) return false;
   const hidden = isPrivate(activity);
   return (...args) => (
-    <Said name={args[1].showCallout || hidden ? activity.from?.name : undefined} activity={activity}>
+    <Said name={args[1].showCallout || hidden ? speakerName(activity) : undefined} activity={activity}>
       {render(...args)}
     </Said>
   );
 };
+
+const speakerName = ({ from }: SeenActivity) => customerName({ id: from?.id, name: from?.name });
 
 function Said({ name, activity, children }: { name?: string; activity: SeenActivity; children: ReactNode }) {
   const hidden = isPrivate(activity);
@@ -207,7 +210,7 @@ const fluentAvatars: AvatarMiddleware =
   ({ activity, fromUser }) => {
     const seen = activity as SeenActivity;
     if (fromUser || isFromSystem(seen)) return false;
-    const name = seen.from?.name ?? seen.from?.id ?? '';
+    const name = speakerName(seen);
     return () => <Avatar aria-hidden="true" name={name} color="colorful" idForColor={seen.from?.id} size={32} />;
   };
 

@@ -7,7 +7,7 @@ import { exclusionWords, methodWords, operatorWords, showValue } from './words.j
 
 export function WhyHere({ receipts }: { receipts: Receipt[] }) {
   if (receipts.length === 0) return <Caption1 className="subtle">No decision recorded yet.</Caption1>;
-  const latestFirst = [...receipts].sort((a, b) => timeOf(b.at) - timeOf(a.at));
+  const latestFirst = [...receipts].sort((a, b) => timeOf(b.at) - timeOf(a.at) || (b.seq ?? 0) - (a.seq ?? 0));
   return (
     <ol className="receipts plain">
       {latestFirst.map((receipt, index) => (

@@ -1,6 +1,7 @@
 // How a new request gets noticed: the tab's title and icon always, a sound and a desktop notice if the person wants them.
 import { useEffect, useRef, useState } from 'react';
 import type { Conversation } from './api.js';
+import { customerName } from './words.js';
 
 export interface AlertSettings {
   sound: boolean;
@@ -46,7 +47,7 @@ export function useOfferAlerts(offers: readonly Conversation[], settings: AlertS
     if (settings.sound) playTone();
     if (settings.desktop && document.visibilityState === 'hidden') {
       for (const { id, customer, queue } of fresh)
-        new Notification(`Request from ${customer.name ?? customer.id}`, { body: queue ?? '', tag: id });
+        new Notification(`Request from ${customerName(customer)}`, { body: queue ?? '', tag: id });
     }
   }, [offers, settings]);
 

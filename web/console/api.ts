@@ -55,6 +55,7 @@ export interface LogEntry {
 }
 
 export interface RouteReceipt {
+  seq?: number;
   kind: 'route';
   at: Instant;
   ruleSetVersion: number;
@@ -71,6 +72,7 @@ export interface RouteReceipt {
 }
 
 export interface AssignReceipt {
+  seq?: number;
   kind: 'assign';
   at: Instant;
   queue?: string;
@@ -86,6 +88,9 @@ export interface Queue {
   id: string;
   name?: string;
   members?: (string | Named)[];
+  /** Queued or offered. */
+  waiting?: number;
+  oldestWaitingSince?: Instant;
 }
 
 export interface Agent {

@@ -6,6 +6,7 @@ import { createChatLogs } from './chatLogs.js';
 import type { Link, LiveEvents, Notice } from './liveEvents.js';
 import type { OfferOutcome } from './offerOutcomes.js';
 import { outcomeOf, vanishedOffers } from './offerOutcomes.js';
+import { customerName } from './words.js';
 
 export interface DeskState {
   session: 'unknown' | 'in' | 'out';
@@ -229,7 +230,7 @@ export function createDesk({ api, connect }: Options): Desk {
         const at = refusal.at ? Date.parse(refusal.at) : Date.now();
         const outcome: OfferOutcome = {
           conversationId: offer.id,
-          customer: offer.customer.name ?? offer.customer.id,
+          customer: customerName(offer.customer),
           at: Number.isNaN(at) ? Date.now() : at,
           text: refusal.message.replace(/\.$/u, ''),
         };

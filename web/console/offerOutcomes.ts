@@ -1,5 +1,6 @@
 // What became of a request that is no longer offered to this person without their doing.
 import type { Conversation, Me } from './api.js';
+import { customerName } from './words.js';
 
 export interface OfferOutcome {
   conversationId: string;
@@ -17,7 +18,7 @@ export function vanishedOffers(before: readonly Conversation[], after: readonly 
 
 /** `now` is undefined when the conversation may no longer be read. */
 export function outcomeOf(offer: Conversation, now: Conversation | undefined, me: Me, at: number): OfferOutcome {
-  return { conversationId: offer.id, customer: offer.customer.name ?? offer.customer.id, at, text: wordsFor(now, me) };
+  return { conversationId: offer.id, customer: customerName(offer.customer), at, text: wordsFor(now, me) };
 }
 
 function wordsFor(now: Conversation | undefined, me: Me): string {

@@ -1,5 +1,13 @@
 // Words and colours for what the API names: presences, timers, operators, log reasons.
-import type { Presence } from './api.js';
+import type { Conversation, Presence } from './api.js';
+
+/** Anonymous visitors have a long id and no name: the end of the id tells two of them apart. */
+export function customerName({ id, name }: Partial<Conversation['customer']>): string {
+  if (name) return name;
+  return id === undefined || id.startsWith('dl_') || id.startsWith('r_')
+    ? `Visitor ${(id ?? '').slice(-4)}`.trim()
+    : id;
+}
 
 export const PRESENCE_WORDS: Record<Presence, string> = {
   available: 'Available',

@@ -1,5 +1,5 @@
 // The bank's page around the chat: something plain to look at, and chips that type for the visitor.
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { usePrefersDark } from '../shared/usePrefersDark.js';
 import type { ChatControls } from './CustomerChat.js';
 import { Widget } from './Widget.js';
@@ -20,33 +20,46 @@ const SERVICES: { title: string; text: string }[] = [
   { title: 'Accounts', text: 'One account, no monthly fee, people who answer.' },
 ];
 
-const UNTIL_KNOWN: WidgetConfig = { title: 'Contoso Bank', botName: 'Bot' };
+const BANK = 'Contoso Bank';
+
+const UNTIL_KNOWN: WidgetConfig = { botName: 'Assistant' };
+
+/** A sign-in link works once and for ten minutes: the page fetches new ones well before that. */
+const LINKS_LAST_MS = 5 * 60_000;
 
 export function ShopPage() {
   const dark = usePrefersDark();
   const [config, setConfig] = useState<WidgetConfig>(UNTIL_KNOWN);
   const [controls, setControls] = useState<ChatControls>();
 
-  useEffect(() => {
+  const readConfig = useCallback(() => {
     // Without it the page still works: the names are only nicer with it.
     fetchWidgetConfig().then(setConfig, () => undefined);
   }, []);
   useEffect(() => {
-    document.title = config.title;
-  }, [config.title]);
+    readConfig();
+    const timer = window.setInterval(readConfig, LINKS_LAST_MS);
+    return () => window.clearInterval(timer);
+  }, [readConfig]);
 
   return (
     <div className="shop">
       <header className="shop-head">
         <a className="brand" href="/">
           <img src="/bank.svg" alt="" width="28" height="28" />
-          {config.title}
+          {BANK}
         </a>
         {config.signIn && config.signIn.length > 0 && (
           <nav className="staff-links" aria-label="Console">
             <span>Console as</span>
             {config.signIn.map(({ id, name, url }) => (
-              <a key={id} href={url} target="_blank" rel="noreferrer">
+              <a
+                key={id}
+                href={url}
+                target="_blank"
+                rel="noreferrer"
+                onClick={() => window.setTimeout(readConfig, 1000)}
+              >
                 {name}
               </a>
             ))}
@@ -86,7 +99,7 @@ export function ShopPage() {
             ))}
           </ul>
         </div>
-        <Widget config={config} dark={dark} onControls={setControls} />
+        <Widget botName={config.botName} bankName={BANK} dark={dark} onControls={setControls} />
       </main>
     </div>
   );

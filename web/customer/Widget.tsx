@@ -6,13 +6,13 @@ import { toldKind } from '../shared/handoffActivity.js';
 import type { ChatControls } from './CustomerChat.js';
 import { WidgetHeader } from './WidgetHeader.js';
 import { createWidgetSession } from './widgetSession.js';
-import type { WidgetConfig } from './widgetToken.js';
 import { atStart, whoTalksAfter, type WhoTalks } from './whoTalks.js';
 
 const CustomerChat = lazy(() => import('./CustomerChat.js'));
 
 interface Props {
-  config: WidgetConfig;
+  botName: string;
+  bankName: string;
   dark: boolean;
   /** How the page speaks for the visitor; undefined while nothing can be said. */
   onControls(controls: ChatControls | undefined): void;
@@ -24,7 +24,7 @@ interface Seen {
   who: WhoTalks;
 }
 
-export function Widget({ config, dark, onControls }: Props) {
+export function Widget({ botName, bankName, dark, onControls }: Props) {
   const [session] = useState(createWidgetSession);
   const { token, problem, connection } = useSyncExternalStore(session.subscribe, session.getState);
   const [seen, setSeen] = useState<Seen>({ who: atStart });
@@ -60,8 +60,8 @@ export function Widget({ config, dark, onControls }: Props) {
     <section className="widget" aria-label="Chat">
       <WidgetHeader
         who={who}
-        botName={config.botName}
-        bankName={config.title}
+        botName={botName}
+        bankName={bankName}
         connection={connection}
         leaving={leaving}
         onLeaveLine={() => {

@@ -11,7 +11,6 @@ export interface WidgetToken {
 }
 
 export interface WidgetConfig {
-  title: string;
   botName: string;
   /** Present only on a local demo: one-click links into the console. */
   signIn?: { id: string; name: string; url: string }[];
