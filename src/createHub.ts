@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
 import { isIP } from 'node:net';
-import { mayReadLog } from './core/access.js';
 import { serveConsole, type Console } from './console/console.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError } from './errors.js';
@@ -116,7 +115,6 @@ export class HandoffHub extends Hub {
       publicUrl,
       trustedOrigins: options.trustedOrigins ?? [],
       workStream: options.workStream ?? this.#onlyWorkStream(),
-      mayRead: (agent, state) => mayReadLog(state, agent, this.directory),
       widget: (request) => this.#widgetPage(options.localSignIn === true && isLoopback(request.ip)),
       ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
     });

@@ -45,6 +45,43 @@ export interface HttpResponse {
 export type Handler = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse;
 export type UpgradeHandler = (request: HttpRequest, socket: Duplex, head: Buffer) => Promise<void> | void;
 
+/**
+ * JSON from outside. Values nested deeper than any real activity are refused: they parse, but cannot be written again.
+ * @throws BadRequest 400
+ */
+export function parseJson(bytes: Buffer): unknown {
+  if (depthOf(bytes) > MAX_DEPTH)
+    throw new BadRequest(400, 'BadSyntax', `The JSON is nested more than ${MAX_DEPTH} levels deep. Send it flatter.`);
+  try {
+    return JSON.parse(bytes.toString('utf8')) as unknown;
+  } catch (cause) {
+    throw new BadRequest(
+      400,
+      'BadSyntax',
+      'The body is not valid JSON. Send one JSON object, encoded as UTF-8.',
+      {},
+      { cause },
+    );
+  }
+}
+
+/** Brackets open at once, outside of strings. */
+function depthOf(json: Buffer): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at];
+    if (inString) {
+      if (byte === 0x5c) at += 1;
+      else if (byte === 0x22) inString = false;
+    } else if (byte === 0x22) inString = true;
+    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, (depth += 1));
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+  }
+  return deepest;
+}
+
 /** What all routes under one prefix have in common. */
 export interface Area {
   /** Sent with every answer, errors too (CORS). */
@@ -55,6 +92,13 @@ type Method = 'get' | 'head' | 'post' | 'put' | 'del' | 'opts' | 'patch';
 
 /** 256 KiB: the Bot Framework connector's own limit for an activity. */
 export const BODY_LIMIT_BYTES = 262_144;
+/** Adaptive Cards in a carousel reach about 40. */
+const MAX_DEPTH = 256;
+/** Of a body nobody wants, so much is read and thrown away: a client that is still sending does not read its answer. */
+const DISCARD_BYTES = 16 * 1_048_576;
+const DISCARD_MS = 3_000;
+/** From the first byte to the last of one request: 4 MiB over a slow mobile link take a minute. */
+const REQUEST_MS = 120_000;
 
 export class HttpServer {
   readonly #server: restify.Server;
@@ -70,10 +114,11 @@ export class HttpServer {
       ignoreTrailingSlash: true,
       // Ids in paths hold `|`, percent-encoded or not.
       maxParamLength: 2_048,
-    } as restify.ServerOptions);
+    });
     // restify repeats the node server's errors, which `listen` handles; unheard they would end the process.
     this.#server.on('error', () => {});
     this.node.keepAliveTimeout = 65_000;
+    this.node.requestTimeout = REQUEST_MS;
     this.node.on('connection', (socket: Duplex) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
@@ -92,7 +137,7 @@ export class HttpServer {
 
   /** Node's own server, for what must see it whole (the SDK's adapters). */
   get node(): Server {
-    return this.#server.server as Server;
+    return this.#server.server;
   }
 
   area(prefix: string, area: Area): void {
@@ -128,8 +173,8 @@ export class HttpServer {
     this.#server.post(path, (request: restify.Request, response: restify.Response, next: restify.Next) => {
       handler(request, response).then(
         () => next(false),
-        (error: unknown) => {
-          this.#fail(request, response, error, {});
+        async (error: unknown) => {
+          await this.#fail(request, response, error, {});
           next(false);
         },
       );
@@ -184,24 +229,38 @@ export class HttpServer {
       const answer = await handler(request);
       write(response, { ...answer, headers: { 'x-request-id': request.id, ...headers, ...answer.headers } });
     } catch (error) {
-      this.#fail(raw, response, error, headers, request.id);
+      await this.#fail(raw, response, error, headers, request.id);
     }
   }
 
-  #fail(
+  async #fail(
     raw: IncomingMessage,
     response: ServerResponse,
     error: unknown,
     headers: Record<string, string>,
     id: string = randomUUID(),
-  ): void {
+  ): Promise<void> {
     const { status, body } = toHttpError(error);
-    if (status >= 500)
-      this.options.log.error({ err: error, request: id, path: raw.url?.split('?')[0], status }, 'a request failed');
+    if (status >= 500) {
+      const fields = { err: error, request: id, path: raw.url?.split('?')[0], status };
+      // Whoever asks while we start, stop or have no room is told to come back: not a fault of this request.
+      if (error instanceof StoreUnavailable) this.options.log.warn(fields, 'a request was put off');
+      else this.options.log.error(fields, 'a request failed');
+    }
     if (response.headersSent) return void response.end();
-    // The rest of a body that was not read would be taken for the next request.
-    const unread: Record<string, string> = raw.readableEnded ? {} : { connection: 'close' };
-    write(response, { status, body, headers: { 'x-request-id': id, ...headers, ...unread } });
+    const isRead = await discard(raw);
+    const { retryAfterS } = body.error;
+    write(response, {
+      status,
+      body,
+      headers: {
+        'x-request-id': id,
+        ...headers,
+        ...(typeof retryAfterS === 'number' ? { 'retry-after': String(retryAfterS) } : {}),
+        // The rest of a body that was not read would be taken for the next request.
+        ...(isRead ? {} : { connection: 'close' }),
+      },
+    });
   }
 
   #requireReady(path: string): void {
@@ -210,12 +269,11 @@ export class HttpServer {
   }
 
   #areaHeaders(request: HttpRequest): Record<string, string> {
-    return Object.assign(
-      {},
-      ...this.#areas
-        .filter(({ prefix }) => request.path.startsWith(prefix))
-        .map(({ area }) => area.headers?.(request) ?? {}),
-    ) as Record<string, string>;
+    let headers: Record<string, string> = {};
+    for (const { prefix, area } of this.#areas)
+      if (area.headers !== undefined && request.path.startsWith(prefix))
+        headers = { ...headers, ...area.headers(request) };
+    return headers;
   }
 
   async #upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -243,7 +301,8 @@ class Incoming implements HttpRequest {
   readonly id = randomUUID();
   readonly method: string;
   readonly path: string;
-  readonly query: URLSearchParams;
+  readonly #query: string;
+  #parameters: URLSearchParams | undefined;
 
   constructor(
     readonly raw: IncomingMessage,
@@ -253,7 +312,12 @@ class Incoming implements HttpRequest {
     const [path, query] = split(raw.url ?? '/');
     this.method = raw.method ?? 'GET';
     this.path = path;
-    this.query = new URLSearchParams(query);
+    this.#query = query;
+  }
+
+  get query(): URLSearchParams {
+    this.#parameters ??= new URLSearchParams(this.#query);
+    return this.#parameters;
   }
 
   header(name: string): string | undefined {
@@ -268,50 +332,37 @@ class Incoming implements HttpRequest {
     return forwarded !== undefined && forwarded !== '' ? forwarded : (this.raw.socket.remoteAddress ?? '');
   }
 
-  /** Read by events: an async iterator over the stream costs more than parsing the body. */
   bytes(limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {
     const { raw } = this;
+    const tooLarge = () =>
+      new BadRequest(
+        413,
+        'RequestTooLarge',
+        `The body may have ${limitBytes} bytes. Send less, or send files as an upload.`,
+      );
+    if (Number(this.header('content-length') ?? 0) > limitBytes) return Promise.reject(tooLarge());
     return new Promise((resolve, reject) => {
-      const refuse = () => {
-        // What is still to come is not kept; the answer closes the connection.
-        raw.off('data', take).pause();
-        reject(
-          new BadRequest(
-            413,
-            'RequestTooLarge',
-            `The body may have ${limitBytes} bytes. Send less, or send files as an upload.`,
-          ),
-        );
-      };
       const chunks: Buffer[] = [];
       let size = 0;
+      // Not `for await`: leaving that loop early destroys the connection before the client has its answer.
       const take = (chunk: Buffer) => {
         size += chunk.length;
-        if (size > limitBytes) refuse();
-        else chunks.push(chunk);
+        if (size <= limitBytes) return void chunks.push(chunk);
+        raw.off('data', take);
+        raw.pause();
+        reject(tooLarge());
       };
-      if (Number(this.header('content-length') ?? 0) > limitBytes) return refuse();
       if (raw.readableEnded) return resolve(Buffer.alloc(0));
       raw.on('data', take);
-      raw.once('error', reject);
-      raw.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size)));
+      raw.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+      raw.once('error', (cause) => reject(aborted(cause)));
+      raw.once('close', () => reject(aborted()));
     });
   }
 
   async json(limitBytes?: number): Promise<unknown> {
     const bytes = await this.bytes(limitBytes);
-    if (bytes.length === 0) return undefined;
-    try {
-      return JSON.parse(bytes.toString('utf8')) as unknown;
-    } catch (cause) {
-      throw new BadRequest(
-        400,
-        'BadSyntax',
-        'The body is not valid JSON. Send one JSON object, encoded as UTF-8.',
-        {},
-        { cause },
-      );
-    }
+    return bytes.length === 0 ? undefined : parseJson(bytes);
   }
 }
 
@@ -327,6 +378,36 @@ function write(response: ServerResponse, { status = 200, headers = {}, body }: H
   response.statusCode = status;
   if (response.req.method === 'HEAD' || content === undefined) response.end();
   else response.end(content);
+}
+
+/** @returns whether all of the body is read. */
+function discard(raw: IncomingMessage): Promise<boolean> {
+  // Without a body the end may not have been seen yet; nothing follows it either way.
+  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0;
+  if (raw.readableEnded || raw.complete || !hasBody) return Promise.resolve(true);
+  if (raw.destroyed) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    let size = 0;
+    const finish = (isRead: boolean) => {
+      clearTimeout(timer);
+      raw.off('data', count);
+      resolve(isRead);
+    };
+    const count = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > DISCARD_BYTES) finish(false);
+    };
+    const timer = setTimeout(() => finish(false), DISCARD_MS);
+    raw.on('data', count);
+    raw.once('end', () => finish(true));
+    raw.once('close', () => finish(false));
+    raw.resume();
+  });
+}
+
+function aborted(cause?: Error): BadRequest {
+  const message = 'The connection was lost before the whole body had arrived. Send the request again.';
+  return new BadRequest(400, 'RequestAborted', message, {}, cause === undefined ? {} : { cause });
 }
 
 function refuse(socket: Duplex, status: number, body: unknown): void {

@@ -1,13 +1,14 @@
 // Operations 5 and 6 of Direct Line: what was said, and saying something - as the customer, or as the person in a chat pane.
 
 import { randomUUID } from 'node:crypto';
+import { takesPart } from '../core/access.js';
 import { activityId, type Activity } from '../core/activity.js';
 import type { Command } from '../core/commands.js';
 import type { Conversation, Party } from '../core/conversation.js';
 import type { Viewer } from '../core/projection.js';
 import { BadRequest, Rejected } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
-import { authenticateFor, staffParty, takesPart, unknownConversation, type Caller } from './callers.js';
+import { authenticateFor, staffParty, unknownConversation, type Caller } from './callers.js';
 import { anonymousId, customerId, findConversation, type ConversationContext } from './conversations.js';
 import { claimedId, claimedName, idempotencyKey, isRecord, normalise, parseActivity } from './inbound.js';
 import { emptySet, parseWatermark, readSet } from './reading.js';
@@ -22,7 +23,7 @@ export async function getActivities(context: ConversationContext, request: HttpR
   const state = await findConversation(context, caller, conversationId);
   if (caller.kind === 'customer') await comeBack(context, state);
   const after = startAfter(state, request.query.get('watermark'));
-  const { json, upTo } = await readSet(context.hub, conversationId, viewerOf(caller), after, SET_CHARACTERS);
+  const { json, upTo } = await readSet(context.hub, state, viewerOf(caller), after, SET_CHARACTERS);
   return { headers: { 'content-type': 'application/json; charset=utf-8' }, body: json ?? emptySet(upTo) };
 }
 

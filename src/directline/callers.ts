@@ -1,6 +1,7 @@
 // Who calls: the holder of the secret, the customer of one conversation, or a person's chat pane on one conversation.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { mayReadLog } from '../core/access.js';
 import type { Conversation, Party } from '../core/conversation.js';
 import { BadRequest, StoreUnavailable } from '../errors.js';
 import type { HttpRequest } from '../http.js';
@@ -20,8 +21,6 @@ export interface Gate {
   readonly secrets: readonly string[];
   readonly publicUrl: () => string;
   readonly trustedOrigins: readonly string[];
-  /** Whether this person may (still) read this conversation's log. */
-  readonly mayRead: (agent: string, state: Conversation) => boolean;
   readonly perToken: Buckets;
   readonly perAddress: Buckets;
 }
@@ -76,20 +75,13 @@ export async function authenticateStream(
 /** @throws BadRequest 404; 403 when a person may not read it any more */
 export function requireConversation(gate: Gate, caller: Caller, state: Conversation | undefined): Conversation {
   if (state === undefined) throw unknownConversation();
-  if (caller.kind === 'staff' && !gate.mayRead(caller.claims.agent, state))
+  if (caller.kind === 'staff' && !mayReadLog(state, caller.claims.agent, gate.hub.directory))
     throw new BadRequest(403, 'notAllowed', 'You may not read this conversation any more.');
   return state;
 }
 
 export function unknownConversation(): BadRequest {
   return new BadRequest(404, 'BadArgument', 'Unknown conversation. Start one with POST /v3/directline/conversations.');
-}
-
-/** Whether the person has a part in the conversation now: holds it, wraps it up, consults or watches. */
-export function takesPart(state: Conversation, agent: string): boolean {
-  const holds =
-    (state.phase === 'agent' || state.phase === 'wrapUp' || state.phase === 'waiting') && state.agent === agent;
-  return holds || state.participants.some((participant) => participant.agent === agent);
 }
 
 export function staffParty(gate: Gate, agent: string): Party {

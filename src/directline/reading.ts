@@ -1,6 +1,7 @@
 // Stretches of a conversation's log as activity sets: JSON made once for everybody with the same view.
 
-import type { Entry, Party } from '../core/conversation.js';
+import type { Conversation, Entry } from '../core/conversation.js';
+import { namesIn } from '../core/names.js';
 import { projectActivity, projectSignal, readActivities, type Reader, type Viewer } from '../core/projection.js';
 import type { Hub, Signal } from '../hub/hub.js';
 
@@ -15,8 +16,8 @@ export interface ActivitySetPage {
   readonly atEnd: boolean;
 }
 
-export function readerOf(hub: Hub, viewer: Viewer): Reader {
-  return { viewer, nameOf: (party) => nameOf(hub, party) };
+export function readerOf(hub: Hub, state: Conversation, viewer: Viewer): Reader {
+  return { viewer, nameOf: namesIn(hub.directory, state) };
 }
 
 /** The same for everybody who sees the same. */
@@ -35,18 +36,18 @@ export function parseWatermark(watermark: string | null | undefined): number {
  */
 export async function readSet(
   hub: Hub,
-  conversationId: string,
+  state: Conversation,
   viewer: Viewer,
   after: number,
   maxCharacters: number,
 ): Promise<ActivitySetPage> {
-  const reader = readerOf(hub, viewer);
+  const reader = readerOf(hub, state, viewer);
   const shown: string[] = [];
   let characters = 0;
   let upTo = after;
   for (;;) {
-    const entries = await hub.entries(conversationId, upTo, PAGE_ENTRIES);
-    const read = readActivities(entries, { ...reader, original: await originalsBefore(hub, conversationId, entries) });
+    const entries = await hub.entries(state.id, upTo, PAGE_ENTRIES);
+    const read = readActivities(entries, { ...reader, original: await originalsBefore(hub, state.id, entries) });
     for (const { activity, seq } of read) {
       const json = JSON.stringify(activity);
       characters += json.length;
@@ -66,9 +67,14 @@ export function emptySet(upTo: number): string {
 }
 
 /** What was just committed, or 'reread' when it is about earlier entries and cannot be shown without them. */
-export function liveSet(hub: Hub, entries: readonly Entry[], viewer: Viewer): string | undefined | 'reread' {
+export function liveSet(
+  hub: Hub,
+  state: Conversation,
+  entries: readonly Entry[],
+  viewer: Viewer,
+): string | undefined | 'reread' {
   if (entries.some(({ event }) => event.type === 'edited' || event.type === 'deleted')) return 'reread';
-  const reader = readerOf(hub, viewer);
+  const reader = readerOf(hub, state, viewer);
   const shown: string[] = [];
   for (const entry of entries) {
     const activity = projectActivity(entry, reader);
@@ -78,8 +84,14 @@ export function liveSet(hub: Hub, entries: readonly Entry[], viewer: Viewer): st
 }
 
 /** Without a watermark: what it shows is not kept, and the client's place in the log stays. */
-export function signalSet(hub: Hub, signal: Signal, id: string, viewer: Viewer): string | undefined {
-  const activity = projectSignal(signal, id, hub.clock.now(), readerOf(hub, viewer));
+export function signalSet(
+  hub: Hub,
+  state: Conversation,
+  signal: Signal,
+  id: string,
+  viewer: Viewer,
+): string | undefined {
+  const activity = projectSignal(signal, id, hub.clock.now(), readerOf(hub, state, viewer));
   return activity === undefined ? undefined : `{"activities":[${JSON.stringify(activity)}]}`;
 }
 
@@ -102,18 +114,4 @@ async function originalsBefore(
     if (original?.seq === event.target) originals.set(event.target, original);
   }
   return (seq) => originals.get(seq);
-}
-
-function nameOf(hub: Hub, party: Party): string | undefined {
-  const { people, bots } = hub.directory;
-  switch (party.role) {
-    case 'agent':
-    case 'supervisor':
-      return people[party.id]?.name;
-    case 'bot':
-      return bots[party.id]?.name;
-    case 'customer':
-    case 'system':
-      return undefined;
-  }
 }

@@ -1,9 +1,7 @@
 // Direct Line 3.0 on our HTTP server: every route, the stream, files, and what the widget page asks.
 
-import { mayReadLog } from '../core/access.js';
-import type { Conversation } from '../core/conversation.js';
-import { BadRequest, toHttpError } from '../errors.js';
-import type { HttpRequest, HttpServer, UpgradeHandler } from '../http.js';
+import { toHttpError } from '../errors.js';
+import { parseJson, type HttpRequest, type HttpServer, type UpgradeHandler } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import { Attachments } from '../hub/attachments.js';
 import type { Tokens } from '../hub/tokens.js';
@@ -41,8 +39,6 @@ export interface DirectLineOptions {
   readonly stallMs?: number;
   /** `false` turns rate limits off. */
   readonly rates?: Rates | false;
-  /** Whether a person's chat pane may (still) read the conversation. Default: who may read its log. */
-  readonly mayRead?: (agent: string, state: Conversation) => boolean;
   /** Absent: no page of ours asks for anonymous tokens, and nobody else can. */
   readonly widget?: (request: HttpRequest) => WidgetPage | Promise<WidgetPage>;
 }
@@ -70,7 +66,6 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
     publicUrl: options.publicUrl,
     trustedOrigins: options.trustedOrigins ?? [],
     workStream: options.workStream,
-    mayRead: options.mayRead ?? ((agent, state) => mayReadLog(state, agent, hub.directory)),
     perToken: new Buckets(rates === false ? undefined : rates.perToken, hub.clock),
     perAddress: new Buckets(rates === false ? undefined : rates.perAddress, hub.clock),
     attachments,
@@ -114,26 +109,24 @@ async function open(
     conversationId,
     viewer: viewerOf(caller),
     after: startAfter(state, request.query.get('watermark') ?? claims.watermark),
-    onFrame: (text) => postFrame(context, caller, text),
+    onFrame: (json) => postFrame(context, caller, json),
   });
 }
 
 type SocketAndHead = Parameters<UpgradeHandler> extends [unknown, ...infer Rest] ? Rest : never;
 
 /** There is no answer to a frame: what was taken comes back as its echo, what was not does not. */
-async function postFrame(context: UploadContext, caller: Caller, text: string): Promise<void> {
+async function postFrame(context: UploadContext, caller: Caller, json: Buffer): Promise<void> {
   const { hub } = context;
   const conversationId = caller.kind === 'secret' ? '' : caller.claims.conv;
   try {
     if (caller.kind === 'customer') context.perToken.take(conversationId);
-    const activity = parseActivity(JSON.parse(text) as unknown);
+    const activity = parseActivity(parseJson(json));
     const state = requireConversation(context, caller, await hub.conversation(conversationId));
     await submit(context, caller, state, activity);
   } catch (error) {
     // Not the error itself: a parser's message quotes what was said.
-    const { status, body } = toHttpError(
-      error instanceof SyntaxError ? new BadRequest(400, 'BadSyntax', 'The frame is not JSON.') : error,
-    );
+    const { status, body } = toHttpError(error);
     hub.log.info({ conversation: conversationId, status, code: body.error.code }, 'a frame of a client was not taken');
   }
 }

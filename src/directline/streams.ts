@@ -22,7 +22,7 @@ export interface Opening {
   /** seq of the last entry the client has. */
   readonly after: number;
   /** A non-empty frame of the client: an activity, as if posted. */
-  readonly onFrame: (text: string) => Promise<void>;
+  readonly onFrame: (json: Buffer) => Promise<void>;
 }
 
 export interface StreamFigures {
@@ -166,7 +166,7 @@ class Feed {
     for (const socket of this.sockets) {
       const key = viewKey(socket.viewer);
       if (!frames.has(key)) {
-        const set = liveSet(this.streams.hub, entries, socket.viewer);
+        const set = liveSet(this.streams.hub, state, entries, socket.viewer);
         frames.set(key, set === undefined || set === 'reread' ? set : Buffer.from(set));
       }
       socket.take(first, last, frames.get(key));
@@ -179,13 +179,16 @@ class Feed {
   }
 
   #signal(signal: Signal): void {
+    const state = this.streams.hub.known(this.conversationId);
+    // The hub has just looked at it; should it be forgotten already, one typing is lost.
+    if (state === undefined) return;
     this.#signals += 1;
     const id = signal.activity.id ?? `${this.conversationId}|s${this.#signals.toString(36)}`;
     const frames = new Map<string, Buffer | undefined>();
     for (const socket of this.sockets) {
       const key = viewKey(socket.viewer);
       if (!frames.has(key)) {
-        const set = signalSet(this.streams.hub, signal, id, socket.viewer);
+        const set = signalSet(this.streams.hub, state, signal, id, socket.viewer);
         frames.set(key, set === undefined ? undefined : Buffer.from(set));
       }
       socket.show(frames.get(key));
@@ -294,7 +297,9 @@ class StreamSocket {
     const { conversationId } = this.feed;
     try {
       while (this.ws.readyState === WebSocket.OPEN && !this.#isPaused) {
-        const page = await readSet(hub, conversationId, this.viewer, this.#cursor, CATCH_UP_CHARACTERS);
+        const state = await hub.conversation(conversationId);
+        if (state === undefined) return this.ws.terminate();
+        const page = await readSet(hub, state, this.viewer, this.#cursor, CATCH_UP_CHARACTERS);
         if (this.ws.readyState !== WebSocket.OPEN) return;
         this.#cursor = page.upTo;
         if (page.json !== undefined) this.#send(Buffer.from(page.json));
@@ -344,6 +349,6 @@ class StreamSocket {
     this.#isAnswering = true;
     if (isBinary || data.length === 0) return;
     this.ws.pause();
-    void this.opening.onFrame(data.toString('utf8')).finally(() => this.ws.resume());
+    void this.opening.onFrame(data).finally(() => this.ws.resume());
   }
 }

@@ -4,7 +4,7 @@ import busboy from 'busboy';
 import type { Readable } from 'node:stream';
 import type { Activity, Attachment } from '../core/activity.js';
 import { BadRequest } from '../errors.js';
-import { BODY_LIMIT_BYTES, type HttpRequest, type HttpResponse } from '../http.js';
+import { BODY_LIMIT_BYTES, parseJson, type HttpRequest, type HttpResponse } from '../http.js';
 import { contentUrl, type Attachments, type IncomingFile } from '../hub/attachments.js';
 import { activityId } from '../core/activity.js';
 import { speakerOf, submit } from './activities.js';
@@ -133,21 +133,17 @@ function readMultipart(request: HttpRequest, limitBytes: number): Promise<Parts>
       request.raw.resume();
       reject(error instanceof Error ? error : new Error(String(error)));
     };
-    const takeActivity = (text: string): void => {
+    const takeActivity = (json: Buffer): void => {
       try {
-        parts.activity = parseActivity(JSON.parse(text) as unknown);
-      } catch (cause) {
-        fail(
-          cause instanceof BadRequest
-            ? cause
-            : new BadRequest(400, 'BadSyntax', 'The activity part is not valid JSON.', {}, { cause }),
-        );
+        parts.activity = parseActivity(parseJson(json));
+      } catch (error) {
+        fail(error);
       }
     };
     reader.on('field', (name, value, info) => {
       if (name !== ACTIVITY_PART && info.mimeType !== ACTIVITY_TYPE) return;
       if (info.valueTruncated) fail(tooLarge(`The activity part may have ${BODY_LIMIT_BYTES} bytes.`));
-      else takeActivity(value);
+      else takeActivity(Buffer.from(value));
     });
     reader.on('file', (name, stream: Readable, info) => {
       const isActivity = name === ACTIVITY_PART || info.mimeType === ACTIVITY_TYPE;
@@ -169,7 +165,7 @@ function readMultipart(request: HttpRequest, limitBytes: number): Promise<Parts>
       stream.on('end', () => {
         if (isOver) return;
         const bytes = Buffer.concat(chunks, size);
-        if (isActivity) takeActivity(bytes.toString('utf8'));
+        if (isActivity) takeActivity(bytes);
         else if (parts.files.length === MAX_FILES) fail(tooMany());
         else parts.files.push({ name: info.filename ?? 'file', contentType: info.mimeType, bytes });
       });

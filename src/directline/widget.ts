@@ -12,7 +12,7 @@ export interface WidgetPage {
   readonly title: string;
   readonly botName: string;
   /** Ways to sign in as somebody who serves, for the demo's page. */
-  readonly signIn?: unknown;
+  readonly signIn?: readonly { readonly id: string; readonly name: string; readonly url: string }[];
 }
 
 /** A visitor who comes back within this time finds the conversation again. */
