@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: two servers in turn under the same load. Prints tables and ratios; never fails on a time, only on a message
- * lost, doubled or out of order. Flag: --short (under a minute).
+ * `npm run bench`: the product against the raw reference, in turn, under the same load. Prints tables and ratios; never fails on a
+ * time, only on a message lost, doubled or out of order. Flags: --short (under a minute), --self (the reference against
+ * itself: how far two equal things differ here and now), --profile DIR (CPU profiles of the product's runs go there).
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
@@ -9,7 +10,7 @@ import { forkScript, Inbox, MeasuredServer, type Usage } from './measured.js';
 import { printLoopTable, printMemoryTable, type LoopRow, type MemoryRow, type Sample } from './report.js';
 
 const { values: flags } = parseArgs({
-  options: { short: { type: 'boolean' } },
+  options: { short: { type: 'boolean' }, self: { type: 'boolean' }, profile: { type: 'string' } },
 });
 
 const plan = flags.short
@@ -30,7 +31,15 @@ const reference: Contender = {
   },
 };
 
-const contender: Contender = { ...reference, name: 'reference again' };
+const product: Contender = {
+  name: 'product',
+  start: async () => {
+    const profiling = flags.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`];
+    return [await MeasuredServer.start('product', './product.js', [], profiling)];
+  },
+};
+
+const contender: Contender = flags.self ? { ...reference, name: 'reference again' } : product;
 
 async function withServers<T>(
   of: Contender,
