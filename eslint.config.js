@@ -28,7 +28,6 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false } }],
-      '@typescript-eslint/no-unnecessary-type-assertion': 'error',
       '@typescript-eslint/no-unused-vars': [
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
@@ -58,7 +57,11 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['src/cli.ts', 'src/cli/**/*.ts', 'src/main.ts'], rules: { 'no-console': 'off' } },
+  {
+    // The command line talks to people by the console, and to a running server once per command.
+    files: ['src/cli.ts', 'src/commands.ts', 'src/main.ts'],
+    rules: { 'no-console': 'off', 'no-restricted-globals': 'off' },
+  },
   {
     files: ['src/core/**/*.ts'],
     rules: {

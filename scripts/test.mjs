@@ -12,8 +12,8 @@ const args = process.argv
   .slice(2)
   .map((arg) => (/^test\/.*\.test\.ts$/.test(arg) ? `build/${arg.replace(/ts$/, 'js')}` : arg));
 const specs = args.some((arg) => arg.startsWith('build/')) ? [] : ['build/test/**/*.test.js'];
-const strict = process.env['CI'] ? ['--forbid-only'] : [];
-process.exitCode = await run(join(projectFolder, 'node_modules/mocha/bin/mocha.js'), ...strict, ...specs, ...args);
+const flags = [...(process.env['CI'] ? ['--forbid-only'] : []), ...(process.stdout.isTTY ? [] : ['--no-color'])];
+process.exitCode = await run(join(projectFolder, 'node_modules/mocha/bin/mocha.js'), ...flags, ...specs, ...args);
 
 /**
  * Removes compiled files whose source is gone: tsc leaves them, and a deleted test would go on passing.

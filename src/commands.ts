@@ -88,6 +88,7 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'verify':
       expectWords(rest, 0, 'verify');
       return verifyStore(flags);
+    case undefined:
     default:
       throw new ConfigError([`There is no command "${command}".\n\n${USAGE}`]);
   }
@@ -161,6 +162,7 @@ async function configure(words: readonly string[], flags: Flags): Promise<number
       console.log(flags.json ? JSON.stringify(kept.document) : stringify(kept.document).trimEnd());
       return 0;
     }
+    case undefined:
     default:
       throw new ConfigError([`Write: handoff config check|plan|apply|export, not "${words[0]}".`]);
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { Activity } from '../../src/core/activity.js';
-import { Rejected } from '../../src/core/rejected.js';
+import { type Rejected } from '../../src/core/rejected.js';
 import { FunctionBot, handoff, openHub, type TestHub } from '../fakes/hub.js';
 
 const CUSTOMER = { role: 'customer', id: 'kim' } as const;
