@@ -7,7 +7,7 @@ export interface BucketOptions {
   refillMs: number;
 }
 
-/** Keys kept at most; the fullest are forgotten first, which costs an attacker with that many addresses nothing new. */
+/** Keys kept at most; those that tried longest ago are forgotten first. */
 const MOST_KEYS = 10_000;
 
 export class Buckets {
@@ -25,20 +25,19 @@ export class Buckets {
     const spent = this.#spentBy(key, now) + 1;
     this.#spent.delete(key);
     this.#spent.set(key, { spent, at: now });
-    if (this.#spent.size > MOST_KEYS) this.#forget(now);
+    if (this.#spent.size <= MOST_KEYS) return;
+    const oldest = this.#spent.keys().next().value;
+    if (oldest !== undefined) this.#spent.delete(oldest);
+  }
+
+  /** Keys remembered. */
+  get keys(): number {
+    return this.#spent.size;
   }
 
   #spentBy(key: string, now: number): number {
     const bucket = this.#spent.get(key);
     if (bucket === undefined) return 0;
     return Math.max(0, bucket.spent - Math.max(0, now - bucket.at) / this.options.refillMs);
-  }
-
-  #forget(now: number): void {
-    for (const key of this.#spent.keys()) if (this.#spentBy(key, now) === 0) this.#spent.delete(key);
-    for (const key of this.#spent.keys()) {
-      if (this.#spent.size <= MOST_KEYS) return;
-      this.#spent.delete(key);
-    }
   }
 }

@@ -5,6 +5,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { servingOf } from '../core/access.js';
 import type { Conversation, State } from '../core/conversation.js';
 import type { Presence } from '../core/directory.js';
+import { BadRequest } from '../errors.js';
 import type { HttpRequest } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import type { Caller } from './callers.js';
@@ -29,6 +30,8 @@ const BUFFER_BYTES = 262_144;
 const CHATTER_MS = 100;
 const COUNTS_MS = 250;
 const TYPING_MS = 1_000;
+/** Of one person: more tabs than anybody has, fewer than a script that never closes its own. */
+const MOST_SOCKETS = 50;
 /** After this a socket that is asked to close is cut. */
 const CLOSE_MS = 500;
 
@@ -77,7 +80,10 @@ export class LiveEvents {
     return { sockets: lines.length, people: this.#lines.size, behind: lines.filter(({ behind }) => behind).length };
   }
 
+  /** @throws BadRequest 429 when the person has too many open. */
   open(caller: Caller, request: HttpRequest, socket: Duplex, head: Buffer): void {
+    if ((this.#lines.get(caller.person.id)?.size ?? 0) >= MOST_SOCKETS)
+      throw new BadRequest(429, 'tooManySockets', `${MOST_SOCKETS} sockets of yours are open. Close some first.`);
     this.#server.handleUpgrade(request.raw, socket, head, (opened) => this.#opened(caller, opened));
   }
 

@@ -93,6 +93,7 @@ export class SignIn {
     const secret = newSecret();
     const value = { person: person.id, since: now };
     await this.hub.store.putGrant({ kind: SESSION, id: digest(secret), value, expiresAt: now + SESSION_LASTS_MS });
+    this.hub.log.info({ person: person.id }, 'signed in');
     return {
       status: 302,
       headers: {

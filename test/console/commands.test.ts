@@ -65,4 +65,67 @@ describe('staff API: a conversation in the hands of people', () => {
     await twice(sam, id, 'leave');
     assert.equal((await twice(sam, id, 'close')).phase, 'closed');
   });
+
+  it('gives back to the bot, is asked for again by it, and another person ends it', async () => {
+    const id = await office.customerAsks('CreditCard');
+    shownIn(await ana.asks(id, 'pick'));
+    shownIn(await ana.asks(id, 'return'));
+    await office.hub.settled();
+    await office.says(id, 'and the weather?');
+    assert.equal((await office.customerSees(id)).at(-1), 'Echo: and the weather?');
+    await ben.present();
+    await office.says(id, 'human HomeLoan');
+    assert.equal(shownIn(await ben.get(`/conversations/${id}`)).phase, 'offered');
+    shownIn(await ben.asks(id, 'accept'));
+    shownIn(await ben.says(id, 'hello again'));
+    shownIn(await ben.asks(id, 'end'));
+    const closed = shownIn(await ben.asks(id, 'close'));
+    assert.deepEqual(closed['servedBy'], [
+      { id: 'ana', name: 'Ana' },
+      { id: 'ben', name: 'Ben' },
+    ]);
+    assert.deepEqual([closed['closeReason'], closed['omnichannelState']], ['agentEnded', 'Closed']);
+    const seen = await office.customerSees(id);
+    for (const text of ['Ana joined the conversation.', 'You are back with Demo Bot.', 'Ben joined the conversation.'])
+      assert.ok(seen.includes(text), text);
+    assert.equal(shownIn(await ben.get('/me'))['load'], 0);
+  });
+
+  describe('when the answer to a command was lost', () => {
+    let id: string;
+    const toLoans = { to: { queue: 'HomeLoanQueue' } };
+    beforeEach(async () => {
+      id = await office.customerAsks('CreditCard');
+      shownIn(await ana.asks(id, 'pick'));
+    });
+
+    it('hears of its success also when somebody else has the chat by now', async () => {
+      shownIn(await ana.asks(id, 'transfer', toLoans));
+      shownIn(await ben.asks(id, 'pick'));
+      const again = shownIn(await ana.asks(id, 'transfer', toLoans));
+      assert.deepEqual([again.phase, again.agent?.id], ['agent', 'ben']);
+      shownIn(await ben.asks(id, 'return'));
+      shownIn(await sam.asks(id, 'transfer', { to: { queue: 'CreditCardQueue' } }));
+      assert.equal(shownIn(await ben.asks(id, 'return')).phase, 'queued');
+    });
+
+    it('is not told of a success it never had', async () => {
+      shownIn(await ana.asks(id, 'transfer', toLoans));
+      for (const [verb, body] of [
+        ['transfer', { to: { queue: 'CreditCardQueue' } }],
+        ['transfer', { to: { agent: 'ben' } }],
+        ['return', {}],
+        ['end', {}],
+      ] as const)
+        assert.equal((await ana.asks(id, verb, body)).status, 409, verb);
+      assert.equal((await ben.asks(id, 'transfer', toLoans)).status, 409, 'it was not Ben who did it');
+    });
+
+    it('is not told of an earlier success once the chat came its way again', async () => {
+      shownIn(await ana.asks(id, 'transfer', toLoans));
+      shownIn(await ben.asks(id, 'pick'));
+      shownIn(await ben.asks(id, 'transfer', { to: { agent: 'ana' } }));
+      assert.equal((await ana.asks(id, 'transfer', toLoans)).status, 409);
+    });
+  });
 });

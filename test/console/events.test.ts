@@ -184,6 +184,14 @@ describe('the people’s live line', () => {
     assert.equal(office.console.figures.people, 2);
   });
 
+  it('opens fifty sockets for a person and no more', async () => {
+    await open();
+    await listen(...Array<string>(50).fill('ana'));
+    await assert.rejects(desk('ana').listens(), /429/);
+    await listen('ben');
+    assert.deepEqual({ ...office.console.figures }, { sockets: 51, people: 2, behind: 0 });
+  });
+
   it('drops notices for a reader that does not read, and tells it to read anew once it does', async () => {
     await open({ bufferBytes: 300_000 });
     const [ana, ben] = (await listen('ana', 'ben')) as [Listener, Listener];
