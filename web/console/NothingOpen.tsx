@@ -11,6 +11,8 @@ interface Props {
 }
 
 function wordsFor(me: Me): { title: string; text: string; canGoAvailable: boolean } {
+  if (!me.roles.includes('agent'))
+    return { title: 'Nothing open', text: 'Open somebody who waits in a queue to read along.', canGoAvailable: false };
   switch (me.presence) {
     case 'available':
       return {

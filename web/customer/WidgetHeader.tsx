@@ -48,7 +48,7 @@ export function WidgetHeader({ who, botName, bankName, connection, leaving, onLe
     <>
       <header className="widget-head">
         <span aria-hidden="true" className={`initials initials-head initials-${tone}`}>
-          {tone === 'waiting' ? '•••' : tone === 'quiet' ? '✓' : initialsOf(name)}
+          {tone === 'waiting' ? '•••' : who.kind === 'closed' ? '✓' : initialsOf(name)}
         </span>
         <div className="widget-who">
           <h2 aria-live="polite">{name}</h2>
