@@ -24,7 +24,7 @@ const index = fc.nat(1000);
 
 export const step: fc.Arbitrary<Step> = fc.oneof(
   {
-    weight: 10,
+    weight: 40,
     arbitrary: fc.record({
       do: fc.constant('append' as const),
       chat: index,
@@ -33,9 +33,9 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       owes: fc.nat(2),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('replay' as const), which: index }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('replay' as const), which: index }) },
   {
-    weight: 3,
+    weight: 12,
     arbitrary: fc.record({
       do: fc.constant('claim' as const),
       chat: index,
@@ -45,7 +45,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 2,
+    weight: 8,
     arbitrary: fc.record({
       do: fc.constant('settle' as const),
       which: index,
@@ -53,7 +53,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({ do: fc.constant('restaff' as const), capacities: fc.array(fc.nat(3), { maxLength: 2 }) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },

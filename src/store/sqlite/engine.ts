@@ -1,6 +1,7 @@
 // The node:sqlite API, from Node itself where it has it (22.13 and later), else from a package with the same API.
 
 import { isBuiltin } from 'node:module';
+import { ConfigError } from '../../errors.js';
 
 export interface Database {
   exec(text: string): void;
@@ -22,10 +23,23 @@ export interface SqliteModule {
   DatabaseSync: new (path: string, options?: { readOnly?: boolean }) => Database;
 }
 
-/** Loaded when a store is opened, never on import: who keeps the record elsewhere needs no SQLite. */
+/**
+ * Loaded when a store is opened, never on import: who keeps the record elsewhere needs no SQLite.
+ * @throws ConfigError where there is none for this machine.
+ */
 export async function loadSqlite(): Promise<SqliteModule> {
   const name: string = isBuiltin('node:sqlite') ? 'node:sqlite' : '@photostructure/sqlite';
-  return (await import(name)) as SqliteModule;
+  try {
+    return (await import(name)) as SqliteModule;
+  } catch (error) {
+    throw new ConfigError(
+      [
+        `SQLite cannot be loaded on ${process.platform}-${process.arch} (${error instanceof Error ? error.message : String(error)}).` +
+          ' Use Node 22.13 or later, which has it built in, or set DATABASE_URL to keep the record in PostgreSQL.',
+      ],
+      { cause: error },
+    );
+  }
 }
 
 /** SQLite's primary result codes that a store meets. */

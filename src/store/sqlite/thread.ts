@@ -3,7 +3,18 @@
 import { setImmediate } from 'node:timers';
 import { Worker } from 'node:worker_threads';
 import { StoreUnavailable } from '../../errors.js';
-import type { Answer, Call, Kind, Kinds, Message, Order, ThreadSettings } from './calls.js';
+import {
+  DONE,
+  pack,
+  type Answer,
+  type Call,
+  type Kind,
+  type Kinds,
+  type Message,
+  type Order,
+  type PackedAppend,
+  type ThreadSettings,
+} from './calls.js';
 import { toError } from './faults.js';
 
 interface Pending {
@@ -19,13 +30,13 @@ export interface Flush {
 
 export class StoreThread {
   private readonly pending = new Map<number, Pending>();
-  private outgoing: Call[] = [];
+  private outgoing: (PackedAppend | Call)[] = [];
   private lastId = 0;
   private state: 'open' | 'closing' | 'ended' = 'open';
   private end: Error | undefined;
 
-  private refusal: Error | undefined;
   private readonly worker: Worker;
+  private readonly opened: Promise<void>;
 
   /** The thread starts and loads SQLite; it touches the directory only when it is told to open. */
   constructor(
@@ -38,19 +49,13 @@ export class StoreThread {
       // Not this process's own: V8's options are refused here. Node's SQLite announces itself as experimental.
       execArgv: ['--disable-warning=ExperimentalWarning'],
     });
-    this.worker.on('error', (error) => this.die(error));
-    this.worker.on('exit', (code) => this.die(new Error(`it ended with exit code ${code}`)));
-  }
-
-  /** @throws ConfigError when the thread cannot use the directory; it is gone then. */
-  async open(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+    this.opened = new Promise((resolve, reject) => {
       this.worker.on('message', (message: Message) => {
         switch (message.type) {
           case 'opened':
             return resolve();
           case 'refused':
-            this.refusal = toError(message.fault);
+            this.end = toError(message.fault);
             return;
           case 'answers':
             return this.take(message);
@@ -59,9 +64,17 @@ export class StoreThread {
             return;
         }
       });
-      this.worker.once('exit', () => reject(this.refusal ?? this.end ?? new StoreUnavailable('The store is closed.')));
-      this.post({ type: 'open' });
+      this.worker.on('error', (error) => this.die(error));
+      this.worker.on('exit', (code) => reject(this.die(new Error(`it ended with exit code ${code}`))));
     });
+    // Told to whoever opens; until then nobody waits for it.
+    this.opened.catch(() => {});
+  }
+
+  /** @throws ConfigError when the thread cannot use the directory; it is gone then. */
+  open(): Promise<void> {
+    this.post({ type: 'open' });
+    return this.opened;
   }
 
   call<K extends Kind>(kind: K, ask: Kinds[K]['ask']): Promise<Kinds[K]['answer']> {
@@ -69,13 +82,15 @@ export class StoreThread {
     return new Promise((resolve, reject) => {
       const id = ++this.lastId;
       this.pending.set(id, { resolve, reject });
-      if (this.outgoing.push({ id, kind, ask } as Call) === 1) setImmediate(() => this.send());
+      const call = kind === 'append' ? pack(id, ask as Kinds['append']['ask']) : ({ id, kind, ask } as Call);
+      if (this.outgoing.push(call) === 1) setImmediate(() => this.send());
     });
   }
 
   /** Resolves when every call is answered and the thread is gone. */
   async close(): Promise<void> {
-    if (this.end !== undefined) return;
+    // -1 once the thread is gone.
+    if (this.worker.threadId === -1) return;
     const gone = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
     if (this.state === 'open') {
       this.send();
@@ -96,17 +111,23 @@ export class StoreThread {
     this.worker.postMessage(order);
   }
 
-  private take({ answers, ms, writes, appends }: { answers: Answer[] } & Flush): void {
-    for (const answer of answers) {
-      const pending = this.pending.get(answer.id);
-      this.pending.delete(answer.id);
+  private take({ done, others, ms, writes, appends }: { done: number[]; others: Answer[] } & Flush): void {
+    for (const id of done) this.answered(id)?.resolve(DONE);
+    for (const answer of others) {
+      const pending = this.answered(answer.id);
       if ('fault' in answer) pending?.reject(toError(answer.fault));
       else pending?.resolve(answer.answer);
     }
     this.onFlush({ ms, writes, appends });
   }
 
-  private die(cause: Error): void {
+  private answered(id: number): Pending | undefined {
+    const pending = this.pending.get(id);
+    this.pending.delete(id);
+    return pending;
+  }
+
+  private die(cause: Error): Error {
     const closed = this.state === 'ended' || (this.state === 'closing' && this.pending.size === 0);
     this.state = 'ended';
     this.end ??= closed
@@ -119,5 +140,6 @@ export class StoreThread {
     for (const { reject } of this.pending.values()) reject(this.end);
     this.pending.clear();
     this.outgoing = [];
+    return this.end;
   }
 }

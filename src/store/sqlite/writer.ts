@@ -6,7 +6,7 @@ import { sql } from '../sql.js';
 import type { Claim, Settlement } from '../../hub/ports.js';
 import { CODE, codeOf, type Bound, type Database, type Statement } from './engine.js';
 import { contentFault, diskFault } from './faults.js';
-import type { Answer, AppendAnswer, Call, Fault, Writes } from './calls.js';
+import { DONE, type Answer, type AppendAnswer, type Call, type Fault, type Writes } from './calls.js';
 
 type WriteKind = keyof Writes;
 type Handlers = { [K in WriteKind]: (ask: Writes[K]['ask']) => Writes[K]['answer'] };
@@ -190,7 +190,7 @@ export class Writer {
     }
     if (rows.settle.length > 0) this.settle(rows.settle);
     if (rows.erase.length > 0) this.erase(rows.conversationId, rows.erase);
-    return { outcome: 'done' };
+    return DONE;
   }
 
   /** Reads only: nothing is written for an append that is refused here. */

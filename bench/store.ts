@@ -1,0 +1,110 @@
+// How fast the embedded store takes appends of 1 KB, what a read waits meanwhile, and what it costs the hub's thread.
+//
+//   npx tsc -p tsconfig.test.json && node build/bench/store.js [seconds per line]
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { fold } from '../src/core/evolve.js';
+import type { Conversation, ConversationEvent } from '../src/core/conversation.js';
+import type { Append } from '../src/hub/ports.js';
+import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
+
+const TEXT = 'x'.repeat(780);
+const seconds = Number(process.argv[2] ?? 3);
+
+/** One customer who writes as soon as the last message is on disk. An entry is 1.0 KB of envelope and body. */
+class Writer {
+  private state: Conversation;
+  private readonly events: ConversationEvent[];
+
+  constructor(readonly id: string) {
+    const common = { v: 1, at: Date.now(), by: { role: 'system', id: 'system' }, audience: 'everyone' } as const;
+    this.events = [
+      { ...common, type: 'started', id, workStream: 'web', channel: { id: 'directline' }, customer: id },
+      { ...common, type: 'botConnected', bot: 'demo', welcome: true, timers: { botIdle: common.at + 1_800_000 } },
+    ];
+    this.state = fold(this.events) as Conversation;
+  }
+
+  start(): Append {
+    return this.request(0, this.events);
+  }
+
+  next(): Append {
+    const at = Date.now();
+    const version = this.state.version;
+    const id = `${this.id}|${String(version + 1).padStart(7, '0')}`;
+    const activity = { type: 'message', id, timestamp: new Date(at).toISOString(), from: { id: this.id }, text: TEXT };
+    const event: ConversationEvent = {
+      v: 1,
+      at,
+      by: { role: 'customer', id: this.id },
+      audience: 'everyone',
+      type: 'said',
+      activityType: 'message',
+      key: `client-${version}`,
+      timers: { botIdle: at + 1_800_000 },
+      body: { activity },
+    };
+    this.state = { ...this.state, version: version + 1, dueAt: at + 1_800_000 };
+    return this.request(version, [event]);
+  }
+
+  private request(expectedVersion: number, events: readonly ConversationEvent[]): Append {
+    return { conversationId: this.id, expectedVersion, events, state: this.state, claims: [], outbox: [] };
+  }
+}
+
+async function measure(conversations: number): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'handoff-bench-'));
+  const store = new SqliteStore({ directory });
+  await store.open();
+  const writers = Array.from({ length: conversations }, (_, n) => new Writer(`conversation-${n}`));
+  await Promise.all(writers.map((writer) => store.append(writer.start())));
+  const waits: number[] = [];
+  const reads: number[] = [];
+  const before = { ...store.figures() };
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const startedAt = performance.now();
+  const until = startedAt + seconds * 1000;
+  const mainBefore = performance.eventLoopUtilization();
+  delay.enable();
+  const reading = (async () => {
+    for (let n = 0; performance.now() < until; n = (n + 1) % conversations) {
+      const asked = performance.now();
+      await store.entries(`conversation-${n}`, 0, 50);
+      reads.push(performance.now() - asked);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  await Promise.all(
+    writers.map(async (writer) => {
+      while (performance.now() < until) {
+        const sent = performance.now();
+        const { outcome } = await store.append(writer.next());
+        if (outcome !== 'done') throw new Error(`an append was ${outcome}`);
+        waits.push(performance.now() - sent);
+      }
+    }),
+  );
+  await reading;
+  delay.disable();
+  const took = (performance.now() - startedAt) / 1000;
+  const main = performance.eventLoopUtilization(mainBefore).active * 1000;
+  const { appends, flushes } = store.figures();
+  const done = appends - before.appends;
+  const at = (values: number[], share: number) =>
+    (values.sort((a, b) => a - b)[Math.floor(values.length * share)] ?? 0).toFixed(2);
+  console.log(
+    `${String(conversations).padStart(4)} conversations: ${Math.round(done / took)} appends/s,` +
+      ` ${(done / (flushes - before.flushes)).toFixed(1)} a flush, p50 ${at(waits, 0.5)} ms, p99 ${at(waits, 0.99)} ms;` +
+      ` hub's thread ${(main / done).toFixed(1)} µs an append, delayed p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms;` +
+      ` a read of 50 entries p50 ${at(reads, 0.5)} ms, p99 ${at(reads, 0.99)} ms`,
+  );
+  await store.close();
+  await rm(directory, { recursive: true });
+}
+
+for (const conversations of [1, 50, 500]) await measure(conversations);

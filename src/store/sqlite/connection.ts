@@ -1,0 +1,75 @@
+// The two ways a thread is connected to the file: to write, holding the lock of the directory, or only to read.
+
+import type { Answer, Call, ThreadSettings } from './calls.js';
+import type { Database, SqliteModule } from './engine.js';
+import { diskFault, faultOf } from './faults.js';
+import { databaseFile, holdLock, noRecord } from './place.js';
+import { checkSchema, migrate, pragma, prepareForReading, prepareForWriting } from './schema.js';
+import { Reader } from './reader.js';
+import { Writer } from './writer.js';
+
+export interface Connection {
+  run(calls: readonly Call[]): Answer[];
+  close(): void;
+}
+
+export function openWriter({ DatabaseSync }: SqliteModule, { directory, maxPages }: ThreadSettings): Connection {
+  const lock = holdLock(DatabaseSync, directory);
+  const file = databaseFile(directory);
+  const open = (): { db: Database; writer: Writer } => {
+    const db = new DatabaseSync(file);
+    try {
+      checkSchema(db, file);
+      prepareForWriting(db, file);
+      if (maxPages !== undefined) pragma(db, `max_page_count = ${maxPages}`);
+      migrate(db, file);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+    return { db, writer: new Writer(db, directory) };
+  };
+  let current: ReturnType<typeof open> | undefined;
+  try {
+    current = open();
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return {
+    run(calls) {
+      try {
+        current ??= open();
+      } catch (error) {
+        const fault = diskFault(error, directory) ?? faultOf(error, directory);
+        return calls.map(({ id }) => ({ id, fault }));
+      }
+      const answers = current.writer.flush(calls);
+      if (current.writer.isSuspect) {
+        // A connection that saw its file fail keeps nothing: the next flush begins with a fresh one.
+        current.db.close();
+        current = undefined;
+      }
+      return answers;
+    },
+    close() {
+      // The last connection to close folds the write-ahead log into the file; where the disk is full, the next start does.
+      current?.db.close();
+      lock.close();
+    },
+  };
+}
+
+export function openReader({ DatabaseSync }: SqliteModule, { directory }: ThreadSettings): Connection {
+  const file = databaseFile(directory);
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    if (checkSchema(db, file) === 0) throw noRecord(directory);
+    prepareForReading(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+  const reader = new Reader(db, directory);
+  return { run: (calls) => reader.read(calls), close: () => db.close() };
+}
