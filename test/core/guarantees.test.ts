@@ -1,0 +1,383 @@
+// What the core promises whatever is asked of it, each promise tried on random traffic and judged by the log alone.
+
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import {
+  loadsOf,
+  type Conversation,
+  type ConversationEvent,
+  type Entry,
+  type Phase,
+} from '../../src/core/conversation.js';
+import { decide } from '../../src/core/decide.js';
+import { fold } from '../../src/core/evolve.js';
+import { readActivities } from '../../src/core/projection.js';
+import { Rejected } from '../../src/core/rejected.js';
+import { impulses, isOpen, runTraffic, settings, totalLoads, type Happened, type Traffic } from './randomTraffic.js';
+import { circumstancesAt } from './world.js';
+
+function always(check: (traffic: Traffic) => void): void {
+  fc.assert(
+    fc.property(impulses, settings, (given, workStream) => check(runTraffic(given, workStream))),
+    { numRuns: 200 },
+  );
+}
+
+/** Who may speak for a bot, read off the log without the state that the rules themselves use. */
+interface Floor {
+  held: { bot: string; since: number } | undefined;
+  inLine: boolean;
+  turn: { bot: string; answers: number } | undefined;
+  closed: boolean;
+}
+
+function floorAfter(log: readonly Entry[]): Floor {
+  const floor: Floor = { held: undefined, inLine: false, turn: undefined, closed: false };
+  let asked: { bot: string; answers: number | undefined } | undefined;
+  for (const { seq, event } of log) {
+    const { type } = event;
+    if (type === 'botConnected' || type === 'returned') {
+      Object.assign(floor, { held: { bot: event.bot, since: seq }, inLine: false, turn: undefined });
+    } else if (type === 'escalated') {
+      const bySignal = event.bot !== undefined && event.reason === 'signal';
+      asked = bySignal ? { bot: event.bot, answers: event.answers } : undefined;
+    } else if (type === 'queued' || type === 'offered') {
+      const opens = type === 'queued' && event.cause === 'escalated' && asked?.answers !== undefined;
+      if (opens) floor.turn = { bot: asked?.bot as string, answers: asked?.answers as number };
+      else if (!floor.inLine) floor.turn = undefined;
+      Object.assign(floor, { held: undefined, inLine: true });
+    } else if (type === 'turnEnded') {
+      floor.turn = undefined;
+    } else if (['accepted', 'resumed', 'parked', 'ended', 'closed'].includes(type)) {
+      Object.assign(floor, { held: undefined, inLine: false, turn: undefined, closed: type === 'closed' });
+    }
+  }
+  return floor;
+}
+
+function holdsFloor(floor: Floor, bot: string, answers: number | undefined): boolean {
+  if (floor.held !== undefined) return floor.held.bot === bot && (answers === undefined || answers >= floor.held.since);
+  return floor.inLine && floor.turn?.bot === bot && floor.turn.answers === answers;
+}
+
+/** Loads counted from the log, event by event. */
+function loadsFromLog(log: readonly Entry[]): Record<string, number> {
+  let loads: Record<string, number> = {};
+  let cost = 0;
+  const without = (agents: readonly string[]): void => {
+    loads = Object.fromEntries(Object.entries(loads).filter(([agent]) => !agents.includes(agent)));
+  };
+  for (const { event } of log) {
+    if (event.type === 'offered') {
+      cost = event.cost;
+      loads = Object.fromEntries(event.offers.map(({ agent }) => [agent, cost]));
+    } else if (event.type === 'accepted' || event.type === 'resumed') loads = { [event.agent]: event.cost };
+    else if (event.type === 'declined') without([event.agent]);
+    else if (event.type === 'lapsed' || event.type === 'withdrawn') without(event.agents);
+    else if (['queued', 'returned', 'botConnected', 'parked', 'closed'].includes(event.type)) loads = {};
+  }
+  return loads;
+}
+
+function asJson<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+function eventsOf({ steps }: Happened): ConversationEvent[] {
+  return steps.map(({ event }) => event);
+}
+
+describe('what the core guarantees under random traffic', function () {
+  this.timeout(60_000);
+
+  it('1. what a bot sends reaches the customer if and only if the bot has the floor', () => {
+    always(({ history, directory }) => {
+      for (const happened of history) {
+        const { command, log, refused, now } = happened;
+        if (command.type !== 'say' || command.by.role !== 'bot' || refused !== undefined) continue;
+        const floor = floorAfter(log);
+        const delivers = directory.workStreams['web']?.proactiveWhileHeld === 'deliver';
+        const welcome = delivers && command.answers === undefined && !floor.closed;
+        const expected = holdsFloor(floor, command.by.id, command.answers) || welcome;
+        assert.deepEqual(
+          eventsOf(happened).map(({ type, audience }) => [type, audience]),
+          expected ? [['said', 'everyone']] : [['drafted', 'staff']],
+          `${JSON.stringify(command)} at ${now}`,
+        );
+      }
+    });
+  });
+
+  it('1. only the person who holds the conversation speaks to the customer', () => {
+    always(({ history }) => {
+      for (const happened of history) {
+        for (const event of eventsOf(happened)) {
+          if (event.type !== 'said' || event.by.role !== 'agent') continue;
+          assert.ok(happened.before.phase === 'agent' && happened.before.agent === event.by.id);
+        }
+      }
+    });
+  });
+
+  it('2. commands of a bot without the floor change nothing but leave a draft; in line they add context only', () => {
+    always(({ history }) => {
+      for (const happened of history) {
+        const { command, before, after, log, refused } = happened;
+        if (command.type !== 'escalate' && command.type !== 'endByBot' && command.type !== 'setContext') continue;
+        const bot = 'bot' in command ? command.bot : command.by.role === 'bot' ? command.by.id : undefined;
+        if (bot === undefined || refused !== undefined || before.phase === 'none' || after.phase === 'none') continue;
+        const floor = floorAfter(log);
+        const inLine = before.phase === 'queued' || before.phase === 'offered';
+        if (inLine && before.lastBot === bot && command.type !== 'endByBot') {
+          assert.ok(after.phase === before.phase, 'still in line');
+          assert.ok(Object.keys(after.context).length >= Object.keys(before.context).length);
+        } else if (!holdsFloor(floor, bot, command.answers) || (command.type === 'endByBot' && inLine)) {
+          assert.deepEqual(
+            eventsOf(happened).map(({ type, audience }) => [type, audience]),
+            [['drafted', 'staff']],
+          );
+          assert.deepEqual({ ...after, version: 0, lastAt: 0 }, { ...before, version: 0, lastAt: 0 });
+        }
+      }
+    });
+  });
+
+  it('3. the state is what the log folds to, numbered without gaps, in time that never runs backwards', () => {
+    always(({ states, logs }) => {
+      for (const [index, log] of logs.entries()) {
+        if (log.length === 0) continue;
+        const events = log.map(({ event }) => event);
+        assert.deepEqual(fold(events), states[index]);
+        // What was on disk folds to the same: a store keeps JSON.
+        assert.deepEqual(asJson(fold(asJson(events))), asJson(states[index]));
+        assert.deepEqual(
+          log.map(({ seq }) => seq),
+          log.map((_, position) => position + 1),
+        );
+        for (const [position, event] of events.entries()) assert.ok(event.at >= (events[position - 1]?.at ?? 0));
+      }
+    });
+  });
+
+  it('3. phase, holder, timers and load do not depend on what can be erased', () => {
+    always(({ states, logs }) => {
+      for (const [index, log] of logs.entries()) {
+        const state = states[index];
+        if (state === undefined || state.phase === 'none') continue;
+        const bare = fold(
+          log.map(({ event: { body: _body, ...envelope } }) => envelope as ConversationEvent),
+        ) as Conversation;
+        const essence = (of: Conversation): unknown => {
+          const { context: _c, changedWithPeople: _w, summary: _s, customer, locale: _l, reference: _r, ...rest } = of;
+          return { ...rest, customer: customer.id, loads: loadsOf(of) };
+        };
+        assert.deepEqual(essence(bare), essence(state));
+      }
+    });
+  });
+
+  it("3. a person's load is the cost of what is offered to, held by or wrapped up with them", () => {
+    always(({ states, logs }) => {
+      for (const [index, log] of logs.entries())
+        assert.deepEqual(loadsOf(states[index] as Conversation), loadsFromLog(log));
+    });
+  });
+
+  it('4. nobody gets more than fits except by force, and bots cost nothing', () => {
+    always(({ history, directory }) => {
+      const states: Conversation[] = [];
+      const forced = new Set<string>();
+      for (const happened of history) {
+        const { command, conversation, after, refused } = happened;
+        // What the assigner offers fits, and what was offered is reserved: accepting never fails for lack of room.
+        if (command.type === 'offer' || command.type === 'accept') assert.notEqual(refused, 'noCapacity');
+        if (command.type === 'assign' && refused === undefined) {
+          forced.add(command.agent);
+          const accepted = eventsOf(happened).find(({ type }) => type === 'accepted');
+          if (accepted !== undefined) assert.match(JSON.stringify(accepted.body?.receipt), /forced/);
+        }
+        states[conversation] = after as Conversation;
+        const loads = totalLoads(states.filter((state) => state !== undefined));
+        for (const [agent, load] of Object.entries(loads)) {
+          assert.ok(directory.people[agent] !== undefined, agent);
+          if (!forced.has(agent)) assert.ok(load <= (directory.people[agent]?.capacity ?? 0), agent);
+        }
+      }
+    });
+  });
+
+  it('5. no bot that escalated a conversation is handed it again by routing; an explicit return always works', () => {
+    always(({ history, directory }) => {
+      for (const happened of history) {
+        const { before, after, now } = happened;
+        let tried: readonly string[] = before.phase === 'none' ? [] : before.triedBots;
+        for (const { event, after: then } of happened.steps) {
+          if (event.type === 'routed' && event.bot !== undefined) assert.ok(!tried.includes(event.bot));
+          tried = then.triedBots;
+        }
+        if (after.phase !== 'agent' || after.lastBot === undefined) continue;
+        const by = { role: 'agent', id: after.agent } as const;
+        const returned = decide(after, { type: 'return', by }, circumstancesAt(now, directory));
+        assert.ok(!(returned instanceof Rejected));
+        assert.ok(returned.state.phase === 'bot' && returned.state.bot === after.lastBot);
+      }
+    });
+  });
+
+  it('6. what was declined or lapsed keeps its waiting-since; after a transfer to a person it goes to the front', () => {
+    always(({ history }) => {
+      for (const { before, steps } of history) {
+        let previous = before;
+        for (const { event, after } of steps) {
+          const back = event.type === 'declined' || event.type === 'lapsed' || event.type === 'withdrawn';
+          if (back && previous.phase === 'offered' && after.phase === 'queued') {
+            assert.deepEqual(
+              [after.waitingSince, after.queue, after.priority],
+              [previous.waitingSince, previous.queue, previous.priority],
+            );
+            assert.equal(after.front, previous.front || previous.direct);
+          }
+          previous = after;
+        }
+      }
+    });
+  });
+
+  it('7. the customer sees exactly the entries for everyone: no note, summary, draft or word about them', () => {
+    always(({ logs }) => {
+      for (const log of logs) {
+        const seen = new Set(
+          readActivities(log, { viewer: 'customer', nameOf: () => undefined }).map(({ activity }) => activity.text),
+        );
+        const changed = new Set(log.flatMap(({ event }) => ('target' in event ? [event.target] : [])));
+        const spoken = new Set<string>();
+        for (const { seq, event } of log) {
+          const words = event.body?.activity?.text ?? '';
+          if (event.audience === 'everyone') {
+            spoken.add(words);
+            if ((event.type === 'said' || event.type === 'told') && words !== '' && !changed.has(seq))
+              assert.ok(seen.has(words), words);
+          } else {
+            assert.ok(!['told', 'closed'].includes(event.type), event.type);
+          }
+        }
+        for (const { event } of log) {
+          const words = event.body?.activity?.text;
+          if (event.audience === 'staff' && words !== undefined && !spoken.has(words))
+            assert.ok(!seen.has(words), words);
+        }
+      }
+    });
+  });
+
+  it('7. a change is seen by nobody but those who saw what it changes', () => {
+    always(({ logs }) => {
+      for (const log of logs) {
+        for (const { event } of log) {
+          if (event.type !== 'edited' && event.type !== 'deleted') continue;
+          assert.equal(event.audience, log[event.target - 1]?.event.audience);
+        }
+      }
+    });
+  });
+
+  it('7. what is for staff by its nature is never marked for everyone', () => {
+    const forEveryone = new Set(['said', 'told', 'closed', 'edited', 'deleted']);
+    always(({ logs }) => {
+      for (const { event } of logs.flat()) {
+        if (event.audience === 'everyone') assert.ok(forEveryone.has(event.type), event.type);
+      }
+    });
+  });
+
+  it('8. every open conversation has a deadline, the earliest of its timers', () => {
+    always(({ history }) => {
+      for (const { after } of history) {
+        if (after.phase === 'none') continue;
+        const times = Object.values(after.timers);
+        if (isOpen(after)) assert.ok(times.length > 0 && Number.isFinite(after.dueAt), after.phase);
+        assert.equal(after.dueAt, times.length > 0 ? Math.min(...times) : undefined);
+      }
+    });
+  });
+
+  it('8. a deadline that has passed always makes something happen, and things come to rest', () => {
+    always(({ states, directory }) => {
+      for (const online of [0, 2]) {
+        for (let state of states) {
+          if (!isOpen(state)) continue;
+          const now = state.dueAt as number;
+          let rounds = 0;
+          while (isOpen(state) && (state.dueAt as number) <= now) {
+            const ticked = decide(state, { type: 'tick' }, circumstancesAt(now, directory, online));
+            assert.ok(
+              !(ticked instanceof Rejected) && ticked.steps.length > 0,
+              `${state.phase} ${JSON.stringify(state.timers)}`,
+            );
+            state = ticked.state;
+            rounds += 1;
+            assert.ok(rounds < 10, 'comes to rest');
+          }
+        }
+      }
+    });
+  });
+
+  it('leaves every conversation to its deadlines alone until it is closed: nobody is stuck', () => {
+    always(({ states, directory }) => {
+      for (let state of states) {
+        let rounds = 0;
+        while (isOpen(state)) {
+          const now = Math.max(state.dueAt as number, state.lastAt);
+          const ticked = decide(state, { type: 'tick' }, circumstancesAt(now, directory));
+          assert.ok(!(ticked instanceof Rejected));
+          state = ticked.state;
+          rounds += 1;
+          assert.ok(rounds < 20, `${state.phase} never ends`);
+        }
+      }
+    });
+  });
+
+  it('is tried in every phase, by commands that succeed and commands that are refused', () => {
+    const phases = new Set<Phase | 'none'>();
+    const types = new Set<string>();
+    const done = new Set<string>();
+    for (const given of fc.sample(impulses, { numRuns: 300, seed: 7 })) {
+      for (const { after, steps, command, refused } of runTraffic(given).history) {
+        phases.add(after.phase);
+        for (const { event } of steps) types.add(event.type);
+        if (refused === undefined && steps.length > 0) done.add(command.type);
+      }
+    }
+    assert.deepEqual([...phases].sort(), ['agent', 'bot', 'closed', 'offered', 'queued', 'waiting', 'wrapUp']);
+    for (const type of [
+      'lapsed',
+      'declined',
+      'withdrawn',
+      'resumed',
+      'botFailed',
+      'imported',
+      'waitExtended',
+      'drafted',
+      'edited',
+    ])
+      assert.ok(types.has(type), type);
+    for (const type of [
+      'escalate',
+      'pick',
+      'assign',
+      'transfer',
+      'return',
+      'park',
+      'resume',
+      'close',
+      'edit',
+      'delete',
+      'tick',
+      'cancel',
+      'leave',
+    ])
+      assert.ok(done.has(type), type);
+  });
+});
