@@ -168,13 +168,14 @@ export class HttpServer {
     this.#upgrades.push({ path: new RegExp(`^${path.replace(/:\w+/g, '([^/]+)')}$`), names, handler });
   }
 
-  /** Raw route for a handler that answers by itself (the SDK's adapters want restify's own request and response). */
-  postRaw(path: string, handler: (request: restify.Request, response: restify.Response) => Promise<void>): void {
-    this.#server.post(path, (request: restify.Request, response: restify.Response, next: restify.Next) => {
+  /** For a handler that answers by itself on restify's own response (the SDK's adapters); `request.raw` is restify's. */
+  postRaw(path: string, handler: (request: HttpRequest, response: restify.Response) => Promise<void>): void {
+    this.#server.post(path, (raw: restify.Request, response: restify.Response, next: restify.Next) => {
+      const request = new Incoming(raw, {}, this.options);
       handler(request, response).then(
         () => next(false),
         async (error: unknown) => {
-          await this.#fail(request, response, error, {});
+          await this.#fail(raw, response, error, {}, request.id);
           next(false);
         },
       );

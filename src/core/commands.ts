@@ -37,8 +37,8 @@ export type Command = { readonly key?: string } & (
       readonly reference?: unknown;
       /** The bot that already speaks with the customer: the hub joins a conversation under way, nobody is greeted. */
       readonly adoptedBot?: string;
-      /** The bot runs behind its own channel, which sends conversationUpdate itself. */
-      readonly ownWelcome?: boolean;
+      /** The bot in front of which the hub stands: it holds from the start, and its channel introduces the members to it. */
+      readonly frontBot?: string;
     }
   | {
       readonly type: 'say';

@@ -71,6 +71,8 @@ export interface Channel {
   readonly id: string;
   /** Foreign channels only: bot, channel, channel conversation and user in one key; one open conversation each. */
   readonly key?: string;
+  /** Name of the connection it came in by, where one channel has several; its id names it otherwise. */
+  readonly via?: string;
 }
 
 /** Everything that is personal or may be erased. */

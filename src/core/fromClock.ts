@@ -10,7 +10,8 @@ export function tick(plan: Plan): void {
   if (due === undefined) return;
   switch (due) {
     case 'botIdle':
-      return plan.close('inactive', SYSTEM);
+      // On a foreign channel the next message starts a new conversation: its end is nothing to be told.
+      return plan.close('inactive', SYSTEM, state.channel.key === undefined);
     case 'queueLimit':
       return queueLimit(plan);
     case 'offerLapses':

@@ -11,7 +11,7 @@ const STAFF_ONLY = new Set(['conversationUpdate', 'installationUpdate', 'invoke'
 
 export function start(plan: Plan, command: CommandOf<'start'>): void {
   if (plan.state.phase !== 'none') return;
-  const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot } =
+  const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot, frontBot } =
     command;
   const context = mergeVariables({}, variables ?? {}, plan.workStream.context);
   plan.emit(
@@ -32,7 +32,8 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
     },
     customer === undefined ? SYSTEM : { role: 'customer', id: customer },
   );
-  if (adoptedBot !== undefined) plan.connectBot(adoptedBot, undefined, false);
+  const first = adoptedBot ?? frontBot;
+  if (first !== undefined) plan.connectBot(first, undefined, false);
   else if (!plan.route('started', false))
     throw new Rejected(
       'badCommand',

@@ -26,7 +26,7 @@ export function partyOf(to: Addressee): string {
   return to === 'channel' ? 'channel' : `bot:${to.bot}`;
 }
 
-/** Direct Line customers read the log; everybody on another channel is sent what they should see. */
+/** The hub's own channel. A foreign channel may have the same id (Azure's Direct Line): only that one has a key. */
 export const DIRECT_LINE = 'directline';
 
 const BOT_HEARS_ALWAYS = new Set(['invoke', 'conversationUpdate', 'installationUpdate']);
@@ -116,8 +116,9 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
   }
 }
 
+/** Customers of the hub's own channel read the log; everybody on a foreign one is sent what they should see. */
 function channelEffects(event: ConversationEvent, after: Conversation): Effect[] {
-  if (after.channel.id === DIRECT_LINE || event.audience !== 'everyone' || event.by.role === 'customer') return [];
+  if (after.channel.key === undefined || event.audience !== 'everyone' || event.by.role === 'customer') return [];
   if (event.type === 'edited') return [{ to: 'channel', send: 'update', target: event.target }];
   if (event.type === 'deleted') return [{ to: 'channel', send: 'delete', target: event.target }];
   const isSpoken = event.type === 'said' || event.type === 'told' || event.type === 'closed';

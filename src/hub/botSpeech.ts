@@ -48,11 +48,16 @@ export class BotSpeech {
     return ids;
   }
 
-  /** The bot changes what it said. `id` is ours or the channel's own. */
-  async edit(conversationId: string, botId: string, id: string, activity: Activity): Promise<{ id: string }> {
+  /** The bot changes what it said. `id` is ours or the channel's own. @returns the seq of the change. */
+  async edit(
+    conversationId: string,
+    botId: string,
+    id: string,
+    activity: Activity,
+  ): Promise<{ seq: number | undefined }> {
     const { seq, event } = await this.#entryOf(conversationId, id);
     const answers = 'answers' in event ? event.answers : undefined;
-    await this.hub.handle(conversationId, {
+    const { seqs } = await this.hub.handle(conversationId, {
       type: 'edit',
       by: { role: 'bot', id: botId },
       target: seq,
@@ -60,20 +65,21 @@ export class BotSpeech {
       audience: event.audience,
       activity: normalise(conversationId, botId, activity, answers),
     });
-    return { id };
+    return { seq: seqs[0] };
   }
 
   /** The bot takes back what it said. */
-  async remove(conversationId: string, botId: string, id: string): Promise<void> {
+  async remove(conversationId: string, botId: string, id: string): Promise<{ seq: number | undefined }> {
     const { seq, event } = await this.#entryOf(conversationId, id);
     const by = { role: 'bot', id: botId } as const;
-    await this.hub.handle(conversationId, {
+    const { seqs } = await this.hub.handle(conversationId, {
       type: 'delete',
       by,
       target: seq,
       author: event.by,
       audience: event.audience,
     });
+    return { seq: seqs[0] };
   }
 
   /** Typing reaches the customer under the same fence as texts. */

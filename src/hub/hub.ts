@@ -117,13 +117,14 @@ export class Hub implements Engine {
     this.nudge();
   }
 
-  connectBot(botId: string, connection: BotConnection): void {
-    this.bots.set(botId, connection);
+  /** `via`: only for conversations that came in by the channel connection of this name. Connect before `start`. */
+  connectBot(botId: string, connection: BotConnection, via?: string): void {
+    this.bots.set(via === undefined ? botId : `${botId} ${via}`, connection);
   }
 
-  /** `channelId` as in activities; `*` serves every channel that has no connection of its own. */
-  connectChannel(channelId: string, connection: ChannelConnection): void {
-    this.channels.set(channelId, connection);
+  /** By the channel's id as in activities, or by the name under which conversations come in. `*` serves all others. */
+  connectChannel(name: string, connection: ChannelConnection): void {
+    this.channels.set(name, connection);
   }
 
   /**
@@ -162,11 +163,16 @@ export class Hub implements Engine {
   }
 
   /** A bot changes what it said; what it may not change (another's, while somebody else holds) is refused or becomes a draft. */
-  botEdits(conversationId: string, botId: string, id: string, activity: Activity): Promise<{ id: string }> {
+  botEdits(
+    conversationId: string,
+    botId: string,
+    id: string,
+    activity: Activity,
+  ): Promise<{ seq: number | undefined }> {
     return this.#speech.edit(conversationId, botId, id, activity);
   }
 
-  botDeletes(conversationId: string, botId: string, id: string): Promise<void> {
+  botDeletes(conversationId: string, botId: string, id: string): Promise<{ seq: number | undefined }> {
     return this.#speech.remove(conversationId, botId, id);
   }
 
@@ -216,6 +222,7 @@ export class Hub implements Engine {
     for (const watcher of this.#watchers.get(conversationId) ?? [])
       watcher.signal?.({ conversationId, by, activity, audience });
     if (by.role === 'customer' && state.phase === 'bot') this.outbox.signal(state, activity);
+    if (by.role === 'agent' && state.channel.key !== undefined) this.outbox.signalChannel(state, activity);
   }
 
   /** Work for the assigner: somebody waits, or somebody has room. */

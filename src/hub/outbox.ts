@@ -4,8 +4,8 @@ import type { Activity } from '../core/activity.js';
 import type { Conversation, Entry } from '../core/conversation.js';
 import { DeliveryFailed } from '../errors.js';
 import type { Engine } from './engine.js';
-import { activityFor, NO_LONGER_OWED } from './owed.js';
-import type { InvokeResponse, OutboxRow, Settlement } from './ports.js';
+import { activityFor, NO_LONGER_OWED, type Owed } from './owed.js';
+import type { BotConnection, InvokeResponse, OutboxRow, Settlement } from './ports.js';
 
 /** From the first failed try until a bot counts as unavailable; a channel is tried for longer. */
 const BOT_PATIENCE_MS = 15_000;
@@ -14,7 +14,11 @@ const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 30_000;
 const START_PAGE = 1_000;
 
+/** `waits`: the row, or one before it, must be tried again later. */
+export type Attempt = 'settled' | 'waits';
+
 interface Lane {
+  waiting: { seq: number; resolve: (attempt: Attempt) => void }[];
   rows: { row: OutboxRow; entry?: Entry; firstFailureAt?: number }[];
   running: boolean;
   timer?: NodeJS.Timeout;
@@ -56,17 +60,34 @@ export class Outbox {
   /** Typing of a customer: to the bot at once, tried once. */
   signal(state: Conversation, activity: Activity): void {
     if (state.phase !== 'bot' || this.#stopped) return;
-    const bot = this.hub.bots.get(state.bot);
+    const bot = this.#bot(state.bot, state);
     if (bot?.hearsTyping !== true) return;
-    const turn = this.#turn(state.id, state.bot, undefined, undefined);
+    const turn = this.#turn(state.id, state.bot);
     bot.deliver(activityFor.signal(this.hub, state, state.bot, activity), turn).catch((error: unknown) => {
       this.hub.log.debug({ err: error, bot: state.bot }, 'typing did not reach the bot');
     });
   }
 
+  /** Typing of a person: to the customer on a foreign channel, tried once. */
+  signalChannel(state: Conversation, activity: Activity): void {
+    const { id, via = id } = state.channel;
+    this.hub.channels.get(via)?.signal?.(activity, state.reference);
+  }
+
   /** The bot's answer to an invoke activity that was said as entry `seq`. */
   invokeResponse(conversationId: string, seq: number, ordinal = 0): Promise<InvokeResponse | undefined> {
     return new Promise((resolve) => this.#waitingForInvoke.set(`${conversationId}/${seq}/${ordinal}`, resolve));
+  }
+
+  /**
+   * Resolves when what is owed to the party of entry `seq` has been tried; undefined when nothing is owed to it. Asked in
+   * the same turn of the event loop in which `handle` resolved, or while the party's connection holds its first row back.
+   */
+  attempted(conversationId: string, party: string, seq: number): Promise<Attempt> | undefined {
+    const lane = this.#lanes.get(`${conversationId}/${party}`);
+    if (lane?.rows.some(({ row }) => row.seq === seq) !== true) return undefined;
+    if (lane.timer !== undefined) return Promise.resolve('waits');
+    return new Promise((resolve) => lane.waiting.push({ seq, resolve }));
   }
 
   get depth(): number {
@@ -99,7 +120,7 @@ export class Outbox {
   #enqueue(row: OutboxRow, entry?: Entry): void {
     const key = `${row.conversationId}/${row.party}`;
     let lane = this.#lanes.get(key);
-    if (lane === undefined) this.#lanes.set(key, (lane = { rows: [], running: false }));
+    if (lane === undefined) this.#lanes.set(key, (lane = { rows: [], waiting: [], running: false }));
     lane.rows.push({ row, ...(entry === undefined ? {} : { entry }) });
     if (!lane.running && lane.timer === undefined) void this.#run(key, lane);
   }
@@ -110,7 +131,11 @@ export class Outbox {
     try {
       while (lane.rows.length > 0 && !this.#stopped) {
         const waitMs = await this.#deliver(lane);
-        if (waitMs === undefined) continue;
+        if (waitMs === undefined) {
+          const owed = new Set(lane.rows.map(({ row }) => row.seq));
+          tell(lane, 'settled', ({ seq }) => !owed.has(seq));
+          continue;
+        }
         if (this.#stopped) return;
         lane.timer = setTimeout(() => void this.#run(key, lane), waitMs);
         return;
@@ -118,6 +143,7 @@ export class Outbox {
       this.#lanes.delete(key);
     } finally {
       lane.running = false;
+      tell(lane, 'waits');
       if (this.isIdle) for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
@@ -170,33 +196,38 @@ export class Outbox {
       return { id: row.id, outcome: 'superseded' };
     }
     if (row.effect.to === 'channel') {
-      const { id: channel } = owed.state.channel;
+      const { id, via: channel = id } = owed.state.channel;
       const connection = this.hub.channels.get(channel) ?? this.hub.channels.get('*');
       if (connection === undefined)
         throw new DeliveryFailed(
           `Nothing is connected to channel "${channel}". Connect the adapter it came in by.`,
           true,
         );
-      const { channelActivityId } = await connection.send(owed.activity, owed.state.reference);
+      const { send } = row.effect;
+      const { channelActivityId } = await connection.send(owed.activity, owed.state.reference, {
+        conversationId: row.conversationId,
+        seq: row.seq,
+        send: send === 'update' || send === 'delete' ? send : 'activity',
+      });
       return { id: row.id, outcome: 'done', ...(channelActivityId === undefined ? {} : { channelActivityId }) };
     }
-    await this.#runTurn(row, row.effect.to.bot, owed.activity);
+    await this.#runTurn(row, row.effect.to.bot, owed);
     return { id: row.id, outcome: 'done' };
   }
 
-  async #runTurn(row: OutboxRow, botId: string, activity: Activity): Promise<void> {
+  async #runTurn(row: OutboxRow, botId: string, { activity, state, entry }: Owed): Promise<void> {
     const answers = row.effect.send === 'activity' ? row.seq : undefined;
     const started = performance.now();
     let outcome: 'done' | 'retry' | 'failed' = 'failed';
     try {
-      const bot = this.hub.bots.get(botId);
+      const bot = this.#bot(botId, state);
       if (bot === undefined)
         throw new DeliveryFailed(
           `Bot "${botId}" is not connected. Connect it with hub.connectBot, or set its endpoint.`,
           false,
         );
       const response = await this.#inTime(
-        bot.deliver(activity, this.#turn(row.conversationId, botId, answers, row.id)),
+        bot.deliver(activity, this.#turn(row.conversationId, botId, answers, row.id, entry.event.key)),
         botId,
       );
       this.#answerInvoke(row.id, response);
@@ -210,13 +241,20 @@ export class Outbox {
     }
   }
 
-  #turn(conversationId: string, botId: string, answers: number | undefined, rowId: string | undefined) {
+  /** A bot may be reached differently by channel: where its own adapter is, and for widgets. */
+  #bot(botId: string, { channel }: Conversation): BotConnection | undefined {
+    const own = channel.via === undefined ? undefined : this.hub.bots.get(`${botId} ${channel.via}`);
+    return own ?? this.hub.bots.get(botId);
+  }
+
+  #turn(conversationId: string, botId: string, answers?: number, rowId?: string, key?: string) {
     let replies = 0;
     const turn = rowId === undefined ? {} : { turn: { id: rowId, next: () => (replies += 1) } };
     return {
       conversationId,
       botId,
       answers,
+      ...(key === undefined ? {} : { key }),
       respond: (activities: readonly Activity[]) =>
         this.hub.botSays(conversationId, botId, activities, { answers, ...turn }),
     };
@@ -283,4 +321,10 @@ export class Outbox {
     this.#waitingForInvoke.get(rowId)?.(response);
     this.#waitingForInvoke.delete(rowId);
   }
+}
+
+function tell(lane: Lane, attempt: Attempt, whom: (waiting: { seq: number }) => boolean = () => true): void {
+  const told = lane.waiting.filter(whom);
+  lane.waiting = lane.waiting.filter((one) => !told.includes(one));
+  for (const { resolve } of told) resolve(attempt);
 }

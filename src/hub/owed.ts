@@ -3,16 +3,17 @@
 import { activityId, type Activity } from '../core/activity.js';
 import { setContextValue } from '../core/context.js';
 import type { Conversation, Entry } from '../core/conversation.js';
-import { DIRECT_LINE, type Addressee } from '../core/react.js';
+import type { Addressee } from '../core/react.js';
 import type { Engine } from './engine.js';
 import type { OutboxRow } from './ports.js';
 
 /** The holder changed before the row went out: nobody is waiting for it any more. */
 export const NO_LONGER_OWED = Symbol('no longer owed');
 
-interface Owed {
+export interface Owed {
   activity: Activity;
   state: Conversation;
+  entry: Entry;
 }
 
 export const activityFor = { row: rowActivity, signal: signalActivity };
@@ -34,6 +35,7 @@ async function rowActivity(
       if (content === undefined) return NO_LONGER_OWED;
       return {
         state,
+        entry,
         activity: { ...content, ...head, id: activityId(state.id, row.seq), from: content.from ?? head.from },
       };
     }
@@ -42,17 +44,19 @@ async function rowActivity(
       if (content === undefined) return NO_LONGER_OWED;
       const type = effect.to === 'channel' ? content.type : 'messageUpdate';
       const id = await idFor(hub, state, effect.to, effect.target);
-      return { state, activity: { ...content, ...head, type, id, from: content.from ?? head.from } };
+      return { state, entry, activity: { ...content, ...head, type, id, from: content.from ?? head.from } };
     }
     case 'delete':
       return {
         state,
+        entry,
         activity: { ...head, type: 'messageDelete', id: await idFor(hub, state, effect.to, effect.target) },
       };
     case 'members': {
       const membersAdded = effect.members.map((id) => memberOf(hub, state, id));
       return {
         state,
+        entry,
         activity: {
           ...head,
           type: 'conversationUpdate',
@@ -64,11 +68,12 @@ async function rowActivity(
     case 'context':
       return {
         state,
+        entry,
         activity: { ...head, type: 'event', name: 'omnichannelSetContext', value: setContextValue(state.context) },
       };
     case 'status': {
       const value = { state: effect.state, ...(effect.message === undefined ? {} : { message: effect.message }) };
-      return { state, activity: { ...head, type: 'event', name: 'handoff.status', value } };
+      return { state, entry, activity: { ...head, type: 'event', name: 'handoff.status', value } };
     }
   }
 }
@@ -92,8 +97,13 @@ function isSuperseded(row: OutboxRow, entry: Entry, state: Conversation): boolea
 
 function headOf(hub: Engine, state: Conversation, to: Addressee, id: string, at: number) {
   const conversation = { id: state.channel.key === undefined ? state.id : conversationOf(state) };
-  const channelId = state.channel.id === DIRECT_LINE ? DIRECT_LINE : state.channel.id;
-  const head = { id, timestamp: new Date(at).toISOString(), channelId, serviceUrl: hub.serviceUrl, conversation };
+  const head = {
+    id,
+    timestamp: new Date(at).toISOString(),
+    channelId: state.channel.id,
+    serviceUrl: hub.serviceUrl,
+    conversation,
+  };
   if (to === 'channel') return { ...head, from: { id: 'system', role: 'bot' } };
   return { ...head, from: customerOf(state), recipient: memberOf(hub, state, to.bot) };
 }

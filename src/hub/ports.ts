@@ -230,6 +230,8 @@ export interface BotTurn {
   readonly botId: string;
   /** seq of the entry this turn is about; undefined for what the hub itself tells the bot. */
   readonly answers: number | undefined;
+  /** The key under which that entry was said, for whoever said it and now runs the turn. */
+  readonly key?: string;
   respond(activities: readonly Activity[]): Promise<{ id: string }[]>;
 }
 
@@ -240,5 +242,18 @@ export interface InvokeResponse {
 
 /** Sends to a customer on a foreign channel (middleware). Direct Line customers read the log themselves. */
 export interface ChannelConnection {
-  send(activity: Activity, reference: unknown): Promise<{ channelActivityId?: string }>;
+  /**
+   * @returns the id the channel gave to a new activity.
+   * @throws DeliveryFailed `retry: true` when the channel certainly did not get it.
+   */
+  send(activity: Activity, reference: unknown, delivery: Delivery): Promise<{ channelActivityId?: string }>;
+  /** Shows that a person is typing. Tried once; may be dropped. */
+  signal?(activity: Activity, reference: unknown): void;
+}
+
+/** Which entry goes out, and as what. `update` and `delete` are about an earlier activity, which `activity.id` names. */
+export interface Delivery {
+  readonly conversationId: string;
+  readonly seq: number;
+  readonly send: 'activity' | 'update' | 'delete';
 }

@@ -119,7 +119,8 @@ function defineAdapter({ botbuilder, connector }: Sdk) {
 
     async updateActivity(context: TurnContext, activity: Partial<SdkActivity>): Promise<ResourceResponse | void> {
       const { conversationId } = this.#speechIn(context);
-      return this.#hub.botEdits(conversationId, this.botId, activity.id ?? '', fromSdk(activity));
+      await this.#hub.botEdits(conversationId, this.botId, activity.id ?? '', fromSdk(activity));
+      return { id: activity.id ?? '' };
     }
 
     async deleteActivity(context: TurnContext, reference: Partial<ConversationReference>): Promise<void> {

@@ -77,6 +77,8 @@ export async function openHub(
     directory?: string;
     log?: Log;
     botTimeoutMs?: number;
+    /** Connects what must be there before the hub picks up where the record stands. */
+    beforeStart?: (hub: Hub) => void;
   } = {},
 ): Promise<TestHub> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'handoff-test-')));
@@ -93,6 +95,7 @@ export async function openHub(
     ...(options.botTimeoutMs === undefined ? {} : { botTimeoutMs: options.botTimeoutMs }),
   });
   for (const id of Object.keys(hub.directory.bots)) hub.connectBot(id, bot);
+  options.beforeStart?.(hub);
   await hub.start();
   const stop = async () => {
     await hub.stop();

@@ -1,0 +1,98 @@
+// /api/messages: the bot in this process, for the Emulator and Azure Bot Service, with the SDK's own authentication.
+
+import { BlockList, isIP } from 'node:net';
+import type { CloudAdapter, TurnContext } from 'botbuilder';
+import { BadRequest } from '../errors.js';
+import type { HttpRequest, HttpServer } from '../http.js';
+import type { Hub } from '../hub/hub.js';
+import { sdk } from './botbuilder.js';
+import { handoffMiddleware, type HandoffMiddlewareOptions } from './handoffMiddleware.js';
+
+export interface MessagesOptions extends Omit<HandoffMiddlewareOptions, 'adapter' | 'appId'> {
+  /** Where the SDK finds its settings (MicrosoftAppId, MicrosoftAppPassword, MicrosoftAppType, MicrosoftAppTenantId). */
+  settings?: Readonly<Record<string, string | undefined>>;
+  path?: string;
+  /** An adapter of your own, with middleware of your own already in use; it must have been made from the same settings. */
+  adapter?: CloudAdapter;
+}
+
+/**
+ * Puts a CloudAdapter with handoffMiddleware behind the route. Without an app id nobody's identity can be checked: then
+ * only loopback and private addresses may post, and only such addresses are answered.
+ */
+export function serveMessages(http: HttpServer, hub: Hub, options: MessagesOptions): CloudAdapter {
+  const { settings = process.env, path = '/api/messages', ...middleware } = options;
+  const appId = settings['MicrosoftAppId'] ?? '';
+  const adapter = options.adapter ?? newAdapter(settings);
+  adapter.use(handoffMiddleware(hub, { ...middleware, adapter, appId }));
+  // The hub tells the customer; without a handler the SDK would print the error and answer 500.
+  adapter.onTurnError ??= (_context: TurnContext, error: Error) => {
+    hub.log.warn({ err: error, bot: options.botId }, 'a turn of the bot failed');
+    return Promise.resolve();
+  };
+  http.postRaw(path, async (request, response) => {
+    const body = await request.json();
+    if (typeof body !== 'object' || body === null || typeof (body as { type?: unknown }).type !== 'string')
+      throw new BadRequest(400, 'BadSyntax', 'Send one Bot Framework activity: a JSON object with a type.');
+    if (appId === '') requirePrivate(request, body);
+    await adapter.process(Object.assign(request.raw, { body }) as never, response as never, async (context) => {
+      await options.run(context);
+    });
+  });
+  return adapter;
+}
+
+function newAdapter(settings: Readonly<Record<string, string | undefined>>): CloudAdapter {
+  const { CloudAdapter, ConfigurationBotFrameworkAuthentication } = sdk().botbuilder;
+  return new CloudAdapter(new ConfigurationBotFrameworkAuthentication({ ...settings }));
+}
+
+const PRIVATE = new BlockList();
+PRIVATE.addSubnet('127.0.0.0', 8);
+PRIVATE.addSubnet('10.0.0.0', 8);
+PRIVATE.addSubnet('172.16.0.0', 12);
+PRIVATE.addSubnet('192.168.0.0', 16);
+PRIVATE.addSubnet('169.254.0.0', 16);
+PRIVATE.addAddress('::1', 'ipv6');
+PRIVATE.addSubnet('fc00::', 7, 'ipv6');
+PRIVATE.addSubnet('fe80::', 10, 'ipv6');
+
+/** The nearest peer and everybody a proxy names must be close by; so must the place the answers go to. */
+function requirePrivate({ raw }: HttpRequest, { serviceUrl }: { serviceUrl?: unknown }): void {
+  const cure = 'Set MicrosoftAppId and MicrosoftAppPassword to serve Azure Bot Service.';
+  const named = (raw.headers['x-forwarded-for'] ?? '')
+    .toString()
+    .split(',')
+    .map((hop) => hop.trim());
+  const peers = [raw.socket.remoteAddress ?? '', ...named.filter((hop) => hop !== '')];
+  const forwarded = raw.headers['forwarded'] !== undefined;
+  if (forwarded || !peers.every(isPrivate))
+    throw new BadRequest(
+      403,
+      'Unauthenticated',
+      `Without MicrosoftAppId only this machine and private networks may post here. ${cure}`,
+    );
+  if (typeof serviceUrl !== 'string' || !URL.canParse(serviceUrl) || !isPrivateHost(new URL(serviceUrl).hostname))
+    throw new BadRequest(
+      403,
+      'Unauthenticated',
+      `Without MicrosoftAppId answers go to loopback and private addresses only; serviceUrl is not one. ${cure}`,
+    );
+}
+
+function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || host.endsWith('.localhost') || isPrivate(host);
+}
+
+function isPrivate(address: string): boolean {
+  // An IPv4 peer of a socket that takes both.
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  switch (isIP(plain)) {
+    case 4:
+      return PRIVATE.check(plain, 'ipv4');
+    case 6:
+      return PRIVATE.check(plain, 'ipv6');
+  }
+  return false;
+}

@@ -1,0 +1,119 @@
+/** A bot behind a real CloudAdapter with handoffMiddleware, on a real hub, talking to a fake channel over HTTP. */
+import { readFile } from 'node:fs/promises';
+import { CloudAdapter, ConfigurationBotFrameworkAuthentication, type TurnContext } from 'botbuilder';
+import { readConfiguration } from '../../src/config.js';
+import type { Conversation, Entry } from '../../src/core/conversation.js';
+import { HttpServer } from '../../src/http.js';
+import { serveMessages, type MessagesOptions } from '../../src/middleware/messages.js';
+import { FakeChannel } from './channel.js';
+import { openHub, SILENT, type TestHub } from './hub.js';
+
+function newAdapter(): CloudAdapter {
+  return new CloudAdapter(new ConfigurationBotFrameworkAuthentication({}));
+}
+
+export type BotTurn = (context: TurnContext) => Promise<unknown> | unknown;
+
+export class ProxiedBot {
+  /** What the bot does with messages; `others` with everything else. */
+  onMessage: BotTurn = (context) => context.sendActivity(`Echo: ${context.activity.text}`);
+  onOther: BotTurn = () => undefined;
+  /** What happens around each request before the hub sees it, by the activity's id. */
+  around: (id: string, next: () => Promise<void>) => Promise<void> = (_id, next) => next();
+  /** Every activity that reached the bot: text, name or type. */
+  readonly heard: string[] = [];
+
+  private constructor(
+    public test: TestHub,
+    readonly channel: FakeChannel,
+    private readonly options: Partial<MessagesOptions>,
+  ) {}
+
+  adapter!: CloudAdapter;
+  private http!: HttpServer;
+
+  static async start(options: Partial<MessagesOptions> & { botTimeoutMs?: number } = {}): Promise<ProxiedBot> {
+    const { botTimeoutMs, ...messages } = options;
+    const configuration = readConfiguration(await readFile('handoff.yaml', 'utf8'));
+    const test = await openHub({ configuration, ...(botTimeoutMs === undefined ? {} : { botTimeoutMs }) });
+    const bot = new ProxiedBot(test, await FakeChannel.start(), messages);
+    await bot.serve();
+    return bot;
+  }
+
+  /** What the hub holds for the customer now. */
+  async state(customer = 'kim'): Promise<Conversation> {
+    const { items } = await this.test.store.list({ customer: `29:${customer}` }, 1);
+    const id = items[0]?.id;
+    if (id === undefined) throw new Error(`the hub knows no conversation of ${customer}`);
+    return this.test.state(id);
+  }
+
+  async log(customer = 'kim'): Promise<Entry[]> {
+    return this.test.log((await this.state(customer)).id);
+  }
+
+  /** Escalates by what the bot does, and gives the chat to ana. */
+  async giveToAna(text = 'human'): Promise<Conversation> {
+    await this.test.hub.people.setPresence('ana', 'available');
+    await this.channel.post(text);
+    await this.test.hub.settled();
+    const { id } = await this.state();
+    await this.test.hub.handle(id, { type: 'accept', agent: 'ana' });
+    await this.test.hub.settled();
+    return this.state();
+  }
+
+  async anaSays(text: string): Promise<void> {
+    const { id } = await this.state();
+    const by = { role: 'agent', id: 'ana' } as const;
+    await this.test.hub.handle(id, { type: 'say', by, activity: { type: 'message', text } });
+    await this.test.hub.settled();
+  }
+
+  /** The process ends, after `before` at the latest, and another one starts on the same directory. */
+  async restart(): Promise<void> {
+    await this.http.close();
+    await this.test.stop();
+    // The middleware connects before the hub starts: what a crash left goes out at once.
+    this.test = await openHub({
+      directory: this.test.directory,
+      clock: this.test.clock,
+      beforeStart: (hub) => this.connect(hub),
+    });
+    await this.listen();
+  }
+
+  async stop(): Promise<void> {
+    await this.http.close();
+    await this.test.close();
+    await this.channel.stop();
+  }
+
+  private async serve(): Promise<void> {
+    this.connect(this.test.hub);
+    await this.listen();
+  }
+
+  private connect(hub: TestHub['hub']): void {
+    this.http = new HttpServer({ log: SILENT });
+    const adapter = newAdapter();
+    adapter.use((context, next) => this.around(context.activity.id ?? '', next));
+    this.adapter = serveMessages(this.http, hub, {
+      adapter,
+      botId: 'demo',
+      settings: {},
+      run: async (context) => {
+        const { text, name, type } = context.activity;
+        this.heard.push(text ?? name ?? type);
+        await (type === 'message' ? this.onMessage(context) : this.onOther(context));
+      },
+      ...this.options,
+    });
+  }
+
+  private async listen(): Promise<void> {
+    const url = await this.http.listen(0, '127.0.0.1');
+    this.channel.endpoint = `${url.replace('localhost', '127.0.0.1')}/api/messages`;
+  }
+}
