@@ -127,6 +127,20 @@ export class HttpServer {
       'upgrade',
       (raw: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(raw, socket, head),
     );
+    // What never reaches a route of ours (a path that is no valid encoding, an exotic method) is told in our words.
+    this.#server.on(
+      'restifyError',
+      (raw: restify.Request, response: restify.Response, error: Error & { statusCode?: number }, done: () => void) => {
+        const request = new Incoming(raw, {}, this.options);
+        const told =
+          error.statusCode === 405
+            ? new BadRequest(405, 'MethodNotAllowed', `${request.method} does not go here.`)
+            : notFoundAt(request.path);
+        for (const [name, value] of Object.entries(this.#areaHeaders(request))) response.setHeader(name, value);
+        Object.assign(error, { statusCode: told.status, toJSON: () => toHttpError(told).body });
+        done();
+      },
+    );
     // What no other route matches: pages, preflights, and 404.
     for (const method of ['get', 'head', 'post', 'put', 'del', 'patch', 'opts'] as const)
       this.#route(method, '/*', (request) => {
@@ -419,7 +433,11 @@ function refuse(socket: Duplex, status: number, body: unknown): void {
 }
 
 function notFound(request: HttpRequest): never {
-  throw new BadRequest(404, 'NotFound', `There is nothing at ${request.path}.`);
+  throw notFoundAt(request.path);
+}
+
+function notFoundAt(path: string): BadRequest {
+  return new BadRequest(404, 'NotFound', `There is nothing at ${path}.`);
 }
 
 function split(url: string): [path: string, query: string] {

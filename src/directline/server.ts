@@ -46,7 +46,7 @@ export interface DirectLineOptions {
 export interface DirectLine {
   /** Tells every socket's client to come back, and closes them. Idempotent. */
   close(): Promise<void>;
-  readonly figures: Readonly<StreamFigures>;
+  readonly figures: StreamFigures;
 }
 
 const MEBIBYTE = 1_048_576;
@@ -92,7 +92,12 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
   serveFiles(http, attachments);
   if (options.widget !== undefined) serveWidget(http, context, options.widget);
 
-  return { close: () => streams.close(), figures: streams.figures };
+  return {
+    close: () => streams.close(),
+    get figures() {
+      return streams.figures;
+    },
+  };
 }
 
 async function open(

@@ -26,11 +26,13 @@ export interface Opening {
 }
 
 export interface StreamFigures {
-  open: number;
+  readonly open: number;
   /** Closed because they took nothing, or their other end was gone. */
-  dropped: number;
+  readonly dropped: number;
   /** Times a socket was taken off live feeding because it was slow. */
-  paused: number;
+  readonly paused: number;
+  /** Waiting in the buffers of all sockets. */
+  readonly bufferedBytes: number;
 }
 
 /** More than this waiting in a socket's buffer takes it off live feeding. */
@@ -43,7 +45,7 @@ const CLOSE_GRACE_MS = 1_000;
 const GOING_AWAY = 1001;
 
 export class Streams {
-  readonly figures: StreamFigures = { open: 0, dropped: 0, paused: 0 };
+  readonly counts = { open: 0, dropped: 0, paused: 0 };
   readonly #feeds = new Map<string, Feed>();
   readonly #upgrader = new WebSocketServer({
     noServer: true,
@@ -60,6 +62,12 @@ export class Streams {
   ) {
     this.#heartbeat = setInterval(() => this.#beat(), times.keepAliveMs);
     this.#heartbeat.unref();
+  }
+
+  get figures(): StreamFigures {
+    let bufferedBytes = 0;
+    for (const feed of this.#feeds.values()) for (const socket of feed.sockets) bufferedBytes += socket.bufferedBytes;
+    return { ...this.counts, bufferedBytes };
   }
 
   get isClosing(): boolean {
@@ -123,7 +131,7 @@ class Feed {
 
   add(socket: StreamSocket): void {
     this.sockets.add(socket);
-    this.streams.figures.open += 1;
+    this.streams.counts.open += 1;
     if (socket.viewer === 'customer') {
       this.#customerSockets += 1;
       this.#absentSince = undefined;
@@ -134,7 +142,7 @@ class Feed {
 
   remove(socket: StreamSocket): void {
     if (!this.sockets.delete(socket)) return;
-    this.streams.figures.open -= 1;
+    this.streams.counts.open -= 1;
     // Clients come back after a restart: that they lost this server says nothing about them.
     const isOurDoing = this.streams.isClosing || !this.streams.hub.running;
     if (socket.viewer === 'customer') {
@@ -200,7 +208,7 @@ class Feed {
     const { hub } = this.streams;
     const tell = async (): Promise<void> => {
       const state = await hub.conversation(this.conversationId);
-      if (state === undefined || state.phase === 'closed') return;
+      if (state === undefined || state.phase === 'closed') return this.forgetAbsence(Infinity);
       const isGone = this.#absentSince !== undefined;
       if (type === 'reconnect' ? isGone || !state.customerGone : !isGone || !isWaitedFor(state)) return;
       await hub.handle(this.conversationId, { type, party: 'customer' });
@@ -246,6 +254,10 @@ class StreamSocket {
       feed.remove(this);
     });
     raw.on('drain', () => this.#drained());
+  }
+
+  get bufferedBytes(): number {
+    return this.ws.bufferedAmount;
   }
 
   start(): void {
@@ -325,7 +337,7 @@ class StreamSocket {
     this.#isPaused = true;
     this.#isLive = false;
     this.#known = Math.max(this.#known, this.#cursor);
-    this.streams.figures.paused += 1;
+    this.streams.counts.paused += 1;
     this.#stall = setTimeout(() => this.#drop('it takes nothing'), this.streams.times.stallMs);
     this.#stall.unref();
   }
@@ -339,7 +351,7 @@ class StreamSocket {
   }
 
   #drop(why: string): void {
-    this.streams.figures.dropped += 1;
+    this.streams.counts.dropped += 1;
     this.streams.hub.log.info({ conversation: this.feed.conversationId, why }, 'a socket was cut');
     this.ws.terminate();
   }
