@@ -107,7 +107,7 @@ export class HandoffHub extends Hub {
     let url = '';
     const publicUrl = () => this.#publicUrl ?? url;
     const tokens = await Tokens.open(this.store, this.clock, publicUrl);
-    const page = servePages(http, { directory: PAGES });
+    const page = servePages(http, { directory: PAGES, publicUrl });
     this.#console = serveConsole(http, this, { tokens, publicUrl, page });
     this.#directLine = serveDirectLine(http, this, {
       secrets: options.directLineSecrets ?? [await this.store.secret('directLineSecret', newSecret)],

@@ -11,6 +11,11 @@ import type { Handler, HttpRequest, HttpResponse, HttpServer } from './http.js';
 export interface PagesOptions {
   /** Where `npm run build:web` puts them. */
   directory: string;
+  /**
+   * Origin of the calls that tokens name; asked when needed. A page opened under another name of the same machine may
+   * call it, too.
+   */
+  publicUrl?: () => string;
   /** Who may show these pages in a frame, as in the Content-Security-Policy; nobody by default. */
   frameAncestors?: string;
 }
@@ -55,7 +60,7 @@ const BROTLI_LEVEL = 5;
  * @returns the same as a handler, for a route that decides first whether to show the page.
  */
 export function servePages(http: HttpServer, options: PagesOptions): Handler {
-  const { directory, frameAncestors = "'none'" } = options;
+  const { directory, publicUrl, frameAncestors = "'none'" } = options;
   let pages: Map<string, Page> | undefined;
   let reading: Promise<Map<string, Page>> | undefined;
 
@@ -73,7 +78,7 @@ export function servePages(http: HttpServer, options: PagesOptions): Handler {
     if (isCall(request)) throw new BadRequest(404, 'NotFound', `There is no call ${request.method} ${request.path}.`);
     const all = await known();
     const page = all.get(request.path) ?? all.get(`${request.path}index.html`);
-    if (page !== undefined) return answer(request, page, frameAncestors);
+    if (page !== undefined) return answer(request, page, policy(frameAncestors, publicUrl?.()));
     if (all.has(`${request.path}/index.html`)) return { status: 308, headers: { location: `${request.path}/` } };
     if (all.size === 0 && (request.path === '/' || request.path === '/console/' || request.path === '/console'))
       return plain(
@@ -91,7 +96,7 @@ function isCall({ method, path }: HttpRequest): boolean {
   return (method !== 'GET' && method !== 'HEAD') || path.startsWith('/api/') || path.startsWith('/v3/');
 }
 
-async function answer(request: HttpRequest, page: Page, frameAncestors: string): Promise<HttpResponse> {
+async function answer(request: HttpRequest, page: Page, contentSecurityPolicy: string): Promise<HttpResponse> {
   const encoding = encodingFor(request, page);
   const tag = `"${page.tag}${encoding === undefined ? '' : `-${encoding}`}"`;
   const headers: Record<string, string> = {
@@ -100,7 +105,7 @@ async function answer(request: HttpRequest, page: Page, frameAncestors: string):
     etag: tag,
     'referrer-policy': 'same-origin',
     ...(isCompressible(page) && { vary: 'accept-encoding' }),
-    ...(page.type.startsWith('text/html') && { 'content-security-policy': policy(frameAncestors) }),
+    ...(page.type.startsWith('text/html') && { 'content-security-policy': contentSecurityPolicy }),
     // An SVG opened by itself is a document that could run scripts.
     ...(page.type.startsWith('image/svg') && {
       'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
@@ -120,14 +125,17 @@ async function answer(request: HttpRequest, page: Page, frameAncestors: string):
  * from the blob it made of it and shrinks pictures in a worker made of one, and Adaptive Cards show pictures and media
  * from wherever the bot has them.
  */
-function policy(frameAncestors: string): string {
+function policy(frameAncestors: string, publicUrl: string | undefined): string {
+  const origin = publicUrl === undefined ? '' : ` ${new URL(publicUrl).origin}`;
+  // Not every browser takes 'self' for WebSockets, too.
+  const sockets = origin.replace(/^ http/, ' ws');
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self' 'unsafe-inline'",
-    "connect-src 'self' blob:",
-    "img-src 'self' https: data: blob:",
-    "media-src 'self' https: data: blob:",
+    `connect-src 'self' blob:${origin}${sockets}`,
+    `img-src 'self'${origin} https: data: blob:`,
+    `media-src 'self'${origin} https: data: blob:`,
     "font-src 'self' data:",
     "worker-src 'self' blob:",
     "manifest-src 'self'",

@@ -242,6 +242,22 @@ describe('the main job in a real browser', function () {
     assert.deepEqual(complaints, []);
   });
 
+  it('works under every name of this machine', async () => {
+    const elsewhere = server.url.replace('localhost', '127.0.0.1');
+    const customer = await openWindow();
+    await customer.goto(`${elsewhere}/`);
+    await bubble(customer, 'Welcome').waitFor();
+    await say(customer, 'human CreditCard');
+    const ana = await openWindow();
+    const link = customer.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Ana' });
+    await ana.goto(`${elsewhere}${await link.getAttribute('href')}`);
+    await button(ana, 'Go available').click();
+    await button(ana, 'Accept').click();
+    await say(ana, 'Hello from here.');
+    await bubble(customer, 'Hello from here.').waitFor();
+    assert.deepEqual(complaints, []);
+  });
+
   it('gives one request to one of two people and tells the other who has it', async () => {
     const customer = await openCustomer();
     await say(customer, 'human CreditCard');
