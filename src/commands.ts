@@ -59,7 +59,7 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 async function dispatch(words: readonly string[], flags: Flags): Promise<number> {
-  const [command, ...rest] = words;
+  const [command = '', ...rest] = words;
   switch (command) {
     case 'start': {
       expectWords(rest, 0, 'start');
@@ -133,7 +133,7 @@ function expectWords(words: readonly string[], count: number, usage: string): vo
 
 async function configure(words: readonly string[], flags: Flags): Promise<number> {
   expectWords(words, 1, 'config check|plan|apply|export');
-  switch (words[0]) {
+  switch (words[0] as string) {
     case 'check': {
       const warnings = warningsOf(await readFileConfiguration(flags));
       if (flags.json) console.log(JSON.stringify({ valid: true, warnings }));

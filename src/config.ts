@@ -57,8 +57,8 @@ const condition: z.ZodType<Condition> = z.lazy(() =>
             : comparison;
     // The branch is chosen by its own key, so that a fault names the operator and not "no union member matched".
     const parsed = shape.safeParse(value);
-    if (parsed.success) return parsed.data as Condition;
-    for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [...issue.path] } as never);
+    if (parsed.success) return parsed.data;
+    for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [...issue.path] });
     return z.NEVER;
   }),
 );

@@ -4,11 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
-import { isIP } from 'node:net';
 import { serveConsole, type Console } from './console/console.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError } from './errors.js';
-import { HttpServer } from './http.js';
+import { HttpServer, isLoopback } from './http.js';
 import { Hub } from './hub/hub.js';
 import type { Clock, Log, Store } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
@@ -213,12 +212,6 @@ function serveOperations(http: HttpServer, hub: Hub, metrics: Metrics): void {
     headers: { 'content-type': metrics.registry.contentType },
     body: await metrics.registry.metrics(),
   }));
-}
-
-/** Addresses of this machine, the IPv4 ones also as IPv6 writes them. */
-export function isLoopback(address: string): boolean {
-  const plain = address.replace(/^::ffff:/, '');
-  return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }
 
 function newSecret(): string {

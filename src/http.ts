@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { isIP, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import restify from 'restify';
 import { BadRequest, StoreUnavailable, toHttpError } from './errors.js';
@@ -451,4 +451,10 @@ function decode(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** 127.0.0.0/8, ::1, the same as IPv6 writes them, and the name localhost. */
+export function isLoopback(address: string): boolean {
+  const plain = address.replace(/^\[|\]$/g, '').replace(/^::ffff:/, '');
+  return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }

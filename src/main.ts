@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { readConfiguration, warningsOf, type Configuration } from './config.js';
 import { serveControl, SERVER_FILE } from './control.js';
-import { createHub, isLoopback, type HandoffHub } from './createHub.js';
+import { createHub, type HandoffHub } from './createHub.js';
 import { readEnvironment, type Environment } from './environment.js';
 import { ConfigError } from './errors.js';
+import { isLoopback } from './http.js';
 import { SqliteStore } from './store/sqlite/sqliteStore.js';
 
 export interface StartFlags {
@@ -23,6 +24,8 @@ export interface StartFlags {
 }
 
 const DEMO_CONFIGURATION = fileURLToPath(new URL('../handoff.yaml', import.meta.url));
+/** Characters of a secret that nobody guesses. */
+const SECRET_LENGTH = 16;
 const STOP_WITHIN_MS = 10_000;
 
 /** Runs until SIGTERM or SIGINT. @throws ConfigError when something must be changed first. */
@@ -36,6 +39,10 @@ export async function start(flags: StartFlags): Promise<void> {
   for (const warning of warningsOf(configuration)) log.warn(warning);
   if (environment.DIRECT_LINE_SECRET === undefined && !flags.demo)
     log.warn('DIRECT_LINE_SECRET is not set: a generated one is kept in the data directory');
+
+  for (const secret of environment.DIRECT_LINE_SECRET ?? [])
+    if (secret.length < SECRET_LENGTH)
+      log.warn(`DIRECT_LINE_SECRET is short: use at least ${SECRET_LENGTH} random characters`);
 
   const directory = resolve(flags.data);
   const store = new SqliteStore({ directory });

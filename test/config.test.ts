@@ -106,13 +106,13 @@ describe('environment', () => {
 
   it('lists every fault at once and never shows a value that may be a secret', () => {
     const faults = faultsOf(() =>
-      readEnvironment({ PORT: 'http', DIRECT_LINE_SECRET: 'short', PUBLIC_URL: 'https://a.example/path' }),
+      readEnvironment({ PORT: 'http', DIRECT_LINE_SECRET: 'one,two,three', PUBLIC_URL: 'https://a.example/path' }),
     );
     assert.deepEqual(
       faults.map((fault) => fault.split(':')[0]),
       ['PORT', 'PUBLIC_URL', 'DIRECT_LINE_SECRET'],
     );
-    assert.ok(!faults.join().includes('short'));
+    assert.ok(!faults.join().includes('three'));
   });
 
   it('is listed in .env.example, variable by variable', () => {

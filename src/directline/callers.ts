@@ -4,7 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { mayReadLog } from '../core/access.js';
 import type { Conversation, Party } from '../core/conversation.js';
 import { BadRequest, StoreUnavailable } from '../errors.js';
-import type { HttpRequest } from '../http.js';
+import { isLoopback, type HttpRequest } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import { TokenRefused, type CustomerClaims, type StaffClaims, type StreamClaims, type Tokens } from '../hub/tokens.js';
 import type { Buckets } from './limits.js';
@@ -30,7 +30,7 @@ export async function authenticate(gate: Gate, request: HttpRequest): Promise<Ca
   requireRunning(gate.hub);
   const credential = /^(?:Bearer|BotConnector) +(\S+) *$/i.exec(request.header('authorization') ?? '')?.[1];
   if (credential === undefined) {
-    gate.perAddress.take(request.ip);
+    takeFromAddress(gate, request);
     throw new BadRequest(401, 'BadArgument', 'Missing token or secret. Send it as "Authorization: Bearer TOKEN".');
   }
   const caller = await identify(gate, credential, request);
@@ -99,9 +99,17 @@ async function identify(gate: Gate, credential: string, request: HttpRequest): P
   }
 }
 
+/**
+ * Counts against the caller's address. This machine's own is exempt: what comes from there is an operator's or a proxy's,
+ * behind which everybody looks the same.
+ */
+export function takeFromAddress(gate: Gate, request: HttpRequest): void {
+  if (!isLoopback(request.ip)) gate.perAddress.take(request.ip);
+}
+
 function refusal(gate: Gate, error: unknown, request: HttpRequest): unknown {
   if (!(error instanceof TokenRefused)) return error;
-  gate.perAddress.take(request.ip);
+  takeFromAddress(gate, request);
   return error.why === 'expired'
     ? new BadRequest(403, 'TokenExpired', 'Token has expired. Refresh tokens before they end, or get a new one.')
     : new BadRequest(

@@ -14,6 +14,7 @@ import {
   unknownConversation,
   type Caller,
   type Gate,
+  takeFromAddress,
 } from './callers.js';
 import { claimedId, claimedName, fieldOf, isRecord, malformed } from './inbound.js';
 import { isListed, isSameOrigin, notTrusted } from './origins.js';
@@ -55,7 +56,7 @@ export async function startConversation(context: ConversationContext, request: H
     requireConversation(context, caller, await context.hub.conversation(caller.claims.conv));
     return { status: 200, body: await opened(context, caller.claims, '') };
   }
-  if (caller.kind === 'customer') context.perAddress.take(request.ip);
+  if (caller.kind === 'customer') takeFromAddress(context, request);
   const claims: CustomerClaims =
     caller.kind === 'customer' ? caller.claims : { conv: newConversationId(), ...parameters(context, body) };
   const isNew = await start(context, claims, body);

@@ -5,7 +5,7 @@ import { StoreUnavailable } from '../errors.js';
 import type { HttpRequest, HttpResponse, HttpServer } from '../http.js';
 import { newConversationId } from '../hub/hub.js';
 import { CONVERSATION_TOKEN_MS, type CustomerClaims } from '../hub/tokens.js';
-import type { Gate } from './callers.js';
+import { takeFromAddress, type Gate } from './callers.js';
 import { corsHeaders, isListed, isSameOrigin, notTrusted } from './origins.js';
 
 export interface WidgetPage {
@@ -42,7 +42,7 @@ export function serveWidget(
 
 async function grantToken(gate: Gate, request: HttpRequest): Promise<HttpResponse> {
   requireCaller(gate, request);
-  gate.perAddress.take(request.ip);
+  takeFromAddress(gate, request);
   if (!gate.hub.running) throw new StoreUnavailable('The hub is starting or stopping.');
   const now = gate.hub.clock.now();
   const cookie = cookieOf(request, VISITOR_COOKIE);
