@@ -11,6 +11,8 @@ import {
   type Person,
   type WorkStream,
 } from '../../src/core/directory.js';
+import type { Step } from '../../src/core/plan.js';
+import { react, type Effect } from '../../src/core/react.js';
 import { Rejected } from '../../src/core/rejected.js';
 
 export const START = Date.UTC(2026, 0, 5, 9, 0, 0);
@@ -142,6 +144,8 @@ export interface Outcome {
   thenNothing(): Outcome;
   thenRejected(code: string): Rejected;
   readonly events: readonly ConversationEvent[];
+  /** What bots and channels are owed for these events. */
+  readonly effects: readonly Effect[];
   readonly state: Conversation;
 }
 
@@ -158,14 +162,14 @@ export function givenIn(
   let now = START;
   let state: State = NOT_STARTED;
 
-  function carryOut(happening: Happening, events: ConversationEvent[]): Rejected | undefined {
+  function carryOut(happening: Happening, steps: Step[]): Rejected | undefined {
     if (typeof happening === 'number') {
       now += happening;
       return undefined;
     }
     if (!('type' in happening)) {
       for (const inner of happening) {
-        const rejected = carryOut(inner, events);
+        const rejected = carryOut(inner, steps);
         if (rejected !== undefined) return rejected;
       }
       return undefined;
@@ -173,7 +177,7 @@ export function givenIn(
     const decided = decide(state, happening, circumstancesAt(now, directory, online));
     if (decided instanceof Rejected) return decided;
     state = decided.state;
-    events.push(...decided.steps.map(({ event }) => event));
+    steps.push(...decided.steps);
     return undefined;
   }
 
@@ -185,13 +189,14 @@ export function givenIn(
       return state as Conversation;
     },
     when(...then): Outcome {
-      const events: ConversationEvent[] = [];
-      return outcomeOf(carryOut(then, events), events, () => state as Conversation);
+      const steps: Step[] = [];
+      return outcomeOf(carryOut(then, steps), steps, () => state as Conversation);
     },
   };
 }
 
-function outcomeOf(rejected: Rejected | undefined, events: ConversationEvent[], state: () => Conversation): Outcome {
+function outcomeOf(rejected: Rejected | undefined, steps: readonly Step[], state: () => Conversation): Outcome {
+  const events = steps.map(({ event }) => event);
   const accepted = (): void => assert.equal(rejected, undefined, rejected?.message);
   const outcome: Outcome = {
     then(...expected) {
@@ -220,6 +225,10 @@ function outcomeOf(rejected: Rejected | undefined, events: ConversationEvent[], 
     get events() {
       accepted();
       return events;
+    },
+    get effects() {
+      accepted();
+      return steps.flatMap(({ event, after }) => react(event, after));
     },
     get state() {
       accepted();
