@@ -51,7 +51,11 @@ export const sql = {
   due: 'SELECT id FROM conversation WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?',
   nextDueAt: 'SELECT min(due_at) AS at FROM conversation WHERE due_at IS NOT NULL',
   conversationIds: 'SELECT id FROM conversation WHERE id > ? ORDER BY id LIMIT ?',
-  countPhases: 'SELECT phase, count(*) AS count FROM conversation GROUP BY phase',
+  /** Of the open ones; there may be millions of closed conversations, which are counted as the rest. */
+  countOpen:
+    'SELECT phase, count(*) AS count FROM conversation' +
+    " WHERE phase IN ('bot', 'queued', 'offered', 'agent', 'waiting', 'wrapUp') GROUP BY phase",
+  countAll: 'SELECT count(*) AS count FROM conversation',
   countQueues:
     'SELECT queue, count(*) AS length, min(waiting_since) AS since FROM conversation' +
     " WHERE phase IN ('queued', 'offered') GROUP BY queue ORDER BY queue",

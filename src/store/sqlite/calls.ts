@@ -66,7 +66,9 @@ export interface Reads {
   counts: {
     ask: null;
     answer: {
-      phases: { phase: string; count: number }[];
+      open: { phase: string; count: number }[];
+      /** Closed ones included. */
+      all: number;
       queues: { queue: string; length: number; since: number }[];
       outbox: number;
     };

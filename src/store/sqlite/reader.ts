@@ -58,7 +58,8 @@ export class Reader {
     attachment: (id) => this.get<StoredAttachmentRow>(sql.attachment, id),
     counts: () =>
       this.atOneMoment(() => ({
-        phases: this.all<{ phase: string; count: number }>(sql.countPhases),
+        open: this.all<{ phase: string; count: number }>(sql.countOpen),
+        all: this.get<{ count: number }>(sql.countAll)?.count ?? 0,
         queues: this.all<{ queue: string; length: number; since: number }>(sql.countQueues),
         outbox: this.get<{ count: number }>(sql.countOutbox)?.count ?? 0,
       })),

@@ -226,9 +226,11 @@ export class SqliteStore implements Store {
   }
 
   async counts(): Promise<StoreCounts> {
-    const { phases, queues, outbox } = await this.read('counts', null);
+    const { open, all, queues, outbox } = await this.read('counts', null);
+    const byPhase = Object.fromEntries(open.map(({ phase, count }) => [phase, count]));
+    const closed = open.reduce((rest, { count }) => rest - count, all);
     return {
-      byPhase: Object.fromEntries(phases.map(({ phase, count }) => [phase, count])),
+      byPhase: closed > 0 ? { ...byPhase, closed } : byPhase,
       queues: queues.map(({ queue, length, since }) => ({ queue, length, oldestWaitingSince: since })),
       outboxDepth: outbox,
     };
