@@ -10,7 +10,8 @@ import { serveControl, SERVER_FILE } from './control.js';
 import { createHub, type HandoffHub } from './createHub.js';
 import { readEnvironment, type Environment } from './environment.js';
 import { ConfigError } from './errors.js';
-import { isLoopback } from './http.js';
+import { isLoopback, type HttpServer } from './http.js';
+import { serveMessages } from './middleware/messages.js';
 import { SqliteStore } from './store/sqlite/sqliteStore.js';
 
 export interface StartFlags {
@@ -56,14 +57,17 @@ export async function start(flags: StartFlags): Promise<void> {
   stopOnSignals(hub, directory, log);
   try {
     await hub.open();
-    await connectBots(hub, flags.demo);
+    const serveBots = await connectBots(hub, flags.demo);
     const host = environment.HOST ?? (flags.demo ? '127.0.0.1' : undefined);
     const localSignIn = flags.demo && host !== undefined && isLoopback(host);
     const url = await hub.listen({
       ...listenOptions(flags, environment),
       localSignIn,
       ...(host === undefined ? {} : { host }),
-      routes: (http) => serveControl(http, hub),
+      routes: (http) => {
+        serveControl(http, hub);
+        serveBots(http);
+      },
     });
     await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     await announce(hub, url, localSignIn, flags.json);
@@ -82,10 +86,14 @@ async function readConfigurationFile(flags: Pick<StartFlags, 'config' | 'demo'>)
   return readConfiguration(await readFile(file, 'utf8'), file);
 }
 
-/** Bots with `connect: inProcess` are code: here the demo bot stands in, elsewhere the program that holds the hub connects its own. */
-async function connectBots(hub: HandoffHub, demo: boolean): Promise<void> {
+/**
+ * Bots with `connect: inProcess` are code: here the demo bot stands in, elsewhere the program that holds the hub connects
+ * its own. @returns the routes by which the Emulator and Azure Bot Service reach the bot.
+ */
+async function connectBots(hub: HandoffHub, demo: boolean): Promise<(http: HttpServer) => void> {
   const inProcess = Object.values(hub.directory.bots).filter((bot) => bot.connect === 'inProcess');
-  if (inProcess.length === 0) return;
+  const [first] = inProcess;
+  if (first === undefined) return () => {};
   if (!demo)
     throw new ConfigError(
       inProcess.map(
@@ -93,8 +101,10 @@ async function connectBots(hub: HandoffHub, demo: boolean): Promise<void> {
           `Bot "${id}" is connected inProcess: it runs in a program of yours that calls createHub. Start that program, or run the demo bot with --demo.`,
       ),
     );
-  const { connectDemoBot } = await import('./demoBot.js');
+  const { connectDemoBot, DemoBot } = await import('./demoBot.js');
   for (const { id } of inProcess) connectDemoBot(hub, id);
+  const bot = new DemoBot();
+  return (http) => serveMessages(http, hub, { botId: first.id, run: (context) => bot.run(context) });
 }
 
 function listenOptions(flags: StartFlags, environment: Environment) {
