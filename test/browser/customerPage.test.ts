@@ -63,7 +63,7 @@ describe("the customer's page", function () {
       type: 'event',
       name: 'handoff.position',
       from: { id: 'system' },
-      channelData: { handoff: { kind: 'position', position: 2 } },
+      value: { position: 2 },
     });
     await head().getByRole('heading', { name: 'Waiting – number 2 in line' }).waitFor();
     told('Ana joined the conversation.', { kind: 'agentJoined', agent: { id: 'ana', name: 'Ana' } });

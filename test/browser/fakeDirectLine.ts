@@ -10,6 +10,7 @@ export interface FakeActivity {
   name?: string;
   timestamp?: string;
   from?: { id: string; name?: string; role?: string };
+  value?: unknown;
   channelData?: Record<string, unknown>;
   attachments?: unknown[];
 }

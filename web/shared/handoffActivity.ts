@@ -40,14 +40,20 @@ export interface SeenActivity {
   text?: string;
   timestamp?: string;
   from?: { id?: string; name?: string; role?: string };
+  value?: unknown;
   channelData?: unknown;
 }
 
 const SYSTEM_ID = 'system';
 
+const EVENT_PREFIX = 'handoff.';
+
 export function readHandoff(activity: SeenActivity): HandoffData {
   const data = activity.channelData as { handoff?: HandoffData } | null | undefined;
-  return (typeof data === 'object' && data?.handoff) || {};
+  const mark = (typeof data === 'object' && data?.handoff) || {};
+  // What only concerns programs comes as an event: `handoff.position` with `{position}` as its value.
+  if (activity.type !== 'event' || !isFromSystem(activity) || !activity.name?.startsWith(EVENT_PREFIX)) return mark;
+  return { ...(activity.value as HandoffData | undefined), kind: activity.name.slice(EVENT_PREFIX.length), ...mark };
 }
 
 export function isFromSystem(activity: SeenActivity): boolean {
