@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
-import { ServerProcess } from '../fakes/server.js';
+import { startProgram, type Program } from '../fakes/program.js';
 
 /** Web Chat tries again 3 to 15 s after a lost stream. */
 const RECONNECT_MS = 30_000;
@@ -41,7 +41,7 @@ describe('the main job in a real browser', function () {
   this.timeout(90_000);
   let browser: Browser;
   let data: string;
-  let server: ServerProcess;
+  let server: Program;
   const contexts: BrowserContext[] = [];
   const complaints: string[] = [];
 
@@ -54,7 +54,7 @@ describe('the main job in a real browser', function () {
   beforeEach(async () => {
     complaints.length = 0;
     data = await mkdtemp(join(tmpdir(), 'handoff-browser-'));
-    server = await ServerProcess.start({ data });
+    server = await startProgram(data);
   });
   afterEach(async () => {
     await Promise.all(contexts.splice(0).map((context) => context.close()));
@@ -83,8 +83,8 @@ describe('the main job in a real browser', function () {
 
   /** By the one-time link that the program printed when it started. */
   async function signIn(name: string): Promise<Page> {
-    const link = new RegExp(`${name}\\s+(http\\S+/console/\\?ticket=\\S+)`).exec(server.output)?.[1];
-    assert.ok(link, `no sign-in link for ${name} in:\n${server.output}`);
+    const link = new RegExp(`${name}\\s+(http\\S+/console/\\?ticket=\\S+)`).exec(server.output())?.[1];
+    assert.ok(link, `no sign-in link for ${name} in:\n${server.output()}`);
     const page = await openWindow();
     await page.goto(link);
     await region(page, 'Offers').waitFor();
@@ -225,9 +225,9 @@ describe('the main job in a real browser', function () {
     await bubble(customer, 'Hello, I am Ana.').waitFor();
     await sendBox(ana).fill('half a sent');
 
-    await server.kill();
+    await server.stop('SIGKILL');
     await ana.getByText('Connection lost.').waitFor();
-    server = await ServerProcess.start({ data, port: server.port });
+    server = await startProgram(data, ['--demo', '--port', new URL(server.url).port]);
 
     await ana.getByText('Connection lost.').waitFor({ state: 'detached', timeout: RECONNECT_MS });
     await ana.getByText('Not connected.').waitFor({ state: 'detached', timeout: RECONNECT_MS });
