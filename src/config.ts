@@ -15,7 +15,7 @@ import {
   type WorkStream,
   type WorkStreamTimers,
 } from './core/directory.js';
-import { conditionNames, FACTS, OPERATORS, type Condition } from './core/routing.js';
+import { conditionFaults, conditionNames, FACTS, OPERATORS, type Comparison, type Condition } from './core/routing.js';
 import { ConfigError } from './errors.js';
 
 // ---------------------------------------------------------------------------------------------------------- handoff.yaml
@@ -33,16 +33,9 @@ const comparison = z
     value: z.unknown().optional(),
     ignoreCase: z.boolean().optional(),
   })
-  .refine((test) => (test.variable === undefined) !== (test.fact === undefined), 'name either a variable or a fact')
-  .refine(
-    (test) => test.operator === 'hasData' || test.operator === 'hasNoData' || test.value !== undefined,
-    'this operator needs a value',
-  )
-  .refine(
-    (test) => (test.operator !== 'in' && test.operator !== 'notIn') || Array.isArray(test.value),
-    'in and notIn need a list of values',
-  )
-  .refine((test) => test.operator !== 'matches' || isPattern(test.value), 'the value is not a regular expression');
+  .superRefine((test, context) => {
+    for (const message of conditionFaults(test as Comparison)) context.addIssue({ code: 'custom', message });
+  });
 
 const condition: z.ZodType<Condition> = z.lazy(() =>
   z.unknown().transform((value, context): Condition => {
@@ -225,7 +218,9 @@ export function warningsOf(config: Configuration): string[] {
   }
   for (const { id: queueId, members } of config.queues ?? [])
     if (members.length === 0)
-      warnings.push(`queue ${queueId} has no members: who is sent there waits until somebody joins it`);
+      warnings.push(
+        `queue ${queueId} has no members: rules and fallbacks that lead there are passed over until it has`,
+      );
   return warnings;
 }
 
@@ -358,14 +353,6 @@ function nameOf(path: readonly PropertyKey[]): string {
     .map((step) => (typeof step === 'number' ? `[${step + 1}]` : `.${String(step)}`))
     .join('')
     .slice(1)}: `;
-}
-
-function isPattern(value: unknown): boolean {
-  try {
-    return typeof value === 'string' && new RegExp(value) instanceof RegExp;
-  } catch {
-    return false;
-  }
 }
 
 function firstLine(text: string): string {

@@ -77,10 +77,11 @@ describe('handoff.yaml', () => {
     };
     assert.deepEqual(checkConfiguration(stream(tree)).workStreams[0]?.rules?.[0]?.when, tree);
     assert.equal(faultsOf(() => checkConfiguration(stream({ any: [] }))).length, 1);
-    assert.match(
-      faultsOf(() => checkConfiguration(stream({ variable: 'a', operator: 'matches', value: '(' }))).join(),
-      /regular expression/,
-    );
+    for (const value of ['(', 'a(?=b)'])
+      assert.match(
+        faultsOf(() => checkConfiguration(stream({ variable: 'a', operator: 'matches', value }))).join(),
+        /regular expression|look-around/,
+      );
   });
 
   it('warns of rules on names that no work stream declares', () => {

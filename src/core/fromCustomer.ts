@@ -11,8 +11,19 @@ const STAFF_ONLY = new Set(['conversationUpdate', 'installationUpdate', 'invoke'
 
 export function start(plan: Plan, command: CommandOf<'start'>): void {
   if (plan.state.phase !== 'none') return;
-  const { id, workStream, channel, customer, customerName, locale, variables, previous, reference, adoptedBot, frontBot } =
-    command;
+  const {
+    id,
+    workStream,
+    channel,
+    customer,
+    customerName,
+    locale,
+    variables,
+    previous,
+    reference,
+    adoptedBot,
+    frontBot,
+  } = command;
   const context = mergeVariables({}, variables ?? {}, plan.workStream.context);
   plan.emit(
     {
