@@ -26,6 +26,64 @@ const longFiles: Record<string, string> = {
   'test/store/store.contract.ts': 'the one list of what a store must do, read from top to bottom',
 };
 
+/** Everything that users of the library may rely on. Whoever changes it writes a line in CHANGELOG.md. */
+const publicNames = [
+  'Activity',
+  'AssignReceipt',
+  'Attachment',
+  'BadRequest',
+  'BotConnection',
+  'BotTurn',
+  'ChannelAccount',
+  'ChannelConnection',
+  'Clock',
+  'Command',
+  'ConfigError',
+  'Configuration',
+  'Conflict',
+  'ContextVariable',
+  'ContextVariables',
+  'Conversation',
+  'ConversationEvent',
+  'CreateHubOptions',
+  'DeliveryFailed',
+  'DirectLineAdapter',
+  'DirectLineAdapterOptions',
+  'Directory',
+  'Entry',
+  'EscalateOptions',
+  'Handled',
+  'HandoffHub',
+  'HandoffMiddleware',
+  'HandoffMiddlewareOptions',
+  'ListenOptions',
+  'Log',
+  'MessagesOptions',
+  'MiddlewareTexts',
+  'Observer',
+  'Outlook',
+  'Party',
+  'Phase',
+  'Rejected',
+  'RouteReceipt',
+  'SessionSummary',
+  'Signal',
+  'SqliteStore',
+  'SqliteStoreOptions',
+  'Store',
+  'StoreUnavailable',
+  'VariableValue',
+  'Watcher',
+  'canEscalate',
+  'configurationSchema',
+  'createHub',
+  'endConversation',
+  'escalate',
+  'handoffMiddleware',
+  'readConfiguration',
+  'serveMessages',
+];
+
 interface Import {
   from: string;
   to: string;
@@ -68,6 +126,18 @@ describe('the architecture', () => {
     const of = (from: string, to: string): Import => ({ from, to, specifier: to });
     assert.deepEqual(findCycles([of('a', 'b'), of('b', 'c'), of('c', 'a'), of('d', 'a')]), ['a > b > c > a']);
     assert.deepEqual(findCycles([of('a', 'b'), of('a', 'c'), of('b', 'd'), of('c', 'd')]), []);
+  });
+
+  it('offers the names that were agreed on, each by name', () => {
+    const source = ts.createSourceFile('index.ts', read('src/index.ts'), ts.ScriptTarget.ES2023);
+    const names = source.statements.flatMap((statement) => {
+      assert.ok(
+        ts.isExportDeclaration(statement) && statement.exportClause && ts.isNamedExports(statement.exportClause),
+        'src/index.ts holds named exports from other files and nothing else',
+      );
+      return statement.exportClause.elements.map(({ name }) => name.text);
+    });
+    assert.deepEqual(names.sort(), publicNames);
   });
 
   it('keeps files below 500 lines, but for those with a reason', () => {
