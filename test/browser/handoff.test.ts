@@ -134,6 +134,11 @@ describe('the main job in a real browser', function () {
     await headBecomes(customer, 'Ana');
     await say(ana, 'Hello, I am Ana.');
     await bubble(customer, 'Hello, I am Ana.').waitFor();
+    await sendBox(ana).pressSequentially('I am', { delay: 20 });
+    await customer.getByText('Ana is typing…').waitFor();
+    await sendBox(ana).fill('');
+    await sendBox(customer).pressSequentially('My', { delay: 20 });
+    await ana.getByText(/^Visitor \w+ is typing…$/).waitFor();
     await say(customer, 'My card is lost.');
     await bubble(ana, 'My card is lost.').waitFor();
     await sendBox(ana).fill('sounds upset');
@@ -164,6 +169,7 @@ describe('the main job in a real browser', function () {
     assert.deepEqual(complaints, []);
 
     await button(customer, 'Start a new chat').click();
+    await headBecomes(customer, 'Demo Bot');
     await bubble(customer, 'Welcome').waitFor();
     assert.equal(await bubble(customer, 'Goodbye.').count(), 0);
   });

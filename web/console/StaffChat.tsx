@@ -7,6 +7,7 @@ import { useEffect, useLayoutEffect, useMemo, useState } from 'react';
 import { dropEvents, groupBySpeaker, type ActivityMiddleware } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
 import { isDeleted, isFromSystem, isPrivate, readHandoff } from '../shared/handoffActivity.js';
+import { typingLine } from '../shared/TypingLine.js';
 import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
 import type { ChatToken } from './api.js';
 import { keepDraft, readDraft } from './drafts.js';
@@ -105,6 +106,7 @@ export default function StaffChat({
       overrideLocalizedStrings={WEB_CHAT_WORDS}
       groupActivitiesMiddleware={groupBySpeaker}
       disabled={paused}
+      typingIndicatorMiddleware={whoTypes}
       sendTypingIndicator={canSpeak}
     >
       <div className="staff-chat">
@@ -148,6 +150,8 @@ function SendRow({
     </div>
   );
 }
+
+const whoTypes = typingLine((id, name) => customerName({ id, name }));
 
 const PRIVATE_WORDS: Record<string, string> = {
   note: 'private note',

@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useMemo } from 'react';
 import { dropEvents, groupBySpeaker } from '../shared/activityMiddlewares.js';
 import { readHandoff, type SeenActivity, toldKind } from '../shared/handoffActivity.js';
 import { nameSpeakers, showInitials } from './speakers.js';
+import { typingLine } from '../shared/TypingLine.js';
 import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
 import type { WidgetToken } from './widgetToken.js';
 
@@ -38,6 +39,8 @@ const CONNECTIONS: Record<number, Connection> = {
   4: 'expired',
   5: 'expired',
 };
+
+const whoTypes = typingLine((_id, name) => name ?? 'Somebody');
 
 export default function CustomerChat({ token, dark, closed, onControls, onActivity, onConnection }: Props) {
   const { store, avatars } = useMemo(() => {
@@ -89,6 +92,7 @@ export default function CustomerChat({ token, dark, closed, onControls, onActivi
       avatarMiddleware={avatars}
       overrideLocalizedStrings={WEB_CHAT_WORDS}
       groupActivitiesMiddleware={groupBySpeaker}
+      typingIndicatorMiddleware={whoTypes}
       sendTypingIndicator
     />
   );
