@@ -2,11 +2,10 @@
 
 import busboy from 'busboy';
 import type { Readable } from 'node:stream';
-import type { Activity, Attachment } from '../core/activity.js';
+import { activityId, type Activity, type Attachment } from '../core/activity.js';
 import { BadRequest } from '../errors.js';
 import { BODY_LIMIT_BYTES, parseJson, type HttpRequest, type HttpResponse } from '../http.js';
-import { contentUrl, type Attachments, type IncomingFile } from '../hub/attachments.js';
-import { activityId } from '../core/activity.js';
+import { cleanName, contentUrl, type Attachments, type IncomingFile } from '../hub/attachments.js';
 import { speakerOf, submit } from './activities.js';
 import { authenticateFor } from './callers.js';
 import { findConversation, type ConversationContext } from './conversations.js';
@@ -64,7 +63,7 @@ export async function upload(context: UploadContext, request: HttpRequest): Prom
 export function withFiles(announced: readonly Attachment[], kept: readonly Attachment[]): Attachment[] {
   const left = [...kept];
   const attachments = announced.flatMap((template): Attachment[] => {
-    const at = left.findIndex((file) => file.name === template.name);
+    const at = left.findIndex((file) => file.name === cleanName(template.name ?? ''));
     const [file] = at < 0 ? [] : left.splice(at, 1);
     if (file !== undefined)
       return [{ ...template, contentType: template.contentType || file.contentType, contentUrl: file.contentUrl }];
@@ -161,7 +160,7 @@ function readMultipart(request: HttpRequest, limitBytes: number): Promise<Parts>
           fail(tooLarge(`The files of one message may have ${limitBytes * MAX_FULL_FILES} bytes together.`));
         else chunks.push(chunk);
       });
-      stream.on('error', fail);
+      stream.on('error', (cause) => fail(notMultipart(cause)));
       stream.on('end', () => {
         if (isOver) return;
         const bytes = Buffer.concat(chunks, size);

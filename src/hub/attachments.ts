@@ -61,7 +61,7 @@ export function fileHeaders({ name, contentType }: StoredAttachment): Record<str
 }
 
 /** A bare file name: no path, no control characters, well-formed. */
-function cleanName(name: string): string {
+export function cleanName(name: string): string {
   const bare = (name.split(/[\\/]/).at(-1) ?? '').replace(/\p{Cc}|\p{Cs}/gu, '').trim();
   return bare === '' ? 'file' : [...bare].slice(0, MAX_NAME_CHARACTERS).join('');
 }

@@ -1,5 +1,6 @@
 // Direct Line on a real hub, a real store and a real port, for the tests of this folder.
 
+import type { Duplex } from 'node:stream';
 import { HttpServer, type HttpOptions } from '../../src/http.js';
 import { serveDirectLine, type DirectLine, type DirectLineOptions } from '../../src/directline/server.js';
 import { Tokens } from '../../src/hub/tokens.js';
@@ -19,6 +20,8 @@ export interface Site extends TestHub {
   /** A started conversation of this customer, without a socket. */
   start(user?: string): Promise<{ conversationId: string; token: string; streamUrl: string }>;
   widget(options?: Partial<WidgetOptions>): Promise<Widget>;
+  /** Breaks every connection there is, sockets too, as a network that fails does. */
+  cutConnections(): void;
   close(): Promise<void>;
 }
 
@@ -44,6 +47,11 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
   });
   url = (await http.listen(0, '127.0.0.1')).replace('localhost', '127.0.0.1');
   const widgets: Widget[] = [];
+  const connections = new Set<Duplex>();
+  http.node.on('connection', (connection: Duplex) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+  });
   const call = (method: string, path: string, options: Call = {}) =>
     request(method, `${url}/v3/directline${path}`, { timeoutMs: 10_000, ...options });
   return {
@@ -63,6 +71,9 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
       const widget = await Widget.start({ url, secret: SECRET, ...options });
       widgets.push(widget);
       return widget;
+    },
+    cutConnections() {
+      for (const connection of connections) connection.destroy();
     },
     async close() {
       for (const widget of widgets) await widget.close();
