@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { TurnContext } from 'botbuilder';
 import pino from 'pino';
 import { readConfiguration, warningsOf, type Configuration } from './config.js';
 import { serveControl, SERVER_FILE } from './control.js';
@@ -104,7 +105,10 @@ async function connectBots(hub: HandoffHub, demo: boolean): Promise<(http: HttpS
   const { connectDemoBot, DemoBot } = await import('./demoBot.js');
   for (const { id } of inProcess) connectDemoBot(hub, id);
   const bot = new DemoBot();
-  return (http) => serveMessages(http, hub, { botId: first.id, run: (context) => bot.run(context) });
+  const [workStream] = Object.keys(hub.directory.workStreams);
+  const run = (context: TurnContext) => bot.run(context);
+  return (http) =>
+    serveMessages(http, hub, { botId: first.id, run, ...(workStream === undefined ? {} : { workStream }) });
 }
 
 function listenOptions(flags: StartFlags, environment: Environment) {

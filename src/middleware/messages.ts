@@ -47,15 +47,14 @@ function newAdapter(settings: Readonly<Record<string, string | undefined>>): Clo
   return new CloudAdapter(new ConfigurationBotFrameworkAuthentication({ ...settings }));
 }
 
+/** Without link-local addresses: in clouds, machines' credentials are there. */
 const PRIVATE = new BlockList();
 PRIVATE.addSubnet('127.0.0.0', 8);
 PRIVATE.addSubnet('10.0.0.0', 8);
 PRIVATE.addSubnet('172.16.0.0', 12);
 PRIVATE.addSubnet('192.168.0.0', 16);
-PRIVATE.addSubnet('169.254.0.0', 16);
 PRIVATE.addAddress('::1', 'ipv6');
 PRIVATE.addSubnet('fc00::', 7, 'ipv6');
-PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
 /** The nearest peer and everybody a proxy names must be close by; so must the place the answers go to. */
 function requirePrivate({ raw }: HttpRequest, { serviceUrl }: { serviceUrl?: unknown }): void {

@@ -53,6 +53,15 @@ export class ProxiedBot {
     return this.test.log((await this.state(customer)).id);
   }
 
+  /** Waits for something that nobody signals. */
+  async until(holds: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + 5_000;
+    while (!(await holds())) {
+      if (performance.now() > deadline) throw new Error('waited 5 s in vain');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
   /** Escalates by what the bot does, and gives the chat to ana. */
   async giveToAna(text = 'human'): Promise<Conversation> {
     await this.test.hub.people.setPresence('ana', 'available');
@@ -71,16 +80,17 @@ export class ProxiedBot {
     await this.test.hub.settled();
   }
 
-  /** The process ends, after `before` at the latest, and another one starts on the same directory. */
-  async restart(): Promise<void> {
-    await this.http.close();
-    await this.test.stop();
-    // The middleware connects before the hub starts: what a crash left goes out at once.
-    this.test = await openHub({
-      directory: this.test.directory,
-      clock: this.test.clock,
-      beforeStart: (hub) => this.connect(hub),
-    });
+  /** The process ends without finishing anything: what it was doing goes on in the void. `begin` starts another one. */
+  async crash(): Promise<void> {
+    await this.http.close(0);
+    await this.test.hub.stop(0);
+    await this.test.store.close();
+  }
+
+  async begin(): Promise<void> {
+    const { directory, clock } = this.test;
+    // The middleware is there before the hub picks up where the record stands: what is owed goes out at once.
+    this.test = await openHub({ directory, clock, beforeStart: (hub) => this.connect(hub) });
     await this.listen();
   }
 

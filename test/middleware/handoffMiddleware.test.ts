@@ -381,6 +381,13 @@ describe('handoffMiddleware', () => {
       assert.equal((await bot.test.store.conversationIds(10)).length, 1);
     });
 
+    it("serves customers of Azure's own Direct Line, whose channel id is the hub's", async () => {
+      bot.channel.channelId = 'directline';
+      await bot.giveToAna();
+      await bot.anaSays('Hello');
+      assert.equal(bot.channel.texts.at(-1), 'Hello');
+    });
+
     it('keeps customers of one channel apart', async () => {
       await Promise.all(['kim', 'lee', 'max'].map((name) => bot.channel.post(`I am ${name}`, name)));
       for (const name of ['kim', 'lee', 'max']) {
