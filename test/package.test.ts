@@ -1,0 +1,118 @@
+// The package as users install it: what npm packs, used from JavaScript and TypeScript, from ES modules and from CommonJS.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { publint } from 'publint';
+
+const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
+// Below the project's folder, so that the package's own dependencies are found in its node_modules.
+const consumer = join(projectFolder, 'build/consumer');
+const installed = join(consumer, 'node_modules/botframework-handoff');
+const run = promisify(execFile);
+
+describe('the package', () => {
+  let packed: string[];
+
+  before(async function () {
+    this.timeout(60_000);
+    await rm(consumer, { recursive: true, force: true });
+    await mkdir(installed, { recursive: true });
+    await writeFile(join(consumer, 'package.json'), '{ "name": "consumer", "private": true }');
+    const npm = ['pack', '--json', '--ignore-scripts', '--pack-destination', consumer];
+    const { stdout } = await run('npm', npm, { cwd: projectFolder, shell: process.platform === 'win32' });
+    const [report] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
+    packed = report.files.map(({ path }) => path);
+    await run('tar', ['-xzf', join(consumer, report.filename), '-C', installed, '--strip-components', '1']);
+  });
+
+  after(() => rm(consumer, { recursive: true, force: true }));
+
+  async function runFile(name: string, text: string): Promise<string> {
+    await writeFile(join(consumer, name), text);
+    const { stdout, stderr } = await run(process.execPath, [join(consumer, name)], { cwd: consumer });
+    const words = stderr.replaceAll(/^.*ExperimentalWarning.*$|^\(Use `node --trace-warnings.*$/gm, '');
+    return stdout + words.trim();
+  }
+
+  async function compile(name: string, text: string, ...options: string[]): Promise<void> {
+    await writeFile(join(consumer, name), text);
+    const tsc = join(projectFolder, 'node_modules/typescript/bin/tsc');
+    const common = [
+      '--noEmit',
+      '--ignoreConfig',
+      '--strict',
+      '--skipLibCheck',
+      '--types',
+      'node',
+      '--target',
+      'es2022',
+    ];
+    await run(process.execPath, [tsc, ...common, ...options, name], { cwd: consumer }).catch((error: unknown) => {
+      throw new Error((error as { stdout: string }).stdout);
+    });
+  }
+
+  it('holds the program, the pages and the demo configuration, and nothing of the workshop', async () => {
+    for (const file of [
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/cli.js',
+      'dist/web/index.html',
+      'handoff.yaml',
+      'LICENSE',
+    ])
+      await access(join(installed, file));
+    assert.deepEqual(
+      packed.filter((path) => /^(src|test|web|bench|scripts|build|docs)\/|\.map$|buildinfo|\.built$/.test(path)),
+      [],
+    );
+  });
+
+  it('is described as npm, Node and TypeScript expect it', async () => {
+    const { messages } = await publint({ pkgDir: installed, strict: true, pack: false });
+    assert.deepEqual(messages, []);
+  });
+
+  it('is imported by ES modules', async () => {
+    const text = `import { createHub, SqliteStore } from 'botframework-handoff'; console.log(typeof createHub, typeof SqliteStore);`;
+    assert.equal(await runFile('esm.mjs', text), 'function function\n');
+  });
+
+  it('is required by CommonJS', async () => {
+    const text = `const { createHub, handoffMiddleware } = require('botframework-handoff'); console.log(typeof createHub, typeof handoffMiddleware);`;
+    assert.equal(await runFile('cjs.cjs', text), 'function function\n');
+  });
+
+  const typed = `import { createHub, SqliteStore, type HandoffHub } from 'botframework-handoff';
+    const hub: HandoffHub = createHub({ store: new SqliteStore({ directory: './data' }), configuration: { workStreams: [{ id: 'web' }] } });
+    const url: Promise<string> = hub.listen({ port: 0 });
+    // @ts-expect-error a store is needed
+    createHub({ configuration: { workStreams: [] } });
+    export { url };`;
+
+  it('is typed for TypeScript in ES modules', async function () {
+    this.timeout(60_000);
+    await compile('typed.mts', typed, '--module', 'nodenext');
+  });
+
+  it('is typed for TypeScript in CommonJS', async function () {
+    this.timeout(60_000);
+    await compile('typed.cts', typed, '--module', 'nodenext');
+  });
+
+  it('is typed for TypeScript with the older module resolution', async function () {
+    this.timeout(60_000);
+    const older = ['--module', 'commonjs', '--moduleResolution', 'node10', '--ignoreDeprecations', '6.0'];
+    await compile('typed.ts', typed, ...older, '--esModuleInterop');
+  });
+
+  it('brings the command', async () => {
+    const command = [join(installed, 'dist/cli.js'), 'config', 'check', '--config', join(installed, 'handoff.yaml')];
+    const { stdout } = await run(process.execPath, command, { cwd: consumer });
+    assert.match(stdout, /valid/);
+  });
+});
