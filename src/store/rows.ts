@@ -43,11 +43,11 @@ export function toAppendRows(request: Append): AppendRows {
     );
   }
   const entries = events.map((event, index): EntryRow => {
-    const { body, ...envelope } = event;
+    const { body } = event;
     return {
       at: event.at,
       type: event.type,
-      envelope: JSON.stringify(envelope),
+      envelope: JSON.stringify({ ...event, body: undefined }),
       body: body === undefined ? null : JSON.stringify(body),
       key: event.key ?? null,
       channelActivityId: request.channelActivityIds?.[index] ?? null,

@@ -28,6 +28,9 @@ export interface Flush {
   appends: number;
 }
 
+/** Of a large crowd the first are sent ahead: their flush runs while this thread still prepares the rest. */
+const MAX_BATCH = 128;
+
 export class StoreThread {
   private readonly pending = new Map<number, Pending>();
   private outgoing: (PackedAppend | Call)[] = [];
@@ -83,7 +86,9 @@ export class StoreThread {
       const id = ++this.lastId;
       this.pending.set(id, { resolve, reject });
       const call = kind === 'append' ? pack(id, ask as Kinds['append']['ask']) : ({ id, kind, ask } as Call);
-      if (this.outgoing.push(call) === 1) setImmediate(() => this.send());
+      const waiting = this.outgoing.push(call);
+      if (waiting === 1) setImmediate(() => this.send());
+      else if (waiting === MAX_BATCH) this.send();
     });
   }
 
