@@ -28,7 +28,7 @@ export interface HandoffMiddlewareOptions {
   adapter: BotAdapter;
   /** The bot's id in the hub's configuration. */
   botId: string;
-  /** The bot's Microsoft App ID; empty where the channel asks for none (Emulator, tests). */
+  /** The bot's Microsoft App ID; `MicrosoftAppId` of the environment unless set, empty where the channel asks for none. */
   appId?: string;
   /** The bot: `(context) => bot.run(context)`. The hub calls it when no customer did: context, outcome of a handoff. */
   run: (context: TurnContext) => Promise<unknown>;
@@ -87,7 +87,14 @@ class BotProxy {
     private readonly hub: Hub,
     private readonly options: HandoffMiddlewareOptions,
   ) {
-    const { adapter, botId, appId = '', run, texts, onHubUnavailable = 'passThrough' } = options;
+    const {
+      adapter,
+      botId,
+      appId = process.env['MicrosoftAppId'] ?? '',
+      run,
+      texts,
+      onHubUnavailable = 'passThrough',
+    } = options;
     this.#botId = botId;
     this.#texts = { ...DEFAULT_TEXTS, ...texts };
     this.#passThrough = onHubUnavailable === 'passThrough';

@@ -132,6 +132,18 @@ describe('handoffMiddleware', () => {
       assert.deepEqual(await saidBy('bot'), ['Time to go']);
     });
 
+    it('gives a caller that expects replies all of them in its answer', async () => {
+      bot.onMessage = async (context) => {
+        await context.sendActivity('one');
+        await context.sendActivity('two');
+      };
+      const { status, body } = await post({ type: 'message', text: 'hello', deliveryMode: 'expectReplies' });
+      const { activities } = body as { activities: { text: string }[] };
+      assert.deepEqual([status, activities.map(({ text }) => text)], [200, ['one', 'two']]);
+      assert.deepEqual(bot.channel.texts, []);
+      assert.deepEqual(await saidBy('bot'), ['one', 'two']);
+    });
+
     it('completes what the bot did not wait for', async () => {
       bot.onMessage = (context) => void context.sendActivity('not awaited');
       await post('hello');
