@@ -371,7 +371,10 @@ class Incoming implements HttpRequest {
       raw.on('data', take);
       raw.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
       raw.once('error', (cause) => reject(aborted(cause)));
-      raw.once('close', () => reject(aborted()));
+      // Comes after every request, too: an error nobody needs costs 2% of a message.
+      raw.once('close', () => {
+        if (!raw.readableEnded) reject(aborted());
+      });
     });
   }
 

