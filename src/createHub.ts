@@ -7,7 +7,7 @@ import { checkConfiguration, directoryOf, type Configuration } from './config.js
 import { serveConsole, type Console } from './console/console.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError } from './errors.js';
-import { HttpServer, isLoopback } from './http.js';
+import { HttpServer, isLocal } from './http.js';
 import { Hub } from './hub/hub.js';
 import type { Clock, Log, Store } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
@@ -114,7 +114,7 @@ export class HandoffHub extends Hub {
       publicUrl,
       trustedOrigins: options.trustedOrigins ?? [],
       workStream: options.workStream ?? this.#onlyWorkStream(),
-      widget: (request) => this.#widgetPage(options.localSignIn === true && isLoopback(request.ip)),
+      widget: (request) => this.#widgetPage(options.localSignIn === true && isLocal(request)),
       ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
     });
     this.#metrics = measure(this, () => ({

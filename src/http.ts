@@ -461,3 +461,12 @@ export function isLoopback(address: string): boolean {
   const plain = address.replace(/^\[|\]$/g, '').replace(/^::ffff:/, '');
   return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }
+
+/**
+ * Asked on this machine, for this machine: the name asked for counts as well as the address, because a stranger's page
+ * can have its own name lead here (DNS rebinding) and would read the answer as its own.
+ */
+export function isLocal(request: HttpRequest): boolean {
+  const host = (request.header('host') ?? '').replace(/:\d+$/, '');
+  return isLoopback(request.ip) && isLoopback(host);
+}

@@ -1,8 +1,9 @@
 /** What every request and answer has in common: bodies within their limit, JSON, and what is told when they are not. */
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import fc from 'fast-check';
 import type { Log } from '../src/hub/ports.js';
-import { BODY_LIMIT_BYTES, HttpServer } from '../src/http.js';
+import { BODY_LIMIT_BYTES, HttpServer, isLocal, parseJson } from '../src/http.js';
 import { request } from './fakes/request.js';
 
 const silent: Log = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
@@ -47,10 +48,10 @@ describe('The HTTP server', () => {
     assert.match((body as { error: { message: string } }).error.message, /not valid JSON/);
   });
 
-  it('answers 413 to a body that says it is over the limit', async () => {
+  it('answers 413 to a body that says it is over the limit, and the connection goes on', async () => {
     const { status, headers } = await request('POST', `${url}/echo`, { body: Buffer.alloc(BODY_LIMIT_BYTES + 1, 32) });
     assert.equal(status, 413);
-    assert.equal(headers.connection, 'close');
+    assert.equal(headers.connection, 'keep-alive');
   });
 
   it('answers 413 to a body that turns out to be over the limit, without keeping the rest', async () => {
@@ -77,5 +78,74 @@ describe('The HTTP server', () => {
     } finally {
       agent.destroy();
     }
+  });
+
+  it('refuses JSON nested deeper than anybody writes it, and counts no brackets in texts', async () => {
+    const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+    assert.equal((await request('POST', `${url}/echo`, { body: nested(256) })).status, 200);
+    for (const body of [
+      nested(257),
+      '['.repeat(BODY_LIMIT_BYTES - 1),
+      `${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}`,
+    ]) {
+      const answer = await request('POST', `${url}/echo`, { body });
+      assert.equal(answer.status, 400);
+      assert.match((answer.body as { error: { message: string } }).error.message, /nested/);
+    }
+    const text = '[{"\\'.repeat(1_000);
+    assert.deepEqual((await request('POST', `${url}/echo`, { body: { text } })).body, { got: { text } });
+  });
+
+  it('reads every JSON value as JSON.parse does', () => {
+    fc.assert(
+      fc.property(fc.json(), (json) => {
+        assert.deepEqual(parseJson(Buffer.from(json)), JSON.parse(json));
+      }),
+    );
+  });
+
+  it('counts as no fault of ours when a client hangs up before it has said everything', async () => {
+    const faults: unknown[] = [];
+    const quiet = new HttpServer({ log: { ...silent, error: (fields) => faults.push(fields) } });
+    let begun: (() => void) | undefined;
+    let ended: ((error: unknown) => void) | undefined;
+    const beginning = new Promise<void>((resolve) => (begun = resolve));
+    const ending = new Promise<unknown>((resolve) => (ended = resolve));
+    quiet.post('/echo', async (incoming) => {
+      begun?.();
+      return {
+        body: await incoming.bytes().catch((error: unknown) => (ended?.(error), Promise.reject(error as Error))),
+      };
+    });
+    const { port } = new URL(await quiet.listen(0, '127.0.0.1'));
+    const outgoing = http.request({
+      port,
+      host: '127.0.0.1',
+      method: 'POST',
+      path: '/echo',
+      headers: { 'content-length': 10 },
+    });
+    outgoing.on('error', () => undefined);
+    outgoing.write('12345');
+    await beginning;
+    outgoing.destroy();
+    assert.equal(((await ending) as { code: string }).code, 'RequestAborted');
+    await quiet.close(0);
+    assert.deepEqual(faults, []);
+  });
+
+  it('takes only this machine asked by its own name for local', async () => {
+    const asked: boolean[] = [];
+    server.get('/local', (incoming) => ({ body: { local: asked.push(isLocal(incoming)) } }));
+    for (const host of [
+      'localhost:3978',
+      '127.0.0.1',
+      '[::1]:3978',
+      'evil.example:3978',
+      'localhost.evil.example',
+      '10.0.0.1',
+    ])
+      await request('GET', `${url}/local`, { headers: { host } });
+    assert.deepEqual(asked, [true, true, true, false, false, false]);
   });
 });
