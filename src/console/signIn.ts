@@ -94,6 +94,9 @@ export class SignIn {
     const value = { person: person.id, since: now };
     await this.hub.store.putGrant({ kind: SESSION, id: digest(secret), value, expiresAt: now + SESSION_LASTS_MS });
     this.hub.log.info({ person: person.id }, 'signed in');
+    // Who signs in to serve is there, as in Omnichannel; who was away or busy elsewhere stays it.
+    if (person.roles.includes('agent') && this.hub.people.row(person.id)?.presence === 'offline')
+      await this.hub.people.setPresence(person.id, 'available');
     return {
       status: 302,
       headers: {

@@ -40,6 +40,14 @@ describe('signing in', () => {
     return [answer.status, errorIn(answer).code];
   }
 
+  it('makes who serves available, unless they said where they are, and nobody else', async () => {
+    const presence = async (cookie: string) => shownIn(await call(cookie, 'GET', '/me'))['presence'];
+    assert.equal(await presence(await signIn('ana')), 'available');
+    await office.hub.people.setPresence('ben', 'doNotDisturb');
+    assert.equal(await presence(await signIn('ben')), 'doNotDisturb');
+    assert.equal(await presence(await signIn('sam')), 'offline');
+  });
+
   it('opens a session with a link, and the link opens no second one', async () => {
     const path = await office.console.createTicket('ana');
     assert.match(path, /^\/console\/\?ticket=[\w-]{43}$/);
@@ -135,7 +143,7 @@ describe('signing in', () => {
       403,
       'forgedCall',
     ]);
-    assert.equal(shownIn(await call(cookie, 'GET', '/me'))['presence'], 'offline');
+    assert.equal(shownIn(await call(cookie, 'GET', '/me'))['presence'], 'available');
     for (const headers of [FROM_PAGE, { origin: office.url }])
       assert.equal((await call(cookie, 'PUT', '/me/presence', headers, presence)).status, 200);
   });
