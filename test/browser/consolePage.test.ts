@@ -207,7 +207,9 @@ describe('the console page', function () {
     await dialog.getByRole('link', { name: 'Sign in as Ana' }).waitFor();
     const popup = context.waitForEvent('page');
     await dialog.getByRole('link', { name: 'Sign in as Ana' }).click();
-    await (await popup).close();
+    const other = await popup;
+    await other.getByRole('region', { name: 'Offers', exact: true }).waitFor();
+    await other.close();
     await dialog.waitFor({ state: 'detached' });
     assert.equal(await sendBox().inputValue(), 'half a sentence');
     await page.reload();
@@ -261,6 +263,29 @@ describe('the console page', function () {
         ['she sounds upset', true],
         ['I have blocked it.', false],
       ],
+    );
+  });
+
+  it("sends a bot's late reply on, or puts it away, and offers that only once", async () => {
+    for (const text of ['late one', 'late two'])
+      server.say('kim', {
+        type: 'message',
+        text,
+        from: { id: 'demo', name: 'Demo Bot' },
+        channelData: { handoff: { audience: 'staff', kind: 'draft' } },
+      });
+    await openChat();
+    await page.getByText('private draft, not sent to the customer').first().waitFor();
+    await button('Discard').first().click();
+    server.endings.set('kim', { type: 'draftResolved', target: 1, sent: false, by: { role: 'agent', id: 'ana' } });
+    server.notify('kim');
+    await button('Discard').nth(1).waitFor({ state: 'detached' });
+    const sent = page.waitForResponse(/drafts\/2\/send$/);
+    await button('Send to the customer').click();
+    await sent;
+    assert.deepEqual(
+      server.calls.filter(({ path }) => path.includes('/drafts/')).map(({ path }) => path),
+      ['/api/v1/conversations/kim/drafts/1/discard', '/api/v1/conversations/kim/drafts/2/send'],
     );
   });
 

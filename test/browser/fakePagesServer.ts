@@ -177,7 +177,13 @@ export class FakePagesServer {
   }
 
   notify(conversationId?: string): void {
-    for (const socket of this.#eventSockets) socket.send(JSON.stringify({ type: 'conversation', conversationId }));
+    const notices = [
+      { type: 'hello' },
+      { type: 'conversation', conversationId },
+      { type: 'queue' },
+      { type: 'person' },
+    ];
+    for (const socket of this.#eventSockets) for (const notice of notices) socket.send(JSON.stringify(notice));
   }
 
   say(conversationId: string, activity: FakeActivity): void {

@@ -9,7 +9,7 @@ import {
   Spinner,
   Subtitle2,
 } from '@fluentui/react-components';
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { ActionBar } from './ActionBar.js';
 import type { ChatToken, Conversation, Me } from './api.js';
 import { api } from './api.js';
@@ -17,6 +17,7 @@ import { useDesk } from './App.js';
 import { ChatState } from './ChatState.js';
 import { NoteBox } from './NoteBox.js';
 import type { ChatConnection } from './StaffChat.js';
+import type { DraftDesk } from './staffSpeakers.js';
 import { formatDuration, formatExact, timeOf } from './time.js';
 import { useCatchUp } from './useCatchUp.js';
 import { useNow } from './useNow.js';
@@ -52,6 +53,16 @@ export function ChatPane({ conversation, me, dark, focusOnOpen, onAct, onLeave }
     document.addEventListener('visibilitychange', read);
     return () => document.removeEventListener('visibilitychange', read);
   }, [desk, id, lastSeq]);
+
+  const entries = logs.get(id)?.entries;
+  const drafts = useMemo<DraftDesk>(
+    () => ({
+      canResolve: canSpeak && !paused,
+      resolved: new Set(entries?.flatMap(({ type, target }) => (type === 'draftResolved' && target ? [target] : []))),
+      resolve: (seq, send) => onAct('Draft', () => api.resolveDraft(id, seq, send)),
+    }),
+    [canSpeak, paused, entries, onAct, id],
+  );
 
   const onNote = useCallback((text: string) => onAct('Note', () => api.note(id, text)), [onAct, id]);
 
@@ -99,6 +110,7 @@ export function ChatPane({ conversation, me, dark, focusOnOpen, onAct, onLeave }
               onSeen={watch.seen}
               onConnection={onConnection}
               onNote={onNote}
+              drafts={drafts}
             />
           </Suspense>
         ) : (

@@ -1,24 +1,17 @@
 // Web Chat on a person's view of one conversation; a chunk of its own, loaded after the console's shell stands.
-import { Avatar, Badge, Button, Tooltip } from '@fluentui/react-components';
+import { Button, Tooltip } from '@fluentui/react-components';
 import { NoteRegular } from '@fluentui/react-icons/svg/note';
 import { Components, createDirectLine, createStore, hooks } from 'botframework-webchat';
-import type { ComponentProps, ReactNode } from 'react';
 import { useEffect, useLayoutEffect, useMemo, useState } from 'react';
-import { dropEvents, groupBySpeaker, type ActivityMiddleware } from '../shared/activityMiddlewares.js';
+import { dropEvents, groupBySpeaker } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
-import { isDeleted, isFromSystem, isPrivate, readHandoff } from '../shared/handoffActivity.js';
-import { typingLine } from '../shared/TypingLine.js';
 import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
 import type { ChatToken } from './api.js';
 import { keepDraft, readDraft } from './drafts.js';
-import { customerName } from './words.js';
+import { DraftContext, type DraftDesk, fluentAvatars, inertCards, markSpeakers, whoTypes } from './staffSpeakers.js';
 
 const { BasicSendBox, BasicTranscript, Composer } = Components;
 const { useFocus, useSendBoxValue } = hooks;
-
-type ComposerProps = ComponentProps<typeof Composer>;
-type AvatarMiddleware = NonNullable<Exclude<ComposerProps['avatarMiddleware'], unknown[]>>;
-type CardActionMiddleware = NonNullable<Exclude<ComposerProps['cardActionMiddleware'], unknown[]>>;
 
 export type ChatConnection = 'connecting' | 'online' | 'expired';
 
@@ -34,6 +27,7 @@ interface Props {
   onSeen(activityId: string): void;
   onConnection(connection: ChatConnection): void;
   onNote(text: string): Promise<boolean>;
+  drafts: DraftDesk;
 }
 
 interface StoreAction {
@@ -43,6 +37,8 @@ interface StoreAction {
 
 /** Direct Line's own numbers: 2 online, 3 expired token, 4 failed to connect. */
 const CONNECTIONS: Record<number, ChatConnection> = { 2: 'online', 3: 'expired', 4: 'expired' };
+
+const ACTIVITY_MIDDLEWARE = [dropEvents, markSpeakers];
 
 export default function StaffChat({
   token,
@@ -54,6 +50,7 @@ export default function StaffChat({
   onSeen,
   onConnection,
   onNote,
+  drafts,
 }: Props) {
   const store = useMemo(() => {
     const watch = () => (next: (action: StoreAction) => unknown) => (action: StoreAction) => {
@@ -94,13 +91,15 @@ export default function StaffChat({
     [dark],
   );
 
+  const cards = useMemo(() => adaptiveCardsLook(dark), [dark]);
+
   return (
     <Composer
       directLine={directLine}
       store={store}
       styleOptions={look}
-      adaptiveCardsHostConfig={adaptiveCardsLook(dark)}
-      activityMiddleware={[dropEvents, markSpeakers]}
+      adaptiveCardsHostConfig={cards}
+      activityMiddleware={ACTIVITY_MIDDLEWARE}
       avatarMiddleware={fluentAvatars}
       cardActionMiddleware={inertCards}
       overrideLocalizedStrings={WEB_CHAT_WORDS}
@@ -109,10 +108,12 @@ export default function StaffChat({
       typingIndicatorMiddleware={whoTypes}
       sendTypingIndicator={canSpeak}
     >
-      <div className="staff-chat">
-        <BasicTranscript className="staff-transcript" />
-        {canSpeak && <SendRow draftKey={draftKey} paused={paused} focusOnOpen={focusOnOpen} onNote={onNote} />}
-      </div>
+      <DraftContext.Provider value={drafts}>
+        <div className="staff-chat">
+          <BasicTranscript className="staff-transcript" />
+          {canSpeak && <SendRow draftKey={draftKey} paused={paused} focusOnOpen={focusOnOpen} onNote={onNote} />}
+        </div>
+      </DraftContext.Provider>
     </Composer>
   );
 }
@@ -150,74 +151,3 @@ function SendRow({
     </div>
   );
 }
-
-const whoTypes = typingLine((id, name) => customerName({ id, name }));
-
-const PRIVATE_WORDS: Record<string, string> = {
-  note: 'private note',
-  draft: 'private draft, not sent to the customer',
-  summary: 'private summary',
-};
-
-const markSpeakers: ActivityMiddleware = () => (next) => (card) => {
-  const activity = card.activity as SeenActivity;
-  if (isFromSystem(activity) && activity.type === 'message')
-    return () => (
-      <div className="told">
-        <span>{activity.text}</span>
-        {isPrivate(activity) && <PrivateMark kind={readHandoff(activity).kind} />}
-      </div>
-    );
-  if (isDeleted(activity)) return () => <div className="told">A message was deleted.</div>;
-  const render = next(card);
-  if (!render) return false;
-  const hidden = isPrivate(activity);
-  return (...args) => (
-    <Said name={args[1].showCallout || hidden ? speakerName(activity) : undefined} activity={activity}>
-      {render(...args)}
-    </Said>
-  );
-};
-
-const speakerName = ({ from }: SeenActivity) => customerName({ id: from?.id, name: from?.name });
-
-function Said({ name, activity, children }: { name?: string; activity: SeenActivity; children: ReactNode }) {
-  const hidden = isPrivate(activity);
-  const mine = activity.from?.role === 'user';
-  const { choices } = readHandoff(activity);
-  if (activity.type !== 'message') return <div className="said">{children}</div>;
-  return (
-    <div className={`said${hidden ? ' said-privately' : ''}${mine ? ' said-by-me' : ''}`}>
-      {(hidden || (name && !mine)) && (
-        <div className="said-by">
-          {!mine && <span>{name}</span>}
-          {hidden && <PrivateMark kind={readHandoff(activity).kind} />}
-        </div>
-      )}
-      {children}
-      {choices && <div className="choices">The customer could press: {choices.join(' · ')}</div>}
-    </div>
-  );
-}
-
-function PrivateMark({ kind }: { kind?: string }) {
-  return (
-    <Badge appearance="tint" color="warning" size="small">
-      {PRIVATE_WORDS[kind ?? ''] ?? 'private'}
-    </Badge>
-  );
-}
-
-const fluentAvatars: AvatarMiddleware =
-  () =>
-  () =>
-  ({ activity, fromUser }) => {
-    const seen = activity as SeenActivity;
-    if (fromUser || isFromSystem(seen)) return false;
-    const name = speakerName(seen);
-    return () => <Avatar aria-hidden="true" name={name} color="colorful" idForColor={seen.from?.id} size={32} />;
-  };
-
-/** What a card asks is asked of the customer: only links work for a person. */
-const inertCards: CardActionMiddleware = () => (next) => (request) =>
-  request.cardAction.type === 'openUrl' ? next(request) : {};

@@ -52,6 +52,8 @@ export interface LogEntry {
   by: { role: 'customer' | 'bot' | 'agent' | 'supervisor' | 'system'; id: string; name?: string };
   activity?: SeenActivity;
   reason?: string;
+  /** On `draftResolved`, `edited` and `deleted`: the entry it is about. */
+  target?: number;
 }
 
 export interface RouteReceipt {
@@ -167,6 +169,7 @@ export const api = {
   transfer: (id: string, to: TransferTarget) => post(id, '/transfer', { to }),
   end: (id: string) => post(id, '/end'),
   close: (id: string) => post(id, '/close'),
+  resolveDraft: (id: string, seq: number, send: boolean) => post(id, `/drafts/${seq}/${send ? 'send' : 'discard'}`),
   note: (id: string, text: string) => post(id, '/messages', { type: 'message', text, audience: 'staff' }),
   queues: async () => (await callServer<Page<Queue>>('GET', '/api/v1/queues')).items,
   agents: async () => (await callServer<Page<Agent>>('GET', '/api/v1/agents')).items,

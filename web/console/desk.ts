@@ -46,10 +46,25 @@ interface Options {
   connect(handlers: { onNotice(notice: Notice): void; onLink(link: Link): void }): LiveEvents;
 }
 
+type Part = 'work' | 'queues' | 'people';
+
+const ALL_PARTS: readonly Part[] = ['work', 'queues', 'people'];
+
+/** What a notice makes worth reading again; a notice that this page does not know: everything. */
+const PARTS_OF: Record<string, readonly Part[]> = {
+  hello: [],
+  typing: [],
+  conversation: ['work'],
+  offer: ['work'],
+  offerGone: ['work'],
+  queue: ['queues'],
+  person: ['people'],
+};
+
 /** Notices come in bursts (an accept is several events): one re-read answers them all. */
-const GATHER_MS = 120;
-/** Notices that change nothing of what is read: the greeting of the line, and a customer's typing. */
-const NO_NEWS = new Set(['hello', 'typing']);
+const GATHER_MS = 100;
+/** Between the re-reads of a busy hour. */
+const PAUSE_MS = 300;
 /** The net under lost notices. */
 const POLL_MS = 15_000;
 /** While signed out: was the sign-in link opened in another tab? */
@@ -74,7 +89,8 @@ export function createDesk({ api, connect }: Options): Desk {
   let gathering: ReturnType<typeof setTimeout> | undefined;
   let polling: ReturnType<typeof setTimeout> | undefined;
   let reading: Promise<void> | undefined;
-  let readAgain = false;
+  let readAt = 0;
+  let wanted = new Set<Part>();
   let stopped = true;
 
   function set(change: Partial<DeskState>): void {
@@ -88,37 +104,34 @@ export function createDesk({ api, connect }: Options): Desk {
     return failure;
   }
 
-  async function readAll(): Promise<void> {
-    try {
-      const me = await api.me();
-      if (state.session !== 'in') live?.tryNow();
-      const [mine, queued, queues, agents] = await Promise.all([
-        api.conversationsOf(me.id),
-        api.conversationsIn('queued'),
-        api.queues(),
-        api.agents(),
-      ]);
-      const open = mine.filter(
-        ({ phase, agent }) => agent?.id === me.id && phase !== 'closed' && phase !== 'bot' && phase !== 'queued',
-      );
-      const outcomes = await outcomesAfter(open, me);
-      await logs.readNew(open, me.id);
-      set({
-        session: 'in',
-        me,
-        mine: open,
-        queued,
-        queues,
-        agents,
-        outcomes,
-        logs: logs.snapshot(),
-        revision: state.revision + 1,
-        problem: undefined,
-      });
-    } catch (error) {
-      const failure = failed(error);
-      set({ problem: failure.status === 401 ? undefined : failure.message });
-    }
+  /** Reads what is wanted and keeps the rest. @throws CallFailed */
+  async function read(parts: ReadonlySet<Part>): Promise<void> {
+    const known = state.session === 'in' ? state.me : undefined;
+    const me = known && !parts.has('people') ? known : await api.me();
+    if (state.session !== 'in') live?.tryNow();
+    const [mine, queued, queues, agents] = await Promise.all([
+      parts.has('work') ? api.conversationsOf(me.id) : state.mine,
+      parts.has('queues') ? api.conversationsIn('queued') : state.queued,
+      parts.has('queues') ? api.queues() : state.queues,
+      parts.has('people') ? api.agents() : state.agents,
+    ]);
+    const open = mine.filter(
+      ({ phase, agent }) => agent?.id === me.id && phase !== 'closed' && phase !== 'bot' && phase !== 'queued',
+    );
+    const outcomes = await outcomesAfter(open, me);
+    await logs.readNew(open, me.id);
+    set({
+      session: 'in',
+      me,
+      mine: open,
+      queued,
+      queues,
+      agents,
+      outcomes,
+      logs: logs.snapshot(),
+      revision: state.revision + 1,
+      problem: undefined,
+    });
   }
 
   async function outcomesAfter(open: Conversation[], me: Me): Promise<OfferOutcome[]> {
@@ -138,21 +151,25 @@ export function createDesk({ api, connect }: Options): Desk {
     ];
   }
 
-  /** One re-read at a time; a call while one runs is answered by one more after it, so nobody gets news from before the call. */
-  function refresh(): Promise<void> {
+  /** One re-read at a time; what is asked for while one runs is read once more after it, so nobody gets older news. */
+  function refresh(parts: Iterable<Part> = ALL_PARTS): Promise<void> {
     clearTimeout(gathering);
     gathering = undefined;
-    if (reading) {
-      readAgain = true;
-      return reading;
-    }
-    reading = (async () => {
-      do {
-        readAgain = false;
-        await readAll();
-      } while (readAgain && !stopped);
+    for (const part of parts) wanted.add(part);
+    reading ??= (async () => {
+      while (wanted.size > 0) {
+        const parts = wanted;
+        wanted = new Set();
+        try {
+          await read(parts);
+        } catch (error) {
+          const failure = failed(error);
+          set({ problem: failure.status === 401 ? undefined : failure.message });
+        }
+      }
     })().finally(() => {
       reading = undefined;
+      readAt = Date.now();
       schedulePoll();
     });
     return reading;
@@ -165,9 +182,12 @@ export function createDesk({ api, connect }: Options): Desk {
   }
 
   function onNotice(notice: Notice): void {
-    if (NO_NEWS.has(notice.type)) return;
+    const parts = PARTS_OF[notice.type] ?? ALL_PARTS;
+    if (parts.length === 0) return;
     if (notice.conversationId) logs.markStale(notice.conversationId);
-    gathering ??= setTimeout(() => void refresh(), GATHER_MS);
+    for (const part of parts) wanted.add(part);
+    // While a re-read runs, it goes on with what is wanted now.
+    if (!reading) gathering ??= setTimeout(() => void refresh([]), Math.max(GATHER_MS, readAt + PAUSE_MS - Date.now()));
   }
 
   function onLink(link: Link): void {

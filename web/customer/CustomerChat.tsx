@@ -40,6 +40,8 @@ const CONNECTIONS: Record<number, Connection> = {
   5: 'expired',
 };
 
+const ACTIVITY_MIDDLEWARE = [dropEvents, nameSpeakers];
+
 const whoTypes = typingLine((_id, name) => name ?? 'Somebody');
 
 export default function CustomerChat({ token, dark, closed, onControls, onActivity, onConnection }: Props) {
@@ -80,6 +82,8 @@ export default function CustomerChat({ token, dark, closed, onControls, onActivi
     [dark, closed],
   );
 
+  const cards = useMemo(() => adaptiveCardsLook(dark), [dark]);
+
   return (
     <ReactWebChat
       className="customer-chat"
@@ -87,8 +91,8 @@ export default function CustomerChat({ token, dark, closed, onControls, onActivi
       directLine={directLine}
       store={store}
       styleOptions={look}
-      adaptiveCardsHostConfig={adaptiveCardsLook(dark)}
-      activityMiddleware={[dropEvents, nameSpeakers]}
+      adaptiveCardsHostConfig={cards}
+      activityMiddleware={ACTIVITY_MIDDLEWARE}
       avatarMiddleware={avatars}
       overrideLocalizedStrings={WEB_CHAT_WORDS}
       groupActivitiesMiddleware={groupBySpeaker}
