@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import { mayReadLog } from '../core/access.js';
 import type { Conversation, Entry } from '../core/conversation.js';
 import type { Viewer } from '../core/projection.js';
 import type { HttpRequest } from '../http.js';
@@ -41,8 +42,11 @@ const HIGH_WATER_BYTES = 262_144;
 const CATCH_UP_CHARACTERS = 131_072;
 /** A customer without a socket is watched for this long: when people come in meanwhile, they must not wait for somebody who left. */
 const ABSENCE_WATCHED_MS = 10 * 60_000;
+/** A client that reconnects faster than its dead sockets are noticed must not pile them up: the oldest goes. */
+const MAX_SOCKETS_PER_CONVERSATION = 32;
 const CLOSE_GRACE_MS = 1_000;
 const GOING_AWAY = 1001;
+const NOT_ALLOWED = 1008;
 
 export class Streams {
   readonly counts = { open: 0, dropped: 0, paused: 0 };
@@ -55,6 +59,7 @@ export class Streams {
   });
   readonly #heartbeat: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
+  #isClosing = false;
 
   constructor(
     readonly hub: Hub,
@@ -71,7 +76,7 @@ export class Streams {
   }
 
   get isClosing(): boolean {
-    return this.#closing !== undefined;
+    return this.#isClosing;
   }
 
   open(request: HttpRequest, socket: Duplex, head: Buffer, opening: Opening): void {
@@ -94,9 +99,10 @@ export class Streams {
   }
 
   async #close(): Promise<void> {
+    this.#isClosing = true;
     clearInterval(this.#heartbeat);
     const sockets = [...this.#feeds.values()].flatMap((feed) => [...feed.sockets]);
-    await Promise.all(sockets.map((socket) => socket.sayGoodbye(CLOSE_GRACE_MS)));
+    await Promise.all(sockets.map((socket) => socket.end(GOING_AWAY, 'The server is going away; connect again.')));
     for (const feed of this.#feeds.values()) feed.end();
     this.#upgrader.close();
   }
@@ -130,6 +136,9 @@ class Feed {
   }
 
   add(socket: StreamSocket): void {
+    const [oldest] = this.sockets;
+    if (oldest !== undefined && this.sockets.size >= MAX_SOCKETS_PER_CONVERSATION)
+      void oldest.end(GOING_AWAY, 'collision');
     this.sockets.add(socket);
     this.streams.counts.open += 1;
     if (socket.viewer === 'customer') {
@@ -172,9 +181,15 @@ class Feed {
     if (first === undefined || last === undefined) return;
     const frames = new Map<string, Buffer | undefined | 'reread'>();
     for (const socket of this.sockets) {
-      const key = viewKey(socket.viewer);
+      const { viewer } = socket;
+      // An open pane outlives its token, but not the right to read.
+      if (typeof viewer === 'object' && !mayReadLog(state, viewer.agent, this.streams.hub.directory)) {
+        void socket.end(NOT_ALLOWED, 'You may not read this conversation any more.');
+        continue;
+      }
+      const key = viewKey(viewer);
       if (!frames.has(key)) {
-        const set = liveSet(this.streams.hub, state, entries, socket.viewer);
+        const set = liveSet(this.streams.hub, state, entries, viewer);
         frames.set(key, set === undefined || set === 'reread' ? set : Buffer.from(set));
       }
       socket.take(first, last, frames.get(key));
@@ -293,12 +308,13 @@ class StreamSocket {
     this.ws.send('');
   }
 
-  /** Resolves when the socket is closed. */
-  async sayGoodbye(graceMs: number): Promise<void> {
+  /** Is fed no more from now on; says goodbye, and cuts who does not answer. Resolves when the socket is closed. */
+  async end(code: number, reason: string): Promise<void> {
+    this.feed.remove(this);
     if (this.ws.readyState === WebSocket.CLOSED) return;
     const closed = new Promise<void>((resolve) => this.ws.once('close', () => resolve()));
-    this.ws.close(GOING_AWAY, 'The server is going away; connect again.');
-    const timer = setTimeout(() => this.ws.terminate(), graceMs);
+    this.ws.close(code, reason);
+    const timer = setTimeout(() => this.ws.terminate(), CLOSE_GRACE_MS);
     await closed;
     clearTimeout(timer);
   }

@@ -13,6 +13,8 @@ import type { Grant } from '../fakes/widget.js';
 import { openSite, SECRET, type Site } from './site.js';
 
 const SHOP = 'https://shop.example';
+/** As a proxy tells it; this machine's own address is exempt. */
+const STRANGER = { 'x-forwarded-for': '203.0.113.9' };
 const EVIL = 'https://evil.example';
 
 describe('what Direct Line refuses', () => {
@@ -374,6 +376,7 @@ describe('what Direct Line refuses', () => {
     beforeEach(async () => {
       await site.close();
       site = await openSite({
+        http: { trustProxy: true },
         rates: { perToken: { burst: 5, perSecond: 1 }, perAddress: { burst: 4, perSecond: 1 } },
       });
     });
@@ -406,9 +409,9 @@ describe('what Direct Line refuses', () => {
     it('slows down who guesses tokens or asks for many anonymous ones', async () => {
       const statuses = [];
       for (let call = 0; call < 6; call += 1)
-        statuses.push((await site.call('POST', '/conversations', { token: 'guess' })).status);
+        statuses.push((await site.call('POST', '/conversations', { token: 'guess', headers: STRANGER })).status);
       assert.deepEqual(statuses, [403, 403, 403, 403, 429, 429]);
-      const widget = await request('POST', `${site.url}/api/widget/token`);
+      const widget = await request('POST', `${site.url}/api/widget/token`, { headers: STRANGER });
       assert.equal(widget.status, 429);
     });
   });

@@ -133,6 +133,29 @@ describe('a chat pane of a person', () => {
     assert.equal((await site.state(conversationId)).customerGone, false);
   });
 
+  it('ends its stream with the right to read, before it shows another word', async () => {
+    const ben = await site.tokens.mintConversation({ conv: conversationId, view: 'staff', agent: 'ben' });
+    const started = await site.call('POST', '/conversations', { token: ben });
+    const socket = new WebSocket((started.body as Grant).streamUrl as string);
+    let frames = '';
+    socket.on('message', (frame: Buffer) => (frames += frame.toString()));
+    const closed = once(socket, 'close') as Promise<[number]>;
+    await once(socket, 'open');
+    await post(customer.token, { text: 'while he may' });
+    const { directory } = site.hub;
+    const queues = Object.fromEntries(
+      Object.entries(directory.queues).map(([id, queue]) => [
+        id,
+        { ...queue, members: queue.members.filter((member) => member !== 'ben') },
+      ]),
+    );
+    await site.hub.useDirectory({ ...directory, queues });
+    await post(customer.token, { text: 'after he may not' });
+    assert.equal((await closed)[0], 1008);
+    assert.equal(frames.includes('while he may'), true);
+    assert.equal(frames.includes('after he may not'), false);
+  });
+
   it('gets a refreshed token of the same view', async () => {
     const { status, body } = await site.call('POST', '/tokens/refresh', { token: ana });
     assert.equal(status, 200);

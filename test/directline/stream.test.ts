@@ -399,6 +399,16 @@ describe('the stream', () => {
     });
   });
 
+  it('lets the oldest go when one client piles up sockets', async function () {
+    this.timeout(20_000);
+    const grant = await site.start();
+    const oldest = await open(grant.streamUrl);
+    const closed = once(oldest.socket, 'close') as Promise<[number]>;
+    for (let number = 0; number < 32; number += 1) await open(grant.streamUrl);
+    assert.equal((await closed)[0], 1001);
+    assert.equal(site.directLine.figures.open, 32);
+  });
+
   it('forgets a conversation nobody listens to', async () => {
     const grant = await site.start();
     const stream = await open(grant.streamUrl);
