@@ -430,6 +430,8 @@ function aborted(cause?: Error): BadRequest {
 
 function refuse(socket: Duplex, status: number, body: unknown): void {
   const text = JSON.stringify(body);
+  // Our sockets stay half open: a client that never closes its side would keep the descriptor for good.
+  socket.once('finish', () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
   );
@@ -462,11 +464,15 @@ export function isLoopback(address: string): boolean {
   return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }
 
+/** What proxies and tunnels say of whom they speak for; those on this machine connect from here and may turn Host into localhost. */
+const FORWARDING = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+
 /**
- * Asked on this machine, for this machine: the name asked for counts as well as the address, because a stranger's page
- * can have its own name lead here (DNS rebinding) and would read the answer as its own.
+ * Asked on this machine, for this machine, through nobody: the name asked for counts as well as the address, because a
+ * stranger's page can have its own name lead here (DNS rebinding) and would read the answer as its own.
  */
 export function isLocal(request: HttpRequest): boolean {
-  const host = (request.header('host') ?? '').replace(/:\d+$/, '');
-  return isLoopback(request.ip) && isLoopback(host);
+  const host = (request.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
+  const isForwarded = FORWARDING.some((name) => request.header(name) !== undefined);
+  return !isForwarded && isLoopback(request.raw.socket.remoteAddress ?? '') && isLoopback(host);
 }

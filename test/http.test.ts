@@ -1,6 +1,8 @@
 /** What every request and answer has in common: bodies within their limit, JSON, and what is told when they are not. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import http from 'node:http';
+import net from 'node:net';
 import fc from 'fast-check';
 import type { Log } from '../src/hub/ports.js';
 import { BODY_LIMIT_BYTES, HttpServer, isLocal, parseJson } from '../src/http.js';
@@ -146,6 +148,20 @@ describe('The HTTP server', () => {
       '10.0.0.1',
     ])
       await request('GET', `${url}/local`, { headers: { host } });
-    assert.deepEqual(asked, [true, true, true, false, false, false]);
+    for (const name of ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'])
+      await request('GET', `${url}/local`, { headers: { host: 'localhost:3978', [name]: '127.0.0.1' } });
+    assert.deepEqual(asked, [true, true, true, ...Array<boolean>(8).fill(false)]);
+  });
+
+  it('keeps no socket that it refused to open, even when the client never closes its side', async () => {
+    const { port } = new URL(url);
+    const client = net.connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+    const [serving] = (await once(server.node, 'connection')) as [net.Socket];
+    const gone = once(serving, 'close');
+    client.write('GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    const [answer] = (await once(client, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1\.1 404 /);
+    await gone;
+    client.destroy();
   });
 });

@@ -1,0 +1,52 @@
+// createHub with its server: who is handed the demo's sign-in links.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readConfiguration } from '../src/config.js';
+import { createHub, type HandoffHub } from '../src/createHub.js';
+import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
+import { FunctionBot } from './fakes/hub.js';
+import { request } from './fakes/request.js';
+
+describe("the demo's sign-in links on the customer's page", () => {
+  let hub: HandoffHub;
+  let directory: string;
+  let url: string;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'handoff-test-'));
+    hub = createHub({
+      store: new SqliteStore({ directory }),
+      configuration: readConfiguration(await readFile('handoff.yaml', 'utf8')),
+    });
+    hub.connectBot('demo', new FunctionBot());
+    url = await hub.listen({ port: 0, host: '127.0.0.1', localSignIn: true });
+  });
+  after(async () => {
+    await hub.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  async function linksFor(headers: Record<string, string>): Promise<string[] | undefined> {
+    const { body } = await request('GET', `${url}/api/widget/config`, { headers });
+    return (body as { signIn?: { id: string }[] }).signIn?.map(({ id }) => id);
+  }
+
+  it('are there under every name of this machine', async () => {
+    const { port } = new URL(url);
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`, 'LOCALHOST'])
+      assert.deepEqual(await linksFor({ host }), ['ana', 'ben', 'sam', 'ada'], host);
+  });
+
+  it('are not given to a page whose DNS name was turned to this machine', async () => {
+    const { port } = new URL(url);
+    for (const host of [`evil.example:${port}`, 'evil.example', `localhost.evil.example:${port}`, '127.0.0.1.nip.io'])
+      assert.equal(await linksFor({ host }), undefined, host);
+  });
+
+  it('are not given to whom a tunnel or proxy lets in', async () => {
+    for (const name of ['x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via'])
+      assert.equal(await linksFor({ [name]: '127.0.0.1' }), undefined, name);
+  });
+});
