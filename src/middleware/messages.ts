@@ -31,6 +31,7 @@ export function serveMessages(http: HttpServer, hub: Hub, options: MessagesOptio
     return Promise.resolve();
   };
   http.postRaw(path, async (request, response) => {
+    if (appId === '') refusePages(request);
     const body = await request.json();
     if (typeof body !== 'object' || body === null || typeof (body as { type?: unknown }).type !== 'string')
       throw new BadRequest(400, 'BadSyntax', 'Send one Bot Framework activity: a JSON object with a type.');
@@ -55,6 +56,19 @@ PRIVATE.addSubnet('172.16.0.0', 12);
 PRIVATE.addSubnet('192.168.0.0', 16);
 PRIVATE.addAddress('::1', 'ipv6');
 PRIVATE.addSubnet('fc00::', 7, 'ipv6');
+
+/**
+ * A page of any site in a browser on this network could post here, too, and have the bot's answers sent to its neighbours.
+ * Browsers say so on every such call; bots' channels and the Emulator do not.
+ */
+function refusePages({ raw }: HttpRequest): void {
+  if (raw.headers['origin'] === undefined && raw.headers['sec-fetch-site'] === undefined) return;
+  throw new BadRequest(
+    403,
+    'Unauthenticated',
+    'Web pages may not post here. Let them use Direct Line, under /v3/directline.',
+  );
+}
 
 /** The nearest peer and everybody a proxy names must be close by; so must the place the answers go to. */
 function requirePrivate({ raw }: HttpRequest, { serviceUrl }: { serviceUrl?: unknown }): void {

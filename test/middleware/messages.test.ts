@@ -97,6 +97,20 @@ describe('/api/messages', () => {
     assert.equal((await post(activity(), { 'x-forwarded-for': '192.168.1.7' })).status, 200);
   });
 
+  it('takes nothing from web pages without an app id: any site could reach the neighbours of this machine through it', async () => {
+    await serve();
+    const pages: Record<string, string>[] = [
+      { origin: 'https://evil.example', 'content-type': 'text/plain' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'same-origin' },
+    ];
+    for (const headers of pages) {
+      const { status, body } = await post(activity(), headers);
+      assert.deepEqual([status, codeOf(body)], [403, 'Unauthenticated']);
+    }
+    assert.deepEqual(await test.store.conversationIds(10), []);
+  });
+
   it('answers nobody afar without an app id', async () => {
     await serve();
     for (const serviceUrl of ['https://smba.example.com/', 'http://169.254.169.254/', 'not a url', undefined]) {
