@@ -226,8 +226,9 @@ export function warningsOf(config: Configuration): string[] {
 
 /** The configuration with every default filled in, as decisions read it. */
 export function directoryOf(config: Configuration, version: number): Directory {
+  // Without a prototype: ids come from outside, and nobody is called `constructor` who is not in the configuration.
   const keyed = <T extends { id: string }>(items: readonly T[]): Record<string, T> =>
-    Object.fromEntries(items.map((item) => [item.id, item]));
+    Object.assign(Object.create(null) as Record<string, T>, Object.fromEntries(items.map((item) => [item.id, item])));
   return {
     version,
     bots: keyed(

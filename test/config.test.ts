@@ -27,6 +27,16 @@ describe('handoff.yaml', () => {
     assert.deepEqual(warningsOf(configuration), []);
   });
 
+  it('knows nobody and nothing by a name that it does not have, not even by those every object has', () => {
+    const { bots, queues, people, workStreams } = directoryOf(
+      readConfiguration(readFileSync('handoff.yaml', 'utf8')),
+      1,
+    );
+    for (const known of [bots, queues, people, workStreams])
+      for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty'])
+        assert.equal(known[name], undefined, name);
+  });
+
   it('names every fault with its line and what to write instead', () => {
     const text = [
       'bots:',

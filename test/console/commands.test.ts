@@ -58,6 +58,17 @@ describe('staff API: a conversation in the hands of people', () => {
     assert.equal((await twice(ana, id, 'close')).phase, 'closed');
   });
 
+  it('hands nothing on to names that everything has and nobody is called', async () => {
+    await ana.present();
+    const id = await office.customerAsks('CreditCard');
+    shownIn(await ana.asks(id, 'accept'));
+    for (const kind of ['queue', 'agent', 'bot'])
+      for (const name of ['constructor', 'toString', '__proto__'])
+        assert.equal((await ana.asks(id, 'transfer', { to: { [kind]: name } })).status, 404, `${kind} ${name}`);
+    assert.equal((await ana.asks(id, 'return', { bot: 'toString' })).status, 400);
+    assert.equal(shownIn(await ana.get(`/conversations/${id}`)).agent?.id, 'ana');
+  });
+
   it('lets a supervisor assign, watch, and close', async () => {
     const id = await office.customerAsks('CreditCard');
     assert.equal((await twice(sam, id, 'assign', { agent: 'ben' })).agent?.id, 'ben');
