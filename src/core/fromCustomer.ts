@@ -9,6 +9,9 @@ import { Rejected } from './rejected.js';
 /** Recorded, never shown to the customer's other windows. */
 const STAFF_ONLY = new Set(['conversationUpdate', 'installationUpdate', 'invoke', 'contactRelationUpdate']);
 
+/** The state names every member: a page that speaks under a new id each time must not make it grow without end. */
+const MAX_MEMBERS = 100;
+
 export function start(plan: Plan, command: CommandOf<'start'>): void {
   if (plan.state.phase !== 'none') return;
   const {
@@ -59,7 +62,8 @@ export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {
   if (state.phase === 'closed')
     throw new Rejected('conversationClosed', 'This conversation is closed. Start a new one.', { reason: state.reason });
   if (activity.type === 'endOfConversation') return leave(plan);
-  if (!state.members.includes(by.id)) plan.emit({ type: 'memberJoined', member: by.id }, by);
+  if (!state.members.includes(by.id) && state.members.length < MAX_MEMBERS)
+    plan.emit({ type: 'memberJoined', member: by.id }, by);
   const audience: Audience = STAFF_ONLY.has(activity.type) ? 'staff' : 'everyone';
   plan.emit(
     { type: 'said', activityType: activity.type, timers: activityTimers(plan), body: { activity } },

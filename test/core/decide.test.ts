@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Command } from '../../src/core/commands.js';
 import { NOT_STARTED, type State } from '../../src/core/conversation.js';
 import { decide } from '../../src/core/decide.js';
 import { Rejected } from '../../src/core/rejected.js';
@@ -353,6 +354,19 @@ describe('a customer', () => {
   it('who is new to the conversation becomes a member before the first word', () => {
     const { customer: _unknown, ...anonymous } = started;
     given(anonymous).when(customerSays('hi')).then({ type: 'memberJoined', member: 'kim' }, 'said');
+  });
+
+  it('stays small when a page speaks under a new name each time: what is said is kept, the newcomers are not introduced', () => {
+    const strangers = Array.from({ length: 300 }, (_, index): Command => ({
+      type: 'say',
+      by: { role: 'customer', id: `stranger ${index}` },
+      activity: text('hi'),
+    }));
+    const { state } = given(withBot, ...strangers);
+    assert.ok(state.phase === 'bot' && state.members.length === 100, String(state.phase));
+    given(withBot, ...strangers.slice(0, 150))
+      .when(strangers[150] as Command)
+      .then({ type: 'said', audience: 'everyone' });
   });
 
   it('is not shown what is only for the record', () => {
