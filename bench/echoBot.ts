@@ -25,6 +25,9 @@ const server = http.createServer((req, res) => {
   });
 });
 
+// As the product's: a connection must not be closed under a client that is about to use it.
+server.keepAliveTimeout = 65_000;
+
 function reply(to: Inbound): void {
   const body = JSON.stringify({
     type: 'message',

@@ -78,6 +78,9 @@ function send(res: http.ServerResponse, status: number, body: string): void {
   res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
 }
 
+// As the product's: a connection must not be closed under a client that is about to use it.
+server.keepAliveTimeout = 65_000;
+
 const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false });
 server.on('upgrade', (req, socket, head) => {
   const [, , id, , watermark] = route.exec(req.url ?? '') ?? [];
