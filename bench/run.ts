@@ -15,7 +15,7 @@ const { values: flags } = parseArgs({
 
 const plan = flags.short
   ? { counts: [1, 50, 500], rounds: 1, warmUpMs: 1000, measureMs: 2000, open: 1000, idle: 2000 }
-  : { counts: [1, 50, 500], rounds: 4, warmUpMs: 1500, measureMs: 2500, open: 4000, idle: 8000 };
+  : { counts: [1, 50, 500], rounds: 3, warmUpMs: 1500, measureMs: 2500, open: 4000, idle: 6000 };
 
 interface Contender {
   name: string;
