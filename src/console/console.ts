@@ -95,7 +95,9 @@ export function serveConsole(http: HttpServer, hub: Hub, options: ConsoleOptions
     forStaff(async (caller, request) => {
       const state = await stateOf(hub, request);
       requireReader(caller, state, hub.directory);
-      const token = await tokens.mintConversation({ conv: state.id, view: 'staff', agent: caller.person.id });
+      const { person, session, provenUntil } = caller;
+      const proof = session === undefined ? { until: provenUntil } : { session };
+      const token = await tokens.mintConversation({ conv: state.id, view: 'staff', agent: person.id, ...proof });
       const domain = `${publicUrl().replace(/\/+$/, '')}/v3/directline`;
       return { body: { token, conversationId: state.id, domain, expires_in: CONVERSATION_TOKEN_MS / 1_000 } };
     }),

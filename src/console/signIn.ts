@@ -5,6 +5,7 @@ import { BadRequest, Rejected } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import type { Grant, Store } from '../hub/ports.js';
+import { SESSION_GRANT } from '../hub/tokens.js';
 import { Buckets } from './buckets.js';
 import type { Caller } from './callers.js';
 
@@ -18,7 +19,6 @@ export const SESSION_LASTS_MS = 12 * 60 * 60_000;
 const RENEW_AFTER_MS = 10 * 60_000;
 
 const TICKET = 'ticket';
-const SESSION = 'session';
 const SOCKET_TICKET = 'socketTicket';
 
 export interface SignInOptions {
@@ -92,7 +92,12 @@ export class SignIn {
     await this.#endSession(cookieOf(request, this.#cookieName));
     const secret = newSecret();
     const value = { person: person.id, since: now };
-    await this.hub.store.putGrant({ kind: SESSION, id: digest(secret), value, expiresAt: now + SESSION_LASTS_MS });
+    await this.hub.store.putGrant({
+      kind: SESSION_GRANT,
+      id: digest(secret),
+      value,
+      expiresAt: now + SESSION_LASTS_MS,
+    });
     this.hub.log.info({ person: person.id }, 'signed in');
     // Who signs in to serve is there, as in Omnichannel; who was away or busy elsewhere stays it.
     if (person.roles.includes('agent') && this.hub.people.row(person.id)?.presence === 'offline')
@@ -127,7 +132,7 @@ export class SignIn {
     this.#refuseForged(request);
     const session = digest(secret);
     const now = this.hub.clock.now();
-    const grant = await this.hub.store.getGrant(SESSION, session, now);
+    const grant = await this.hub.store.getGrant(SESSION_GRANT, session, now);
     const person = grant === undefined ? undefined : this.hub.directory.people[String(grant.value['person'])];
     if (grant === undefined || person === undefined) throw signedOut('Your session has ended. Please sign in again.');
     const renewed = await this.#renew(grant, now);
@@ -168,7 +173,7 @@ export class SignIn {
     const now = this.hub.clock.now();
     if (this.hub.directory.people[person.id] === undefined) return false;
     if (session === undefined) return now < provenUntil;
-    return (await this.hub.store.getGrant(SESSION, session, now)) !== undefined;
+    return (await this.hub.store.getGrant(SESSION_GRANT, session, now)) !== undefined;
   }
 
   /** Ends the session of this call's cookie. Idempotent; needs no valid session. */
@@ -185,7 +190,7 @@ export class SignIn {
     const now = this.hub.clock.now();
     for (const [id, at] of this.#ended) if (now - at > RENEW_AFTER_MS) this.#ended.delete(id);
     this.#ended.set(session, now);
-    await this.hub.store.removeGrant(SESSION, session);
+    await this.hub.store.removeGrant(SESSION_GRANT, session);
     this.#onEnded(session);
   }
 

@@ -6,7 +6,14 @@ import type { Conversation, Party } from '../core/conversation.js';
 import { BadRequest, StoreUnavailable } from '../errors.js';
 import { isLoopback, type HttpRequest } from '../http.js';
 import type { Hub } from '../hub/hub.js';
-import { TokenRefused, type CustomerClaims, type StaffClaims, type StreamClaims, type Tokens } from '../hub/tokens.js';
+import {
+  SESSION_GRANT,
+  TokenRefused,
+  type CustomerClaims,
+  type StaffClaims,
+  type StreamClaims,
+  type Tokens,
+} from '../hub/tokens.js';
 import type { Buckets } from './limits.js';
 import { requireTrusted } from './origins.js';
 
@@ -64,6 +71,7 @@ export async function authenticateStream(
   let claims: StreamClaims;
   try {
     claims = await gate.tokens.verifyStream(token);
+    if (claims.view === 'staff') await requireSignedIn(gate, claims);
   } catch (error) {
     throw refusal(gate, error, request);
   }
@@ -93,10 +101,23 @@ async function identify(gate: Gate, credential: string, request: HttpRequest): P
   if (gate.secrets.some((secret) => isSame(secret, credential))) return { kind: 'secret' };
   try {
     const claims = await gate.tokens.verifyConversation(credential);
-    return claims.view === 'staff' ? { kind: 'staff', claims } : { kind: 'customer', claims };
+    if (claims.view !== 'staff') return { kind: 'customer', claims };
+    await requireSignedIn(gate, claims);
+    return { kind: 'staff', claims };
   } catch (error) {
     throw refusal(gate, error, request);
   }
+}
+
+/** A pane's token is refreshed for as long as the person is signed in, and no longer. */
+export async function isSignedIn({ hub }: Gate, { session, until }: StaffClaims): Promise<boolean> {
+  const now = hub.clock.now();
+  if (until !== undefined && now >= until) return false;
+  return session === undefined || (await hub.store.getGrant(SESSION_GRANT, session, now)) !== undefined;
+}
+
+async function requireSignedIn(gate: Gate, claims: StaffClaims): Promise<void> {
+  if (!(await isSignedIn(gate, claims))) throw new TokenRefused('expired');
 }
 
 /**

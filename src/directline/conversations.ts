@@ -190,7 +190,16 @@ async function opened(context: Gate, claims: ConversationClaims, watermark: stri
 
 /** The claims themselves, without what one signature of them said about time and use. */
 function withoutSignature(claims: ConversationClaims): ConversationClaims {
-  if (claims.view === 'staff') return { conv: claims.conv, view: 'staff', agent: claims.agent };
+  if (claims.view === 'staff') {
+    const { conv, view, agent, session, until } = claims;
+    return {
+      conv,
+      view,
+      agent,
+      ...(session === undefined ? {} : { session }),
+      ...(until === undefined ? {} : { until }),
+    };
+  }
   const { conv, user, name, origin, previous } = claims;
   return {
     conv,

@@ -6,7 +6,7 @@ import type { Hub } from '../hub/hub.js';
 import { Attachments } from '../hub/attachments.js';
 import type { Tokens } from '../hub/tokens.js';
 import { getActivities, postActivity, startAfter, submit, viewerOf } from './activities.js';
-import { authenticateStream, requireConversation, type Caller } from './callers.js';
+import { authenticateStream, isSignedIn, requireConversation, type Caller } from './callers.js';
 import {
   generateToken,
   getSessionId,
@@ -115,6 +115,7 @@ async function open(
     viewer: viewerOf(caller),
     after: startAfter(state, request.query.get('watermark') ?? claims.watermark),
     onFrame: (json) => postFrame(context, caller, json),
+    isSignedIn: () => (claims.view === 'staff' ? isSignedIn(context, claims) : Promise.resolve(true)),
   });
 }
 

@@ -24,6 +24,8 @@ export interface Opening {
   readonly after: number;
   /** A non-empty frame of the client: an activity, as if posted. */
   readonly onFrame: (json: Buffer) => Promise<void>;
+  /** Asked every so often of people: a pane ends with the session it was opened in. */
+  readonly isSignedIn: () => Promise<boolean>;
 }
 
 export interface StreamFigures {
@@ -42,8 +44,11 @@ const HIGH_WATER_BYTES = 262_144;
 const CATCH_UP_CHARACTERS = 131_072;
 /** A customer without a socket is watched for this long: when people come in meanwhile, they must not wait for somebody who left. */
 const ABSENCE_WATCHED_MS = 10 * 60_000;
-/** A client that reconnects faster than its dead sockets are noticed must not pile them up: the oldest goes. */
-const MAX_SOCKETS_PER_CONVERSATION = 32;
+/**
+ * Of one conversation and reader. A client that reconnects faster than its dead sockets are noticed must not pile them up:
+ * its oldest goes, never somebody else's - a customer must not be able to close the pane of the person who serves.
+ */
+const MAX_SOCKETS_PER_READER = 32;
 const CLOSE_GRACE_MS = 1_000;
 const GOING_AWAY = 1001;
 const NOT_ALLOWED = 1008;
@@ -136,9 +141,9 @@ class Feed {
   }
 
   add(socket: StreamSocket): void {
-    const [oldest] = this.sockets;
-    if (oldest !== undefined && this.sockets.size >= MAX_SOCKETS_PER_CONVERSATION)
-      void oldest.end(GOING_AWAY, 'collision');
+    const reader = viewKey(socket.viewer);
+    const own = [...this.sockets].filter(({ viewer }) => viewKey(viewer) === reader);
+    if (own.length >= MAX_SOCKETS_PER_READER) void own[0]?.end(GOING_AWAY, 'collision');
     this.sockets.add(socket);
     this.streams.counts.open += 1;
     if (socket.viewer === 'customer') {
@@ -181,12 +186,8 @@ class Feed {
     if (first === undefined || last === undefined) return;
     const frames = new Map<string, Buffer | undefined | 'reread'>();
     for (const socket of this.sockets) {
+      if (!this.#mayRead(socket, state)) continue;
       const { viewer } = socket;
-      // An open pane outlives its token, but not the right to read.
-      if (typeof viewer === 'object' && !mayReadLog(state, viewer.agent, this.streams.hub.directory)) {
-        void socket.end(NOT_ALLOWED, 'You may not read this conversation any more.');
-        continue;
-      }
       const key = viewKey(viewer);
       if (!frames.has(key)) {
         const set = liveSet(this.streams.hub, state, entries, viewer);
@@ -209,6 +210,7 @@ class Feed {
     const id = signal.activity.id ?? `${this.conversationId}|s${this.#signals.toString(36)}`;
     const frames = new Map<string, Buffer | undefined>();
     for (const socket of this.sockets) {
+      if (!this.#mayRead(socket, state)) continue;
       const key = viewKey(socket.viewer);
       if (!frames.has(key)) {
         const set = signalSet(this.streams.hub, state, signal, id, socket.viewer);
@@ -216,6 +218,14 @@ class Feed {
       }
       socket.show(frames.get(key));
     }
+  }
+
+  /** An open pane outlives its token, but not the right to read. */
+  #mayRead(socket: StreamSocket, state: Conversation): boolean {
+    const { viewer } = socket;
+    if (typeof viewer !== 'object' || mayReadLog(state, viewer.agent, this.streams.hub.directory)) return true;
+    void socket.end(NOT_ALLOWED, 'You may not read this conversation any more.');
+    return false;
   }
 
   /** Only when it matters: while people serve or are waited for, or to take back what was said. */
@@ -306,6 +316,17 @@ class StreamSocket {
     this.#isAnswering = false;
     this.ws.ping();
     this.ws.send('');
+    if (this.viewer !== 'customer') void this.#checkSignedIn();
+  }
+
+  async #checkSignedIn(): Promise<void> {
+    try {
+      if (await this.opening.isSignedIn()) return;
+    } catch (error) {
+      this.streams.hub.log.warn({ err: error }, 'sessions cannot be checked just now; panes stay open');
+      return;
+    }
+    await this.end(NOT_ALLOWED, 'You are not signed in any more.');
   }
 
   /** Is fed no more from now on; says goodbye, and cuts who does not answer. Resolves when the socket is closed. */

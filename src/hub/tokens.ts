@@ -13,6 +13,9 @@ export const STREAM_TOKEN_MS = 60_000;
 export const CONVERSATION_AUDIENCE = 'directline';
 export const STREAM_AUDIENCE = 'directline-stream';
 
+/** Kind of the grants that are people's sessions; the id is a digest of what the cookie holds. */
+export const SESSION_GRANT = 'session';
+
 /** Verified tokens remembered: a look-up takes about a sixtieth of a signature's time (5 µs against 320 µs on a busy machine). */
 const REMEMBERED_TOKENS = 4_096;
 /** Between nodes whose clocks differ a little, a token may seem to be from the near future. */
@@ -36,6 +39,10 @@ export interface StaffClaims {
   readonly conv: string;
   readonly view: 'staff';
   readonly agent: string;
+  /** The session it was asked for in: it ends with it. */
+  readonly session?: string;
+  /** When the bearer token it was asked for with ends, epoch milliseconds. */
+  readonly until?: number;
 }
 
 export type ConversationClaims = CustomerClaims | StaffClaims;

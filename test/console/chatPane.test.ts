@@ -1,6 +1,8 @@
 // Customer and staff on one server: a person's chat pane is a Direct Line client of its own kind, and neither kind gets the other's view.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
 import { mintPersonToken } from '../../src/console/console.js';
 import { serveDirectLine, type DirectLine } from '../../src/directline/server.js';
 import { request } from '../fakes/request.js';
@@ -22,6 +24,7 @@ describe('the customer’s widget and the person’s chat pane', () => {
       tokens: office.tokens,
       publicUrl: () => office.url,
       workStream: 'web',
+      keepAliveMs: 100,
     });
     ana = await office.as('ana');
     customer = await Widget.start({ url: office.url, secret: SECRET, user: { id: 'dl_kim', name: 'Kim' } });
@@ -97,6 +100,56 @@ describe('the customer’s widget and the person’s chat pane', () => {
     const left = { ...(CreditCardQueue as NonNullable<typeof CreditCardQueue>), members: ['ben'] };
     await office.hub.useDirectory({ ...directory, version: 2, queues: { ...queues, CreditCardQueue: left } });
     assert.equal((await customer.call('GET', path, undefined, token)).status, 403);
+  });
+
+  it('ends with the session it was opened in: neither the open socket nor the token, refreshed or not, outlives it', async () => {
+    await customer.say('human CreditCard');
+    await office.hub.settled();
+    const { conversationId } = customer;
+    const link = `${office.url}${await office.console.createTicket('ana')}`;
+    const cookie = ((await request('GET', link)).headers['set-cookie']?.[0] ?? '').split(';')[0] as string;
+    const headers = { cookie, 'x-requested-with': 'console' };
+    const asked = await request('POST', `${office.url}/api/v1/conversations/${conversationId}/token`, { headers });
+    const panes = await Widget.start({ url: office.url, token: (asked.body as { token: string }).token });
+    open.push(panes);
+    const refreshed = await panes.call('POST', '/tokens/refresh');
+    assert.equal(refreshed.status, 200);
+    await request('POST', `${office.url}/api/v1/sign-out`, { headers });
+    await panes.disconnected();
+    for (const token of [panes.token, (refreshed.body as { token: string }).token]) {
+      assert.equal((await customer.call('POST', '/tokens/refresh', undefined, token)).status, 403);
+      const path = `/conversations/${conversationId}`;
+      assert.equal((await customer.call('GET', `${path}/activities`, undefined, token)).status, 403);
+      assert.equal((await customer.call('GET', path, undefined, token)).status, 403);
+    }
+  });
+
+  it('ends with the bearer token it was asked for with', async () => {
+    const panes = await pane();
+    office.clock.advance(29 * 24 * 3_600_000);
+    const token = await mintPersonToken(office.tokens, 'ana', 60_000);
+    const asked = await request('POST', `${office.url}/api/v1/conversations/${panes.conversationId}/token`, { token });
+    const short = (asked.body as { token: string }).token;
+    assert.equal((await customer.call('POST', '/tokens/refresh', undefined, short)).status, 200);
+    office.clock.advance(60_000);
+    assert.equal((await customer.call('POST', '/tokens/refresh', undefined, short)).status, 403);
+  });
+
+  it('is not closed by a customer who piles up sockets', async () => {
+    const panes = await pane();
+    const started = await customer.call('GET', `/conversations/${customer.conversationId}`);
+    const { streamUrl } = started.body as { streamUrl: string };
+    const sockets = Array.from({ length: 40 }, () => new WebSocket(streamUrl));
+    try {
+      await Promise.all(sockets.map((socket) => once(socket, 'open')));
+      await customer.say('still there?');
+      await panes.next('still there?');
+      assert.ok(panes.isConnected);
+    } finally {
+      await Promise.all(
+        sockets.map((socket) => (socket.terminate(), socket.readyState === 3 ? undefined : once(socket, 'close'))),
+      );
+    }
   });
 
   it('takes neither side’s token for the other’s', async () => {
