@@ -1,12 +1,20 @@
 // restify, once: routes with typed requests, body limits, request ids, errors as JSON. Nothing else imports restify.
 
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import { isIP, type AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import restify from 'restify';
 import { BadRequest, StoreUnavailable, toHttpError } from './errors.js';
 import type { Log } from './hub/ports.js';
+
+// restify replaces writeHead of every response in the process and does not return the response from it. A bot's own
+// server beside this one may chain on what Node promises to return.
+const restifyWriteHead: (...args: never[]) => unknown = ServerResponse.prototype.writeHead;
+ServerResponse.prototype.writeHead = function (this: ServerResponse, ...args: never[]) {
+  Reflect.apply(restifyWriteHead, this, args);
+  return this;
+};
 
 export interface HttpOptions {
   log: Log;

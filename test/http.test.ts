@@ -165,3 +165,20 @@ describe('The HTTP server', () => {
     client.destroy();
   });
 });
+
+describe('Another HTTP server in the same process', () => {
+  it('may go on writing after writeHead, as Node promises', async () => {
+    const other = http.createServer((_incoming, outgoing) => {
+      outgoing.writeHead(201, { 'content-type': 'text/plain' }).end('made');
+    });
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = other.address() as net.AddressInfo;
+      const { status, body } = await request('GET', `http://127.0.0.1:${port}/`);
+      assert.deepEqual([status, body], [201, 'made']);
+    } finally {
+      other.closeAllConnections();
+      await new Promise((resolve) => other.close(resolve));
+    }
+  });
+});
