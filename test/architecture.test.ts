@@ -1,6 +1,6 @@
 // The rules about files that no compiler checks: who may import whom, how long a file gets, what the lock file holds.
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -120,6 +120,7 @@ describe('the architecture', () => {
 
   it('has no import cycle, not even one of types', () => {
     assert.deepEqual(findCycles(imports), []);
+    assert.deepEqual(findCycles(filesBelow('web', /\.tsx?$/).flatMap(importsOf)), []);
   });
 
   it('finds a cycle where there is one', () => {
@@ -174,11 +175,15 @@ function partOf(file: string): string {
 function importsOf(from: string): Import[] {
   return ts.preProcessFile(read(from), true, true).importedFiles.map(({ fileName: specifier }) => ({
     from,
-    to: specifier.startsWith('.')
-      ? join(dirname(from), specifier).replaceAll('\\', '/').replace(/\.js$/, '.ts')
-      : specifier,
+    to: specifier.startsWith('.') ? sourceOf(join(dirname(from), specifier).replaceAll('\\', '/')) : specifier,
     specifier,
   }));
+}
+
+/** The file that compiles to `path`. */
+function sourceOf(path: string): string {
+  const source = path.replace(/\.js$/, '.tsx');
+  return existsSync(join(projectFolder, source)) ? source : path.replace(/\.js$/, '.ts');
 }
 
 /** Each cycle once, as `a > b > a`, found by walking depth first. */

@@ -14,7 +14,7 @@ import {
 import { useState } from 'react';
 import type { Conversation, Me, TransferTarget } from './api.js';
 import { api } from './api.js';
-import { useDesk } from './App.js';
+import { useDesk } from './useDesk.js';
 import { PRESENCE_BADGE, PRESENCE_WORDS } from './words.js';
 
 interface Props {

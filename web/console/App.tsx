@@ -1,22 +1,13 @@
 // The console's frame: theme, the live desk, and the way in when nobody is signed in.
 import { FluentProvider, Spinner, Toaster } from '@fluentui/react-components';
-import { createContext, useContext, useEffect, useMemo, useSyncExternalStore } from 'react';
+import { useEffect, useMemo } from 'react';
 import { api } from './api.js';
-import { createDesk, type Desk, type DeskState } from './desk.js';
+import { createDesk } from './desk.js';
 import { DeskPage } from './DeskPage.js';
 import { connectLiveEvents } from './liveEvents.js';
 import { SignInAgain, SignInPage } from './SignIn.js';
 import { useTheme } from './theme.js';
-
-const DeskContext = createContext<Desk | undefined>(undefined);
-
-export function useDesk(): [DeskState, Desk] {
-  const desk = useContext(DeskContext);
-  if (!desk) throw new Error('useDesk belongs under App, which provides the desk.');
-  return [useSyncExternalStore(desk.subscribe, desk.getState), desk];
-}
-
-export const TOASTER = 'console';
+import { DeskContext, TOASTER, useDesk } from './useDesk.js';
 
 export function App() {
   const theme = useTheme();

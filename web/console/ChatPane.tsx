@@ -13,7 +13,7 @@ import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } fro
 import { ActionBar } from './ActionBar.js';
 import type { ChatToken, Conversation, Me } from './api.js';
 import { api } from './api.js';
-import { useDesk } from './App.js';
+import { useDesk } from './useDesk.js';
 import { ChatState } from './ChatState.js';
 import { NoteBox } from './NoteBox.js';
 import type { ChatConnection } from './StaffChat.js';

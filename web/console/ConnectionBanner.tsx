@@ -1,6 +1,6 @@
 // Tells that the live line is down, until when nothing new can be seen, and that nothing typed is lost.
 import { Button, MessageBar, MessageBarActions, MessageBarBody, MessageBarTitle } from '@fluentui/react-components';
-import { useDesk } from './App.js';
+import { useDesk } from './useDesk.js';
 import { useNow } from './useNow.js';
 
 export function ConnectionBanner() {

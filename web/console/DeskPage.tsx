@@ -3,7 +3,7 @@ import { Toast, ToastTitle, useToastController } from '@fluentui/react-component
 import { useCallback, useMemo, useState } from 'react';
 import { useAlertSettings, useOfferAlerts } from './alerts.js';
 import type { Conversation, Me } from './api.js';
-import { TOASTER, useDesk } from './App.js';
+import { TOASTER, useDesk } from './useDesk.js';
 import { ChatPane } from './ChatPane.js';
 import { ContextPanel } from './ContextPanel.js';
 import { ConversationList } from './ConversationList.js';

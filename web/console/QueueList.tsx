@@ -2,7 +2,7 @@
 import { Button, Caption1, Subtitle2 } from '@fluentui/react-components';
 import type { Conversation, Me, Queue } from './api.js';
 import { api } from './api.js';
-import { useDesk } from './App.js';
+import { useDesk } from './useDesk.js';
 import { ListButton } from './ListButton.js';
 import { formatDuration, formatExact, timeOf } from './time.js';
 import { useNow } from './useNow.js';

@@ -1,7 +1,7 @@
 // The routing diagnostics: which rule matched and why, who was chosen, who was passed over.
 import { Caption1, Text } from '@fluentui/react-components';
 import type { AssignReceipt, Receipt, RouteReceipt } from './api.js';
-import { useDesk } from './App.js';
+import { useDesk } from './useDesk.js';
 import { formatClock, formatExact, timeOf } from './time.js';
 import { exclusionWords, methodWords, operatorWords, showValue } from './words.js';
 

@@ -1,6 +1,6 @@
 // Follows the two connections of an open chat and says when typing must wait.
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { useDesk } from './App.js';
+import { useDesk } from './useDesk.js';
 import { type CatchUp, type CatchUpWatch, watchCatchUp } from './catchUp.js';
 import type { ChatConnection } from './StaffChat.js';
 
