@@ -1,31 +1,19 @@
-// The open sockets: each has a cursor into one conversation's log and is fed from commits, or from the store when it fell behind.
+// The open sockets by conversation: what is committed goes to all of them, made once per view; who left is noticed.
 
 import type { Duplex } from 'node:stream';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { mayReadLog } from '../core/access.js';
 import type { Conversation, Entry } from '../core/conversation.js';
-import type { Viewer } from '../core/projection.js';
-import type { HttpRequest } from '../http.js';
+import { BODY_LIMIT_BYTES, type HttpRequest } from '../http.js';
 import type { Hub, Signal } from '../hub/hub.js';
-import { BODY_LIMIT_BYTES } from '../http.js';
-import { liveSet, readSet, signalSet, viewKey } from './reading.js';
+import { liveSet, signalSet, viewKey } from './reading.js';
+import { NOT_ALLOWED, StreamSocket, type Opening, type SocketFate } from './streamSocket.js';
 
 export interface StreamTimes {
   /** Between two empty frames (and two pings) on every socket. */
   readonly keepAliveMs: number;
   /** A socket that takes nothing for this long is closed; its client comes back with its watermark. */
   readonly stallMs: number;
-}
-
-export interface Opening {
-  readonly conversationId: string;
-  readonly viewer: Viewer;
-  /** seq of the last entry the client has. */
-  readonly after: number;
-  /** A non-empty frame of the client: an activity, as if posted. */
-  readonly onFrame: (json: Buffer) => Promise<void>;
-  /** Asked every so often of people: a pane ends with the session it was opened in. */
-  readonly isSignedIn: () => Promise<boolean>;
 }
 
 export interface StreamFigures {
@@ -38,10 +26,6 @@ export interface StreamFigures {
   readonly bufferedBytes: number;
 }
 
-/** More than this waiting in a socket's buffer takes it off live feeding. */
-const HIGH_WATER_BYTES = 262_144;
-/** JSON read from the store for one frame of catching up. */
-const CATCH_UP_CHARACTERS = 131_072;
 /** A customer without a socket is watched for this long: when people come in meanwhile, they must not wait for somebody who left. */
 const ABSENCE_WATCHED_MS = 10 * 60_000;
 /**
@@ -49,9 +33,7 @@ const ABSENCE_WATCHED_MS = 10 * 60_000;
  * its oldest goes, never somebody else's - a customer must not be able to close the pane of the person who serves.
  */
 const MAX_SOCKETS_PER_READER = 32;
-const CLOSE_GRACE_MS = 1_000;
 const GOING_AWAY = 1001;
-const NOT_ALLOWED = 1008;
 
 export class Streams {
   readonly counts = { open: 0, dropped: 0, paused: 0 };
@@ -89,7 +71,7 @@ export class Streams {
     this.#upgrader.handleUpgrade(request.raw, socket, head, (ws) => {
       const feed = this.#feeds.get(opening.conversationId) ?? new Feed(this, opening.conversationId);
       this.#feeds.set(opening.conversationId, feed);
-      feed.add(new StreamSocket(this, feed, ws, socket, opening));
+      feed.add(new StreamSocket(this.hub, ws, socket, opening, this.times.stallMs, feed));
     });
   }
 
@@ -122,7 +104,7 @@ export class Streams {
 }
 
 /** One conversation's sockets. What they are sent is made once per view. */
-class Feed {
+class Feed implements SocketFate {
   readonly sockets = new Set<StreamSocket>();
   readonly #unwatch: () => void;
   #customerSockets = 0;
@@ -154,7 +136,15 @@ class Feed {
     socket.start();
   }
 
-  remove(socket: StreamSocket): void {
+  paused(): void {
+    this.streams.counts.paused += 1;
+  }
+
+  dropped(): void {
+    this.streams.counts.dropped += 1;
+  }
+
+  ended(socket: StreamSocket): void {
     if (!this.sockets.delete(socket)) return;
     this.streams.counts.open -= 1;
     // Clients come back after a restart: that they lost this server says nothing about them.
@@ -246,158 +236,4 @@ class Feed {
 
 function isWaitedFor(state: Conversation): boolean {
   return !state.customerGone && (state.phase === 'queued' || state.phase === 'offered' || state.phase === 'agent');
-}
-
-/**
- * One client. Live: every commit is sent as it happens. Catching up: the store is read until nothing is missing. Paused:
- * the client takes less than is said, nothing more is kept for it, and it catches up once its buffer is empty.
- */
-class StreamSocket {
-  readonly viewer: Viewer;
-  #cursor: number;
-  /** seq of the last entry known to exist while not live. */
-  #known = 0;
-  #isLive = false;
-  #isPaused = false;
-  #isAnswering = true;
-  #stall: NodeJS.Timeout | undefined;
-
-  constructor(
-    private readonly streams: Streams,
-    private readonly feed: Feed,
-    private readonly ws: WebSocket,
-    raw: Duplex,
-    private readonly opening: Opening,
-  ) {
-    this.viewer = opening.viewer;
-    this.#cursor = opening.after;
-    ws.on('pong', () => (this.#isAnswering = true));
-    ws.on('message', (data: Buffer, isBinary) => this.#heard(data, isBinary));
-    ws.on('error', () => ws.terminate());
-    ws.on('close', () => {
-      clearTimeout(this.#stall);
-      feed.remove(this);
-    });
-    raw.on('drain', () => this.#drained());
-  }
-
-  get bufferedBytes(): number {
-    return this.ws.bufferedAmount;
-  }
-
-  start(): void {
-    this.#known = this.streams.hub.known(this.feed.conversationId)?.version ?? Infinity;
-    if (this.#known === this.#cursor) this.#isLive = true;
-    else void this.#catchUp();
-  }
-
-  take(first: number, last: number, frame: Buffer | undefined | 'reread'): void {
-    if (!this.#isLive) {
-      this.#known = last;
-      return;
-    }
-    if (last <= this.#cursor) return;
-    if (first !== this.#cursor + 1 || frame === 'reread') {
-      this.#known = last;
-      void this.#catchUp();
-      return;
-    }
-    this.#cursor = last;
-    if (frame !== undefined) this.#send(frame);
-  }
-
-  show(frame: Buffer | undefined): void {
-    if (frame !== undefined && this.#isLive) this.#send(frame);
-  }
-
-  beat(): void {
-    if (this.#isPaused) return;
-    if (!this.#isAnswering) return this.#drop('its other end does not answer');
-    this.#isAnswering = false;
-    this.ws.ping();
-    this.ws.send('');
-    if (this.viewer !== 'customer') void this.#checkSignedIn();
-  }
-
-  async #checkSignedIn(): Promise<void> {
-    try {
-      if (await this.opening.isSignedIn()) return;
-    } catch (error) {
-      this.streams.hub.log.warn({ err: error }, 'sessions cannot be checked just now; panes stay open');
-      return;
-    }
-    await this.end(NOT_ALLOWED, 'You are not signed in any more.');
-  }
-
-  /** Is fed no more from now on; says goodbye, and cuts who does not answer. Resolves when the socket is closed. */
-  async end(code: number, reason: string): Promise<void> {
-    this.feed.remove(this);
-    if (this.ws.readyState === WebSocket.CLOSED) return;
-    const closed = new Promise<void>((resolve) => this.ws.once('close', () => resolve()));
-    this.ws.close(code, reason);
-    const timer = setTimeout(() => this.ws.terminate(), CLOSE_GRACE_MS);
-    await closed;
-    clearTimeout(timer);
-  }
-
-  async #catchUp(): Promise<void> {
-    this.#isLive = false;
-    const { hub } = this.streams;
-    const { conversationId } = this.feed;
-    try {
-      while (this.ws.readyState === WebSocket.OPEN && !this.#isPaused) {
-        const state = await hub.conversation(conversationId);
-        if (state === undefined) return this.ws.terminate();
-        const page = await readSet(hub, state, this.viewer, this.#cursor, CATCH_UP_CHARACTERS);
-        if (this.ws.readyState !== WebSocket.OPEN) return;
-        this.#cursor = page.upTo;
-        if (page.json !== undefined) this.#send(Buffer.from(page.json));
-        // What was committed while the store was read is told by #known.
-        if (page.atEnd && (this.#known <= this.#cursor || this.#known === Infinity) && !this.#isPaused) {
-          this.#isLive = true;
-          return;
-        }
-      }
-    } catch (error) {
-      hub.log.warn(
-        { err: error, conversation: conversationId },
-        'a socket could not be fed; its client will come back',
-      );
-      this.ws.terminate();
-    }
-  }
-
-  #send(frame: Buffer): void {
-    if (this.ws.readyState !== WebSocket.OPEN) return;
-    this.ws.send(frame, { binary: false });
-    if (this.#isPaused || this.ws.bufferedAmount <= HIGH_WATER_BYTES) return;
-    this.#isPaused = true;
-    this.#isLive = false;
-    this.#known = Math.max(this.#known, this.#cursor);
-    this.streams.counts.paused += 1;
-    this.#stall = setTimeout(() => this.#drop('it takes nothing'), this.streams.times.stallMs);
-    this.#stall.unref();
-  }
-
-  #drained(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#isAnswering = true;
-    clearTimeout(this.#stall);
-    void this.#catchUp();
-  }
-
-  #drop(why: string): void {
-    this.streams.counts.dropped += 1;
-    this.streams.hub.log.info({ conversation: this.feed.conversationId, why }, 'a socket was cut');
-    this.ws.terminate();
-  }
-
-  /** Frames are taken one after another: the client is not read from while one is being handled. */
-  #heard(data: Buffer, isBinary: boolean): void {
-    this.#isAnswering = true;
-    if (isBinary || data.length === 0) return;
-    this.ws.pause();
-    void this.opening.onFrame(data).finally(() => this.ws.resume());
-  }
 }
