@@ -414,6 +414,16 @@ describe('what Direct Line refuses', () => {
       const widget = await request('POST', `${site.url}/api/widget/token`, { headers: STRANGER });
       assert.equal(widget.status, 429);
     });
+
+    it('counts all addresses of one IPv6 network as one, and those of others by themselves', async () => {
+      const ask = async (address: string) =>
+        (await request('POST', `${site.url}/api/widget/token`, { headers: { 'x-forwarded-for': address } })).status;
+      const addresses = ['2001:db8:0:7::1', '2001:db8:0:7:ffff::', '2001:0DB8::7:1:2:3:4', '2001:db8:0:7:1:2:3:5'];
+      for (const address of addresses) assert.equal(await ask(address), 200, address);
+      assert.equal(await ask('2001:db8:0:7::99'), 429);
+      assert.equal(await ask('2001:db8:0:8::1'), 200);
+      assert.equal(await ask('::ffff:203.0.113.7'), 200);
+    });
   });
 });
 
