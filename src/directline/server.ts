@@ -16,7 +16,7 @@ import {
 } from './conversations.js';
 import { serveFiles } from './files.js';
 import { parseActivity } from './inbound.js';
-import { Buckets, DEFAULT_RATES, type Rates } from './limits.js';
+import { Buckets, DEFAULT_RATES, UploadRoom, type Rates } from './limits.js';
 import { corsHeaders } from './origins.js';
 import { Streams, type StreamFigures } from './streams.js';
 import { upload, type UploadContext } from './upload.js';
@@ -34,6 +34,8 @@ export interface DirectLineOptions {
   readonly workStream: string;
   /** Of one file. */
   readonly uploadLimitBytes?: number;
+  /** Of all uploads under way together. */
+  readonly uploadRoomBytes?: number;
   readonly keepAliveMs?: number;
   /** A socket that takes nothing for this long is closed. */
   readonly stallMs?: number;
@@ -51,6 +53,7 @@ export interface DirectLine {
 
 const MEBIBYTE = 1_048_576;
 const UPLOAD_LIMIT_BYTES = 4 * MEBIBYTE;
+const UPLOAD_ROOM_BYTES = 128 * MEBIBYTE;
 /** Proxies commonly cut connections that are silent for 30 to 60 s. */
 const KEEP_ALIVE_MS = 20_000;
 const STALL_MS = 30_000;
@@ -70,6 +73,7 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
     perAddress: new Buckets(rates === false ? undefined : rates.perAddress, hub.clock),
     attachments,
     uploadLimitBytes: options.uploadLimitBytes ?? UPLOAD_LIMIT_BYTES,
+    uploadRoom: new UploadRoom(options.uploadRoomBytes ?? UPLOAD_ROOM_BYTES),
   };
   const streams = new Streams(hub, {
     keepAliveMs: options.keepAliveMs ?? KEEP_ALIVE_MS,

@@ -3,18 +3,21 @@
 import busboy from 'busboy';
 import type { Readable } from 'node:stream';
 import { activityId, type Activity, type Attachment } from '../core/activity.js';
+import type { Conversation } from '../core/conversation.js';
 import { BadRequest } from '../errors.js';
 import { BODY_LIMIT_BYTES, parseJson, type HttpRequest, type HttpResponse } from '../http.js';
 import { cleanName, contentUrl, type Attachments, type IncomingFile } from '../hub/attachments.js';
 import { speakerOf, submit } from './activities.js';
-import { authenticateFor } from './callers.js';
+import { authenticateFor, type Caller } from './callers.js';
 import { findConversation, type ConversationContext } from './conversations.js';
 import { idempotencyKey, isRecord, parseActivity } from './inbound.js';
+import type { UploadRoom } from './limits.js';
 
 export interface UploadContext extends ConversationContext {
   readonly attachments: Attachments;
   /** Of one file. */
   readonly uploadLimitBytes: number;
+  readonly uploadRoom: UploadRoom;
 }
 
 const MAX_FILES = 10;
@@ -33,6 +36,28 @@ export async function upload(context: UploadContext, request: HttpRequest): Prom
   const conversationId = request.params['id'] ?? '';
   const caller = await authenticateFor(context, request, conversationId);
   const state = await findConversation(context, caller, conversationId);
+  const leave = context.uploadRoom.take(conversationId, largestBody(context, request));
+  try {
+    return await receive(context, request, caller, state);
+  } finally {
+    leave();
+  }
+}
+
+/** As many bytes as the body says it has, or may have where it does not say. */
+function largestBody({ uploadLimitBytes }: UploadContext, request: HttpRequest): number {
+  const most = uploadLimitBytes * MAX_FULL_FILES + BODY_LIMIT_BYTES;
+  const said = request.header('content-length');
+  return said === undefined ? most : Math.min(Number(said) || 0, most);
+}
+
+async function receive(
+  context: UploadContext,
+  request: HttpRequest,
+  caller: Caller,
+  state: Conversation,
+): Promise<HttpResponse> {
+  const conversationId = state.id;
   const isMultipart = /^multipart\/form-data\b/i.test(request.header('content-type') ?? '');
   const { activity = { type: 'message' }, files } = isMultipart
     ? await readMultipart(request, context.uploadLimitBytes)

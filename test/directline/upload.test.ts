@@ -1,6 +1,8 @@
 // Files: how they come in, what becomes of them, and how a browser gets them back.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
 import fc from 'fast-check';
 import type { Activity } from '../../src/core/activity.js';
 import { withFiles } from '../../src/directline/upload.js';
@@ -55,6 +57,52 @@ describe('uploads', () => {
     });
     return (body as ActivitySet).activities.filter(({ from }) => from?.role === 'user').at(-1) as Activity;
   };
+
+  /** An upload that has announced itself and then takes its time. */
+  const slowly = async (bytes: number) => {
+    const { port } = new URL(site.url);
+    const socket = net.connect(Number(port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    const { conversationId, token } = grant;
+    socket.write(
+      `POST /v3/directline/conversations/${conversationId}/upload HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n` +
+        `content-type: image/png\r\ncontent-length: ${bytes}\r\nexpect: 100-continue\r\n\r\n`,
+    );
+    // Node says so when it hands the request on.
+    await once(socket, 'data');
+    return socket;
+  };
+  const until = async (isIt: () => Promise<boolean>) => {
+    for (let tries = 0; tries < 200; tries += 1) if (await isIt()) return;
+    assert.fail('did not come');
+  };
+  const tooMany = async () => (await send('image/png', PNG)).status === 429;
+
+  it('takes four at once from one conversation, and more when those are done', async () => {
+    const busy = await Promise.all([1, 2, 3, 4].map(() => slowly(1_000)));
+    await until(tooMany);
+    const other = await site.start('dl_lee');
+    const { status } = await site.call('POST', `/conversations/${other.conversationId}/upload`, {
+      token: other.token,
+      headers: { 'content-type': 'image/png' },
+      body: PNG,
+    });
+    assert.equal(status, 200);
+    busy[0]?.destroy();
+    await until(async () => !(await tooMany()));
+    for (const socket of busy) socket.destroy();
+  });
+
+  it('has so much memory for all of them together and says when there is none', async () => {
+    await site.close();
+    site = await openSite({ uploadRoomBytes: 1_000_000 });
+    grant = await site.start();
+    const busy = await slowly(999_990);
+    await until(tooMany);
+    busy.destroy();
+    await until(async () => !(await tooMany()));
+    assert.equal((await send('image/png', Buffer.alloc(2_000_000))).status, 200, 'one alone always fits');
+  });
 
   const fetchFile = async (url: string | undefined) => {
     const answer = await fetch(url ?? '', { headers: { origin: 'https://shop.example' } });
