@@ -23,11 +23,11 @@ const USAGE = `Usage: handoff <command> [flags]
   config apply                       put the file in force
   config export                      print the configuration in force
   token <person>                     print a bearer token for scripts
-  sign-in <person>                   print an address that signs this person in once
+  sign-in <person>                   print an address that signs this person in once (its path while no server runs)
   transcript <conversation> [--format transcript|jsonl|text|html]
   verify                             check every log and every promise the record makes
 
-Every command takes --config handoff.yaml, --data ./data and --json.`;
+Every command takes --config handoff.yaml, --data ./data and --json. --version prints the version.`;
 
 const ENTRIES_PER_READ = 5_000;
 const SYSTEM_CLOCK: Clock = { now: () => Date.now() };
@@ -45,7 +45,11 @@ interface Flags {
 export async function run(args: readonly string[]): Promise<number> {
   try {
     if (existsSync('.env')) process.loadEnvFile('.env');
-    const { words, flags, help } = parse(args);
+    const { words, flags, help, version } = parse(args);
+    if (version) {
+      console.log(await ownVersion());
+      return 0;
+    }
     if (help || words.length === 0) {
       console.log(USAGE);
       return help ? 0 : 1;
@@ -94,7 +98,7 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
   }
 }
 
-function parse(args: readonly string[]): { words: string[]; flags: Flags; help: boolean } {
+function parse(args: readonly string[]): { words: string[]; flags: Flags; help: boolean; version: boolean } {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
@@ -107,14 +111,25 @@ function parse(args: readonly string[]): { words: string[]; flags: Flags; help: 
         json: { type: 'boolean', default: false },
         format: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
+        version: { type: 'boolean', default: false },
       },
     });
-    const { config, data, demo, json, format, help } = values;
-    return { words: positionals, flags: { config, data, demo, json, format, port: portOf(values.port) }, help };
+    const { config, data, demo, json, format, help, version } = values;
+    return {
+      words: positionals,
+      flags: { config, data, demo, json, format, port: portOf(values.port) },
+      help,
+      version,
+    };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError([`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`]);
   }
+}
+
+async function ownVersion(): Promise<string> {
+  const own = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(own) as { version: string }).version;
 }
 
 function portOf(text: string | undefined): number | undefined {
@@ -215,6 +230,7 @@ async function token(person: string, flags: Flags): Promise<number> {
 }
 
 async function signIn(person: string, flags: Flags): Promise<number> {
+  const server = await serverUrl(flags);
   const answer = await askServer(flags, '/api/v1/control/sign-in', { person });
   const path =
     answer !== undefined
@@ -223,7 +239,9 @@ async function signIn(person: string, flags: Flags): Promise<number> {
           await requirePerson(store, person);
           return createTicket(store, person, Date.now());
         });
-  console.log(flags.json ? JSON.stringify({ path }) : path);
+  // Where a server that is not running will listen is not known here.
+  const address = server === undefined ? path : `${server}${path}`;
+  console.log(flags.json ? JSON.stringify({ path, ...(server !== undefined && { url: address }) }) : address);
   return 0;
 }
 

@@ -71,7 +71,7 @@ export async function start(flags: StartFlags): Promise<void> {
       },
     });
     await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
-    await announce(hub, url, localSignIn, flags.json);
+    await announce(hub, url, localSignIn, flags);
   } catch (error) {
     await hub.stop().catch(() => undefined);
     throw portTaken(error) ?? error;
@@ -123,10 +123,10 @@ function listenOptions(flags: StartFlags, environment: Environment) {
 }
 
 /** One line `Listening on …` when everything is ready, then where to go. */
-async function announce(hub: HandoffHub, url: string, localSignIn: boolean, json: boolean): Promise<void> {
+async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flags: StartFlags): Promise<void> {
   const links = localSignIn ? await hub.signInLinks() : [];
   const signIn = links.map(({ id, name, url: path }) => ({ id, name, url: `${url}${path}` }));
-  if (json) {
+  if (flags.json) {
     console.log(JSON.stringify({ listening: url, customer: `${url}/`, console: `${url}/console/`, signIn }));
     return;
   }
@@ -134,8 +134,10 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, json
   console.log(`  Customer's page:  ${url}/`);
   console.log(`  Console:          ${url}/console/`);
   const width = Math.max(0, ...signIn.map(({ name }) => name.length));
-  if (signIn.length > 0)
-    console.log('  Sign in (each link works once, for 10 minutes; a new one: handoff sign-in <person>):');
+  if (signIn.length > 0) {
+    const data = flags.data === './data' ? '' : ` --data ${flags.data}`;
+    console.log(`  Sign in (each link works once, for 10 minutes; a new one: npx handoff sign-in <person>${data}):`);
+  }
   for (const { name, url: link } of signIn) console.log(`    ${name.padEnd(width)}  ${link}`);
 }
 

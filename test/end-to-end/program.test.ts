@@ -169,6 +169,8 @@ describe('the program', function () {
       assert.ok(err.length > 10 && !err.includes('    at '), `${args.join(' ')}: ${err}`);
     }
     assert.equal((await handoff(['--help'])).code, 0);
+    const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+    assert.equal((await handoff(['--version'])).out, version);
   });
 
   it('changes the configuration of a running server at once, and a file that differs later only reports it', () =>
@@ -211,8 +213,8 @@ describe('the program', function () {
         const second = await fetch(link, { redirect: 'manual', headers: { connection: 'close' } });
         assert.equal(second.status, 401, await second.text());
         const { out } = await handoff(['sign-in', 'ben', '--data', data]);
-        assert.match(out, /^\/console\/\?ticket=/);
-        const fresh = await fetch(`${program.url}${out}`, { redirect: 'manual', headers: { connection: 'close' } });
+        assert.match(out, /^http:\/\/\S+\/console\/\?ticket=/);
+        const fresh = await fetch(out.trim(), { redirect: 'manual', headers: { connection: 'close' } });
         assert.equal(fresh.status, 302, await fresh.text());
         assert.match((await handoff(['sign-in', 'nobody', '--data', data])).err, /no person "nobody"/);
       } finally {
