@@ -250,7 +250,10 @@ describe('the console page', function () {
     await page.getByText('private note').waitFor();
     assert.equal(await sendBox().inputValue(), '');
     await sendBox().fill('I have blocked it.');
+    // The bubble is there before the server has it.
+    const posted = page.waitForResponse(/\/activities$/);
     await sendBox().press('Enter');
+    await posted;
     await bubble('I have blocked it.').waitFor();
     const log = server.directLine.logs.get('kim') ?? [];
     assert.deepEqual(

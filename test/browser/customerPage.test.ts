@@ -78,8 +78,10 @@ describe("the customer's page", function () {
 
   it('types for the visitor when a chip is pressed', async () => {
     await open();
+    const post = page.waitForResponse(/\/activities$/);
     await button('human CreditCard').click();
     await bubble('human CreditCard').waitFor();
+    await post;
     assert.deepEqual(
       posted.map(({ type, text }) => [type, text]),
       [['message', 'human CreditCard']],
@@ -89,8 +91,10 @@ describe("the customer's page", function () {
   it('lets the customer leave the line, and shows no event as a message', async () => {
     await open();
     told('You are number 1 in line.', { kind: 'queued', position: 1 });
+    const post = page.waitForResponse(/\/activities$/);
     await button('Leave the line').click();
     await button('Leaving…').waitFor();
+    await post;
     assert.deepEqual(
       posted.map(({ type, name }) => [type, name]),
       [['event', 'handoff.cancel']],

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { setTimeout } from 'node:timers/promises';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
 import { startProgram, type Program } from '../fakes/program.js';
 
@@ -83,7 +84,10 @@ describe('the main job in a real browser', function () {
 
   /** By the one-time link that the program printed when it started. */
   async function signIn(name: string): Promise<Page> {
-    const link = new RegExp(`${name}\\s+(http\\S+/console/\\?ticket=\\S+)`).exec(server.output())?.[1];
+    const printed = new RegExp(`${name}\\s+(http\\S+/console/\\?ticket=\\S+)`);
+    // The links are printed right after the line that says where the program listens.
+    for (let look = 0; look < 100 && !printed.test(server.output()); look++) await setTimeout(20);
+    const link = printed.exec(server.output())?.[1];
     assert.ok(link, `no sign-in link for ${name} in:\n${server.output()}`);
     const page = await openWindow();
     await page.goto(link);
@@ -92,10 +96,10 @@ describe('the main job in a real browser', function () {
     return page;
   }
 
-  async function goAvailable(person: Page): Promise<void> {
-    const presence: Locator = person.getByLabel('Presence', { exact: true });
-    await presence.selectOption('available');
-    await person.getByText('You are available; the next request comes to you.').waitFor();
+  /** Signing in makes a person available; whoever is busy takes what they like from the line. */
+  async function becomeBusy(person: Page): Promise<void> {
+    await person.getByLabel('Presence', { exact: true }).selectOption('busy');
+    await person.getByText('You are busy', { exact: true }).waitFor();
   }
 
   it('goes from the bot to a person and back to the same bot, again to the person, and ends', async () => {
@@ -107,7 +111,6 @@ describe('the main job in a real browser', function () {
     await say(customer, 'omnichannel CreditCard');
     await headBecomes(customer, 'Waiting – number 1 in line');
     const ana = await signIn('Ana');
-    await button(ana, 'Go available').click();
 
     const offers = region(ana, 'Offers');
     await offers.getByText('BotHandoffTopic: CreditCard').waitFor();
@@ -204,7 +207,6 @@ describe('the main job in a real browser', function () {
   it('carries a file both ways, and what arrives is what was sent', async () => {
     const customer = await openCustomer();
     const ana = await signIn('Ana');
-    await goAvailable(ana);
     await say(customer, 'human CreditCard');
     await button(ana, 'Accept').click();
     await headBecomes(customer, 'Ana');
@@ -224,7 +226,6 @@ describe('the main job in a real browser', function () {
   it('goes on by itself in both windows after the server was killed and started again', async () => {
     const customer = await openCustomer();
     const ana = await signIn('Ana');
-    await goAvailable(ana);
     await say(customer, 'human CreditCard');
     await button(ana, 'Accept').click();
     await say(ana, 'Hello, I am Ana.');
@@ -257,18 +258,18 @@ describe('the main job in a real browser', function () {
     const ana = await openWindow();
     const link = customer.getByRole('navigation', { name: 'Console' }).getByRole('link', { name: 'Ana' });
     await ana.goto(`${elsewhere}${await link.getAttribute('href')}`);
-    await button(ana, 'Go available').click();
     await button(ana, 'Accept').click();
     await say(ana, 'Hello from here.');
     await bubble(customer, 'Hello from here.').waitFor();
     assert.deepEqual(complaints, []);
   });
 
-  it('gives one request to one of two people and tells the other who has it', async () => {
+  it('lets one of two busy people pick from the line, and takes it off the list of the other', async () => {
+    const [ana, ben] = [await signIn('Ana'), await signIn('Ben')];
+    await Promise.all([becomeBusy(ana), becomeBusy(ben)]);
     const customer = await openCustomer();
     await say(customer, 'human CreditCard');
     await headBecomes(customer, 'Waiting – number 1 in line');
-    const [ana, ben] = [await signIn('Ana'), await signIn('Ben')];
     const pickFor = (page: Page) => region(page, 'Queues').getByRole('button', { name: 'Pick', exact: true });
     await Promise.all([pickFor(ana).waitFor(), pickFor(ben).waitFor()]);
     await pickFor(ben).click();
