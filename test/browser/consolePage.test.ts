@@ -140,6 +140,52 @@ describe('the console page', function () {
     await panel.getByText('Ben: not available').waitFor();
   });
 
+  it('shows a supervisor who serves whom, lets them read along, and asks for no presence', async () => {
+    server.me = {
+      id: 'sam',
+      name: 'Sam',
+      roles: ['supervisor'],
+      presence: 'offline',
+      capacity: 0,
+      load: 0,
+      queues: [],
+    };
+    server.put(conversation('kim', 'Kim', { phase: 'agent', agent: ANA }));
+    server.put(conversation('lee', 'Lee', { phase: 'offered', agent: BEN }));
+    server.put(conversation('pat', 'Pat', { phase: 'closed', agent: BEN }));
+    customerSays('kim', 'my card is lost');
+    await page.goto(`${server.url}/console/`);
+    const withPeople = page.getByRole('region', { name: 'With people', exact: true });
+    await withPeople.getByRole('button', { name: /^Lee.*offered to Ben/ }).waitFor();
+    assert.equal(await withPeople.getByRole('button').count(), 2, 'the closed one is not among them');
+    assert.equal(await page.getByRole('combobox', { name: 'Presence' }).count(), 0);
+    assert.equal(await offers().count(), 0);
+    await withPeople.getByRole('button', { name: /^Kim.*Ana/ }).click();
+    await bubble('my card is lost').waitFor();
+    await page.getByText('Ana has this conversation. You can read it.').waitFor();
+    assert.equal(await sendBox().count(), 0);
+
+    server.change('kim', { phase: 'closed' });
+    await withPeople.getByRole('button', { name: /^Kim/ }).waitFor({ state: 'detached' });
+  });
+
+  it('tells an administrator that what is said is not for them', async () => {
+    server.me = {
+      id: 'ada',
+      name: 'Ada',
+      roles: ['administrator'],
+      presence: 'offline',
+      capacity: 0,
+      load: 0,
+      queues: [],
+    };
+    server.put(conversation('kim', 'Kim', { phase: 'agent', agent: ANA }));
+    await page.goto(`${server.url}/console/`);
+    await page.getByRole('heading', { name: 'No conversations for you' }).waitFor();
+    assert.equal(await page.getByRole('region', { name: 'With people', exact: true }).count(), 0);
+    assert.equal(await button('Go available').count(), 0);
+  });
+
   it('says who took a request and when, if somebody else was faster', async () => {
     await openWith(
       conversation('kim', 'Kim', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(100) } }),

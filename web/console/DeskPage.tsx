@@ -2,7 +2,7 @@
 import { Toast, ToastTitle, useToastController } from '@fluentui/react-components';
 import { useCallback, useMemo, useState } from 'react';
 import { useAlertSettings, useOfferAlerts } from './alerts.js';
-import type { Conversation, Me } from './api.js';
+import { takesRequests, type Conversation, type Me } from './api.js';
 import { TOASTER, useDesk } from './useDesk.js';
 import { ChatPane } from './ChatPane.js';
 import { ContextPanel } from './ContextPanel.js';
@@ -10,6 +10,7 @@ import { ConversationList } from './ConversationList.js';
 import { ConnectionBanner } from './ConnectionBanner.js';
 import { NothingOpen } from './NothingOpen.js';
 import { Offers } from './Offers.js';
+import { OthersList } from './OthersList.js';
 import { QueueList } from './QueueList.js';
 import type { useTheme } from './theme.js';
 import { TopBar } from './TopBar.js';
@@ -73,15 +74,22 @@ export function DeskPage({ me, theme }: { me: Me; theme: ReturnType<typeof useTh
       <TopBar me={me} theme={theme} settings={settings} onSettings={changeSettings} onAct={act} />
       <ConnectionBanner />
       <aside className="work" aria-label="Work">
-        <Offers
-          offers={offers}
-          outcomes={state.outcomes}
-          selected={selected}
-          onSelect={setSelected}
-          onAnswer={answer}
-          onDismiss={desk.dismissOutcome}
-        />
-        <ConversationList conversations={held} logs={state.logs} selected={selected} onSelect={setSelected} />
+        {(takesRequests(me) || state.mine.length > 0) && (
+          <>
+            <Offers
+              offers={offers}
+              outcomes={state.outcomes}
+              selected={selected}
+              onSelect={setSelected}
+              onAnswer={answer}
+              onDismiss={desk.dismissOutcome}
+            />
+            <ConversationList conversations={held} logs={state.logs} selected={selected} onSelect={setSelected} />
+          </>
+        )}
+        {me.roles.includes('supervisor') && (
+          <OthersList conversations={state.others} selected={selected} onSelect={setSelected} />
+        )}
         <QueueList
           me={me}
           selected={selected}

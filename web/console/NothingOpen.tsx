@@ -1,7 +1,7 @@
 // The middle of the desk while no conversation is open: what will happen next, given the person's presence.
 import { Body1, Button, Subtitle1 } from '@fluentui/react-components';
 import type { Me } from './api.js';
-import { api } from './api.js';
+import { api, takesRequests } from './api.js';
 
 interface Props {
   me: Me;
@@ -11,8 +11,18 @@ interface Props {
 }
 
 function wordsFor(me: Me): { title: string; text: string; canGoAvailable: boolean } {
-  if (!me.roles.includes('agent'))
-    return { title: 'Nothing open', text: 'Open somebody who waits in a queue to read along.', canGoAvailable: false };
+  if (!takesRequests(me))
+    return me.roles.includes('supervisor')
+      ? {
+          title: 'Nothing open',
+          text: 'Open a conversation on the left to read along.',
+          canGoAvailable: false,
+        }
+      : {
+          title: 'No conversations for you',
+          text: 'You see how many wait. What is said is for those who serve them, and for supervisors.',
+          canGoAvailable: false,
+        };
   switch (me.presence) {
     case 'available':
       return {

@@ -18,7 +18,7 @@ import { WeatherMoonRegular } from '@fluentui/react-icons/svg/weather-moon';
 import { WeatherSunnyRegular } from '@fluentui/react-icons/svg/weather-sunny';
 import type { AlertSettings } from './alerts.js';
 import type { Me, Presence } from './api.js';
-import { api } from './api.js';
+import { api, takesRequests } from './api.js';
 import type { ThemeChoice, useTheme } from './theme.js';
 import { CHOOSABLE, PRESENCE_BADGE, PRESENCE_WORDS } from './words.js';
 
@@ -38,21 +38,25 @@ export function TopBar({ me, theme, settings, onSettings, onAct }: Props) {
       <h1>Handoff</h1>
       <span className="grow" />
       <Capacity load={me.load ?? 0} capacity={me.capacity ?? 0} />
-      <div className="presence">
-        <PresenceBadge status={PRESENCE_BADGE[me.presence]} size="medium" aria-hidden="true" />
-        <Select
-          aria-label="Presence"
-          value={me.presence}
-          onChange={(_, { value }) => void onAct('Presence', () => api.setPresence(value as Presence))}
-        >
-          {choices.map((presence) => (
-            <option key={presence} value={presence} disabled={presence === 'inactive'}>
-              {PRESENCE_WORDS[presence]}
-            </option>
-          ))}
-        </Select>
-      </div>
-      <AlertMenu settings={settings} onSettings={onSettings} />
+      {takesRequests(me) && (
+        <>
+          <div className="presence">
+            <PresenceBadge status={PRESENCE_BADGE[me.presence]} size="medium" aria-hidden="true" />
+            <Select
+              aria-label="Presence"
+              value={me.presence}
+              onChange={(_, { value }) => void onAct('Presence', () => api.setPresence(value as Presence))}
+            >
+              {choices.map((presence) => (
+                <option key={presence} value={presence} disabled={presence === 'inactive'}>
+                  {PRESENCE_WORDS[presence]}
+                </option>
+              ))}
+            </Select>
+          </div>
+          <AlertMenu settings={settings} onSettings={onSettings} />
+        </>
+      )}
       <ThemeMenu theme={theme} />
       <span className="me">
         <Avatar name={me.name} color="colorful" size={28} aria-hidden="true" />

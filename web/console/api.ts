@@ -22,6 +22,9 @@ export interface Me {
   queues?: string[];
 }
 
+/** Who is offered conversations; supervisors and administrators may have no part in that. */
+export const takesRequests = ({ roles, capacity }: Me) => roles.includes('agent') || (capacity ?? 0) > 0;
+
 export type VariableValue = string | number | boolean | null | (string | number | boolean)[];
 
 export interface Conversation {
@@ -144,7 +147,7 @@ export const api = {
     readPages<Conversation>(
       `/api/v1/conversations?phase=offered,agent,waiting,wrapUp&agent=${encodeURIComponent(agentId)}`,
     ),
-  conversationsIn: (phase: Phase) => readPages<Conversation>(`/api/v1/conversations?phase=${phase}`),
+  conversationsIn: (...phases: Phase[]) => readPages<Conversation>(`/api/v1/conversations?phase=${phases.join(',')}`),
   conversation: (id: string) => callServer<Conversation>('GET', at(id)),
   receipts: async (id: string) => (await callServer<Page<Receipt>>('GET', at(id, '/receipts'))).items,
   log: async (id: string, afterSeq: number): Promise<LogEntry[]> => {

@@ -1,6 +1,6 @@
 // Everything the console knows about its person's work, re-read from the server whenever a notice says that something changed.
 import { CallFailed } from '../shared/http.js';
-import type { Agent, Conversation, Me, Queue, StaffApi } from './api.js';
+import type { Agent, Conversation, Me, Phase, Queue, StaffApi } from './api.js';
 import type { ChatLog } from './chatLogs.js';
 import { createChatLogs } from './chatLogs.js';
 import type { Link, LiveEvents, Notice } from './liveEvents.js';
@@ -14,6 +14,8 @@ export interface DeskState {
   /** Offered to, held by or in wrap-up with this person. */
   mine: Conversation[];
   queued: Conversation[];
+  /** For supervisors: offered to, held by or in wrap-up with somebody else. */
+  others: Conversation[];
   queues: Queue[];
   agents: Agent[];
   logs: ReadonlyMap<string, ChatLog>;
@@ -61,6 +63,8 @@ const PARTS_OF: Record<string, readonly Part[]> = {
   person: ['people'],
 };
 
+const WITH_PEOPLE: readonly Phase[] = ['offered', 'agent', 'waiting', 'wrapUp'];
+
 /** Notices come in bursts (an accept is several events): one re-read answers them all. */
 const GATHER_MS = 100;
 /** Between the re-reads of a busy hour. */
@@ -75,6 +79,7 @@ export function createDesk({ api, connect }: Options): Desk {
     session: 'unknown',
     mine: [],
     queued: [],
+    others: [],
     queues: [],
     agents: [],
     logs: new Map(),
@@ -109,8 +114,9 @@ export function createDesk({ api, connect }: Options): Desk {
     const known = state.session === 'in' ? state.me : undefined;
     const me = known && !parts.has('people') ? known : await api.me();
     if (state.session !== 'in') live?.tryNow();
-    const [mine, queued, queues, agents] = await Promise.all([
+    const [mine, busy, queued, queues, agents] = await Promise.all([
       parts.has('work') ? api.conversationsOf(me.id) : state.mine,
+      !me.roles.includes('supervisor') ? [] : parts.has('work') ? api.conversationsIn(...WITH_PEOPLE) : state.others,
       parts.has('queues') ? api.conversationsIn('queued') : state.queued,
       parts.has('queues') ? api.queues() : state.queues,
       parts.has('people') ? api.agents() : state.agents,
@@ -124,6 +130,7 @@ export function createDesk({ api, connect }: Options): Desk {
       session: 'in',
       me,
       mine: open,
+      others: busy.filter(({ agent }) => agent?.id !== me.id),
       queued,
       queues,
       agents,
