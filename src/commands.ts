@@ -23,7 +23,7 @@ const USAGE = `Usage: handoff <command> [flags]
   config apply                       put the file in force
   config export                      print the configuration in force
   token <person>                     print a bearer token for scripts
-  sign-in <person>                   print an address that signs this person in once (its path while no server runs)
+  sign-in <person>                   print a path of the server that signs this person in once
   transcript <conversation> [--format transcript|jsonl|text|html]
   verify                             check every log and every promise the record makes
 
@@ -239,9 +239,10 @@ async function signIn(person: string, flags: Flags): Promise<number> {
           await requirePerson(store, person);
           return createTicket(store, person, Date.now());
         });
-  // Where a server that is not running will listen is not known here.
-  const address = server === undefined ? path : `${server}${path}`;
-  console.log(flags.json ? JSON.stringify({ path, ...(server !== undefined && { url: address }) }) : address);
+  const url = server === undefined ? undefined : `${server}${path}`;
+  console.log(flags.json ? JSON.stringify({ path, ...(url !== undefined && { url }) }) : path);
+  // Scripts read the path; whoever sits at the terminal wants something to click.
+  if (url !== undefined && !flags.json) console.error(url);
   return 0;
 }
 

@@ -212,9 +212,10 @@ describe('the program', function () {
         assert.match(first.headers.get('set-cookie') ?? '', /HttpOnly/i);
         const second = await fetch(link, { redirect: 'manual', headers: { connection: 'close' } });
         assert.equal(second.status, 401, await second.text());
-        const { out } = await handoff(['sign-in', 'ben', '--data', data]);
-        assert.match(out, /^http:\/\/\S+\/console\/\?ticket=/);
-        const fresh = await fetch(out.trim(), { redirect: 'manual', headers: { connection: 'close' } });
+        const { out, err } = await handoff(['sign-in', 'ben', '--data', data]);
+        assert.match(out, /^\/console\/\?ticket=\S+$/);
+        assert.equal(err, `${program.url}${out}`);
+        const fresh = await fetch(err, { redirect: 'manual', headers: { connection: 'close' } });
         assert.equal(fresh.status, 302, await fresh.text());
         assert.match((await handoff(['sign-in', 'nobody', '--data', data])).err, /no person "nobody"/);
       } finally {
