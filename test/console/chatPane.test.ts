@@ -147,7 +147,10 @@ describe('the customer’s widget and the person’s chat pane', () => {
       assert.ok(panes.isConnected);
     } finally {
       await Promise.all(
-        sockets.map((socket) => (socket.terminate(), socket.readyState === 3 ? undefined : once(socket, 'close'))),
+        sockets.map(async (socket) => {
+          socket.terminate();
+          if (socket.readyState !== WebSocket.CLOSED) await once(socket, 'close');
+        }),
       );
     }
   });
