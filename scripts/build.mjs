@@ -39,8 +39,16 @@ export async function build() {
     runTool('typescript/bin/tsc', '-p', 'tsconfig.json'),
     runTool('vite/bin/vite.js', 'build', '--config', 'web/vite.config.ts', '--logLevel', 'warn'),
   ]);
+  await writeSchema();
   writeFileSync(join(projectFolder, stamp), '');
   utimesSync(join(projectFolder, stamp), beganAt, beganAt);
+}
+
+/** The JSON Schema of handoff.yaml for editors, from the same source that checks the file. */
+async function writeSchema() {
+  const { href } = pathToFileURL(join(projectFolder, 'dist/config.js'));
+  const { configurationSchema } = await import(href);
+  writeFileSync(join(projectFolder, 'dist/handoff.schema.json'), `${JSON.stringify(configurationSchema(), null, 2)}\n`);
 }
 
 /** Builds unless dist/ is up to date. */

@@ -38,23 +38,34 @@ const comparison = z
   });
 
 const condition: z.ZodType<Condition> = z.lazy(() =>
-  z.unknown().transform((value, context): Condition => {
-    const tree = value as { all?: unknown; any?: unknown; not?: unknown } | null;
-    const shape =
-      tree !== null && typeof tree === 'object' && 'all' in tree
-        ? z.strictObject({ all: z.array(condition).min(1) })
-        : tree !== null && typeof tree === 'object' && 'any' in tree
-          ? z.strictObject({ any: z.array(condition).min(1) })
-          : tree !== null && typeof tree === 'object' && 'not' in tree
-            ? z.strictObject({ not: condition })
-            : comparison;
-    // The branch is chosen by its own key, so that a fault names the operator and not "no union member matched".
-    const parsed = shape.safeParse(value);
-    if (parsed.success) return parsed.data;
-    for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [...issue.path] });
-    return z.NEVER;
-  }),
+  z.union(
+    [
+      z.strictObject({ all: z.array(condition).min(1) }),
+      z.strictObject({ any: z.array(condition).min(1) }),
+      z.strictObject({ not: condition }),
+      comparison,
+    ],
+    // The fault itself, and not "no member of the union matched".
+    { error: ({ input }) => faultOf(input) },
+  ),
 );
+
+function faultOf(input: unknown): string {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return 'a condition is an object: {variable, operator, value}, or {all: […]}, {any: […]}, {not: …}';
+  const known = new Set(['all', 'any', 'not', 'variable', 'fact', 'operator', 'value', 'ignoreCase']);
+  const unknown = Object.keys(input).filter((key) => !known.has(key));
+  if (unknown.length > 0)
+    return `unknown ${unknown.map((key) => `"${key}"`).join(', ')}; a condition knows ${[...known].join(', ')}`;
+  try {
+    return (
+      conditionFaults(input as Condition).join('; ') ||
+      'name one of all, any, not, or a variable or fact with an operator'
+    );
+  } catch {
+    return 'all and any take a list of conditions, not takes one';
+  }
+}
 
 const seconds = (meaning: string, ms: number) =>
   z

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { checkConfiguration, directoryOf, readConfiguration, warningsOf } from '../src/config.js';
+import { checkConfiguration, configurationSchema, directoryOf, readConfiguration, warningsOf } from '../src/config.js';
 import { readEnvironment, SDK_VARIABLES, VARIABLES } from '../src/environment.js';
 import { ConfigError } from '../src/errors.js';
 
@@ -55,7 +55,7 @@ describe('handoff.yaml', () => {
     assert.equal(schema.length, 2, schema.join('\n'));
     assert.match(
       schema[0] ?? '',
-      /^handoff\.yaml:9: workStreams\[1\]\.rules\[1\]\.when\.operator: use one of equals, notEquals/,
+      /^handoff\.yaml:9: workStreams\[1\]\.rules\[1\]\.when: unknown operator "resembles"\. Known: equals, notEquals/,
     );
     assert.match(schema[1] ?? '', /^handoff\.yaml:11: people\[1\]\.capacity: /);
 
@@ -92,6 +92,26 @@ describe('handoff.yaml', () => {
         faultsOf(() => checkConfiguration(stream({ variable: 'a', operator: 'matches', value }))).join(),
         /regular expression|look-around/,
       );
+  });
+
+  it('says what is wrong with a condition, not that no alternative matched', () => {
+    const faultOf = (when: unknown) =>
+      faultsOf(() =>
+        checkConfiguration({
+          queues: [{ id: 'Q', members: [] }],
+          workStreams: [{ id: 'w', rules: [{ when, queue: 'Q' }] }],
+        }),
+      ).join();
+    assert.match(faultOf('always'), /a condition is an object/);
+    assert.match(faultOf({ variabel: 'a', operator: 'hasData' }), /"variabel"/);
+    assert.match(faultOf({ all: 'x' }), /take a list/);
+    assert.match(faultOf({ not: { variable: 'a', operator: 'never' } }), /unknown operator "never"/);
+    assert.match(faultOf({ operator: 'hasData' }), /variable/);
+  });
+
+  it('has a JSON Schema for editors, conditions included', () => {
+    const schema = JSON.stringify(configurationSchema());
+    for (const word of ['fallbackQueue', 'hasNoData', '"not"', '"all"']) assert.ok(schema.includes(word), word);
   });
 
   it('warns of rules on names that no work stream declares', () => {
