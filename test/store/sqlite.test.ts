@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -187,6 +187,24 @@ describe('SqliteStore', () => {
       await started(store);
       await store.close();
       assert.deepEqual((await readdir(directory)).sort(), ['handoff.db', 'lock.db']);
+    });
+
+    it('that was removed while in use takes nothing more: no write is acknowledged that a restart would not find', async function () {
+      // Windows does not let anybody remove a file that is open.
+      if (process.platform === 'win32') this.skip();
+      const store = await opened();
+      const chat = await started(store);
+      const [file, aside] = [join(directory, 'handoff.db'), join(directory, 'aside.db')];
+      await rename(file, aside);
+      await assert.rejects(chat.append(store, says('lost')), {
+        code: 'StoreUnavailable',
+        message: /removed or replaced/,
+      });
+      await writeFile(file, '');
+      await assert.rejects(chat.append(store, says('lost')), { code: 'StoreUnavailable' });
+      await rename(aside, file);
+      done(await chat.append(store, says('kept')));
+      assert.deepEqual((await store.audit(chat.id))?.faults, []);
     });
 
     it('keeps no trace of an erased text', async () => {

@@ -1,6 +1,7 @@
 // The two ways a thread is connected to the file: to write, holding the lock of the directory, or only to read.
 
-import type { Answer, Call, ThreadSettings } from './calls.js';
+import { statSync } from 'node:fs';
+import type { Answer, Call, Fault, ThreadSettings } from './calls.js';
 import type { Database, SqliteModule } from './engine.js';
 import { diskFault, faultOf } from './faults.js';
 import { databaseFile, holdLock, noRecord } from './place.js';
@@ -30,14 +31,25 @@ export function openWriter({ DatabaseSync }: SqliteModule, { directory, maxPages
     return { db, writer: new Writer(db, directory) };
   };
   let current: ReturnType<typeof open> | undefined;
+  let opened: string | undefined;
   try {
     current = open();
+    opened = identityOf(file);
   } catch (error) {
     lock.close();
     throw error;
   }
+  const gone: Fault = {
+    kind: 'unavailable',
+    lines: [
+      `The database in ${directory} was removed or replaced while it was in use. Nothing is written any more. Put it back, or restart the program.`,
+    ],
+  };
   return {
     run(calls) {
+      // A file without a name takes every write, and all of it is gone with the process; a new one would be empty.
+      const isThere = () => identityOf(file) === opened;
+      if (!isThere()) return calls.map(({ id }) => ({ id, fault: gone }));
       try {
         current ??= open();
       } catch (error) {
@@ -50,7 +62,7 @@ export function openWriter({ DatabaseSync }: SqliteModule, { directory, maxPages
         current.db.close();
         current = undefined;
       }
-      return answers;
+      return isThere() ? answers : calls.map(({ id }) => ({ id, fault: gone }));
     },
     close() {
       // The last connection to close folds the write-ahead log into the file; where the disk is full, the next start does.
@@ -58,6 +70,12 @@ export function openWriter({ DatabaseSync }: SqliteModule, { directory, maxPages
       lock.close();
     },
   };
+}
+
+/** Which file the name leads to; undefined when to none. */
+function identityOf(file: string): string | undefined {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? undefined : `${found.dev}/${found.ino}`;
 }
 
 export function openReader({ DatabaseSync }: SqliteModule, { directory }: ThreadSettings): Connection {
