@@ -128,6 +128,7 @@ export class HttpServer {
     this.node.keepAliveTimeout = 65_000;
     this.node.requestTimeout = REQUEST_MS;
     this.node.on('connection', (socket: Duplex) => {
+      if (this.#sockets.has(socket)) return;
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
@@ -299,7 +300,19 @@ export class HttpServer {
     return headers;
   }
 
+  /**
+   * Java's client and curl ask on every plain connection whether it may become HTTP/2; node takes that for a wish to leave
+   * HTTP. They mean a request that may be answered as it is: it is put back in front of the socket, as from a new client.
+   */
+  #answerWithoutUpgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.unshift(Buffer.concat([Buffer.from(withoutUpgrade(raw), 'latin1'), head]));
+    // The only listener that node leaves behind.
+    socket.removeAllListeners('timeout');
+    this.node.emit('connection', socket);
+  }
+
   async #upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    if (raw.headers.upgrade?.toLowerCase() !== 'websocket') return this.#answerWithoutUpgrade(raw, socket, head);
     socket.on('error', () => socket.destroy());
     const path = (raw.url ?? '/').split('?')[0] as string;
     for (const upgrade of this.#upgrades) {
@@ -318,6 +331,16 @@ export class HttpServer {
     }
     refuse(socket, 404, { error: { code: 'NotFound', message: 'There is no socket here.' } });
   }
+}
+
+/** The request as it came, but without its wish to go on in another protocol. */
+function withoutUpgrade(raw: IncomingMessage): string {
+  const lines = [`${raw.method} ${raw.url} HTTP/${raw.httpVersion}`];
+  for (let at = 0; at < raw.rawHeaders.length; at += 2) {
+    const [name, value] = raw.rawHeaders.slice(at, at + 2) as [string, string];
+    if (!/^(?:upgrade|http2-settings|connection)$/i.test(name)) lines.push(`${name}: ${value}`);
+  }
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
 class Incoming implements HttpRequest {

@@ -153,6 +153,35 @@ describe('The HTTP server', () => {
     assert.deepEqual(asked, [true, true, true, ...Array<boolean>(8).fill(false)]);
   });
 
+  it('answers clients that would rather speak HTTP/2, with and without a body, on one connection', async () => {
+    const { port } = new URL(url);
+    const client = net.connect({ port: Number(port), host: '127.0.0.1' });
+    const answer = async (method: string, path: string, body = '') => {
+      client.write(
+        `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n` +
+          `HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: ${body.length}\r\n\r\n`,
+      );
+      // The body comes in a packet of its own, as after a pause.
+      if (body !== '') setImmediate(() => client.write(body));
+      let said = '';
+      while (!/\r\n\r\n.*\}$/s.test(said)) said += ((await once(client, 'data')) as [Buffer])[0].toString();
+      return said;
+    };
+    const warnings: string[] = [];
+    const warn = ({ message }: Error) => warnings.push(message);
+    process.on('warning', warn);
+    try {
+      for (let round = 0; round < 15; round += 1) {
+        assert.match(await answer('POST', '/echo', '{"text":"hi"}'), /^HTTP\/1\.1 200 [^]*\{"got":\{"text":"hi"\}\}$/);
+        assert.match(await answer('GET', '/nothing'), /^HTTP\/1\.1 404 /);
+      }
+      assert.deepEqual(warnings, [], 'listeners do not pile up on the socket');
+    } finally {
+      process.off('warning', warn);
+      client.destroy();
+    }
+  });
+
   it('keeps no socket that it refused to open, even when the client never closes its side', async () => {
     const { port } = new URL(url);
     const client = net.connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
