@@ -99,8 +99,7 @@ export class LiveEvents {
     this.#unobserve();
     clearInterval(this.#beat);
     for (const pace of [this.#chatter, this.#queues, this.#people, this.#typing]) pace.stop();
-    for (const unwatch of this.#watched.values()) unwatch();
-    this.#watched.clear();
+    this.#unwatchAll();
     await Promise.all(this.#all().map(({ socket }) => closed(socket)));
     this.#lines.clear();
     this.#server.close();
@@ -126,6 +125,7 @@ export class LiveEvents {
     const lines = this.#lines.get(person);
     if (this.#closed || lines === undefined || !lines.delete(line)) return;
     if (lines.size === 0) this.#lines.delete(person);
+    if (this.#lines.size === 0) this.#unwatchAll();
     this.hub.people.disconnected(person);
   }
 
@@ -242,6 +242,12 @@ export class LiveEvents {
       },
     });
     this.#watched.set(state.id, watching);
+  }
+
+  /** While nobody listens commits are not followed here: what ends meanwhile would be watched for good. */
+  #unwatchAll(): void {
+    for (const unwatch of this.#watched.values()) unwatch();
+    this.#watched.clear();
   }
 
   async #watchHeld(person: string): Promise<void> {

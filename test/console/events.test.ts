@@ -164,6 +164,19 @@ describe('the people’s live line', () => {
     assert.ok(!ben.heard.some(({ type }) => type === 'typing'));
   });
 
+  it('forgets whose typing was of interest when the last person goes', async () => {
+    await open();
+    await desk('ana').present();
+    const id = await office.customerAsks('CreditCard');
+    const [listener] = (await listen('ana')) as [Listener];
+    shownIn(await desk('ana').asks(id, 'accept'));
+    await until('watched', () => office.hub.isWatched(id));
+    listener.socket.terminate();
+    await until('nobody watches any more', () => !office.hub.isWatched(id));
+    await listen('ana');
+    await until('watched again', () => office.hub.isWatched(id));
+  });
+
   it('says nothing of staff-only things to anybody who is not concerned, nor any text to anybody', async () => {
     await open();
     const [ana, cleo] = (await listen('ana', 'cleo')) as [Listener, Listener];
