@@ -80,7 +80,7 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
     stallMs: options.stallMs ?? STALL_MS,
   });
 
-  http.area(ROOT, { headers: corsHeaders });
+  http.area(ROOT, { headers: (request) => ({ ...corsHeaders(request), 'cache-control': 'no-store' }) });
   http.post(`${ROOT}/tokens/generate`, (request) => generateToken(context, request));
   http.post(`${ROOT}/tokens/refresh`, (request) => refreshToken(context, request));
   http.post(`${ROOT}/conversations`, (request) => startConversation(context, request));

@@ -320,6 +320,7 @@ describe('what Direct Line refuses', () => {
       for (const { status, headers } of answers) {
         assert.equal(headers['access-control-allow-origin'], SHOP, String(status));
         assert.match(headers['vary'] ?? '', /Origin/);
+        assert.equal(headers['cache-control'], 'no-store', 'tokens and chats are kept nowhere on the way');
       }
       assert.deepEqual(
         answers.map(({ status }) => status),
