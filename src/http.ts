@@ -7,6 +7,9 @@ import type { Duplex } from 'node:stream';
 import restify from 'restify';
 import { BadRequest, StoreUnavailable, toHttpError } from './errors.js';
 import type { Log } from './hub/ports.js';
+import { parseJson } from './json.js';
+
+export { parseJson } from './json.js';
 
 // restify replaces writeHead of every response in the process and does not return the response from it. A bot's own
 // server beside this one may chain on what Node promises to return.
@@ -53,43 +56,6 @@ export interface HttpResponse {
 export type Handler = (request: HttpRequest) => Promise<HttpResponse> | HttpResponse;
 export type UpgradeHandler = (request: HttpRequest, socket: Duplex, head: Buffer) => Promise<void> | void;
 
-/**
- * JSON from outside. Values nested deeper than any real activity are refused: they parse, but cannot be written again.
- * @throws BadRequest 400
- */
-export function parseJson(bytes: Buffer): unknown {
-  if (depthOf(bytes) > MAX_DEPTH)
-    throw new BadRequest(400, 'BadSyntax', `The JSON is nested more than ${MAX_DEPTH} levels deep. Send it flatter.`);
-  try {
-    return JSON.parse(bytes.toString('utf8')) as unknown;
-  } catch (cause) {
-    throw new BadRequest(
-      400,
-      'BadSyntax',
-      'The body is not valid JSON. Send one JSON object, encoded as UTF-8.',
-      {},
-      { cause },
-    );
-  }
-}
-
-/** Brackets open at once, outside of strings. */
-function depthOf(json: Buffer): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let at = 0; at < json.length; at += 1) {
-    const byte = json[at];
-    if (inString) {
-      if (byte === 0x5c) at += 1;
-      else if (byte === 0x22) inString = false;
-    } else if (byte === 0x22) inString = true;
-    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, (depth += 1));
-    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
-  }
-  return deepest;
-}
-
 /** What all routes under one prefix have in common. */
 export interface Area {
   /** Sent with every answer, errors too (CORS). */
@@ -100,8 +66,6 @@ type Method = 'get' | 'head' | 'post' | 'put' | 'del' | 'opts' | 'patch';
 
 /** 256 KiB: the Bot Framework connector's own limit for an activity. */
 export const BODY_LIMIT_BYTES = 262_144;
-/** Adaptive Cards in a carousel reach about 40. */
-const MAX_DEPTH = 256;
 /** Of a body nobody wants, so much is read and thrown away: a client that is still sending does not read its answer. */
 const DISCARD_BYTES = 16 * 1_048_576;
 const DISCARD_MS = 3_000;
