@@ -16,6 +16,8 @@ describe('the bot of docs/plug-into-a-bot.md', () => {
   it('asks whether anybody is there, hands over, and hears that it has the conversation back', async function () {
     this.timeout(30_000);
     const { channel } = bot;
+    // Signing in has made Ana available.
+    await bot.asAna('PUT', '/me/presence', { presence: 'offline' });
     await channel.post('hello');
     await channel.post('a person please');
     assert.deepEqual(channel.texts, ['You said hello', 'Nobody is here at the moment. Can I help?']);
