@@ -1,5 +1,6 @@
 // react(event, state after) → effects: what a bot or a foreign channel must hear. It depends only on who spoke and who holds.
 
+import type { Activity } from './activity.js';
 import { holderOf, type Conversation, type ConversationEvent, type SessionSummary } from './conversation.js';
 
 export type Effect =
@@ -29,6 +30,8 @@ export function partyOf(to: Addressee): string {
 /** The hub's own channel. A foreign channel may have the same id (Azure's Direct Line): only that one has a key. */
 export const DIRECT_LINE = 'directline';
 
+const HUBS_OWN_EVENTS = new Set(['handoff.status', 'omnichannelSetContext']);
+
 const BOT_HEARS_ALWAYS = new Set(['invoke', 'conversationUpdate', 'installationUpdate']);
 
 export function react(event: ConversationEvent, after: Conversation): Effect[] {
@@ -38,7 +41,7 @@ export function react(event: ConversationEvent, after: Conversation): Effect[] {
 function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
   switch (event.type) {
     case 'said': {
-      if (event.by.role !== 'customer') return [];
+      if (event.by.role !== 'customer' || isHubsOwnEvent(event.body?.activity)) return [];
       const holder = holderOf(after);
       if (holder?.role === 'bot') return [{ to: { bot: holder.id }, send: 'activity' }];
       return after.lastBot !== undefined && BOT_HEARS_ALWAYS.has(event.activityType)
@@ -117,6 +120,11 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
 }
 
 /** Customers of the hub's own channel read the log; everybody on a foreign one is sent what they should see. */
+/** A bot cannot tell who sent it an event: what only the hub may say is kept in the log and not passed on. */
+function isHubsOwnEvent(activity: Activity | undefined): boolean {
+  return activity?.type === 'event' && HUBS_OWN_EVENTS.has(activity.name ?? '');
+}
+
 function channelEffects(event: ConversationEvent, after: Conversation): Effect[] {
   if (after.channel.key === undefined || event.audience !== 'everyone' || event.by.role === 'customer') return [];
   if (event.type === 'edited') return [{ to: 'channel', send: 'update', target: event.target }];

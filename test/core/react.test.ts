@@ -46,6 +46,13 @@ describe('what a bot hears', () => {
     assert.deepEqual(given(started).when(customerSays('hi')).effects, [{ to: demo, send: 'activity' }]);
   });
 
+  it('is no event that only the hub may send, when a customer sends it', () => {
+    const event = (name: string) => ({ type: 'say', by: KIM, activity: { type: 'event', name, value: {} } }) as const;
+    for (const name of ['handoff.status', 'omnichannelSetContext'])
+      assert.deepEqual(given(withBot).when(event(name)).effects, [], name);
+    assert.deepEqual(given(withBot).when(event('webchat/join')).effects, [{ to: demo, send: 'activity' }]);
+  });
+
   it('is nothing of what the customer says while people are asked for or hold it', () => {
     for (const phase of [queued, offered, withAna, wrappedUp]) {
       for (const type of ['message', 'event', 'messageReaction']) {
