@@ -3,9 +3,9 @@
 
 // Checked before anything else loads: older Nodes would fail somewhere inside with an error about syntax.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
+if (major < 20 || (major === 20 && minor < 19) || major === 21 || (major === 22 && minor < 12)) {
   console.error(
-    `botframework-handoff needs Node 20.19 or newer; this is ${process.versions.node}. Install a newer Node and try again.`,
+    `botframework-handoff needs Node 20.19, 22.12 or newer; this is ${process.versions.node}. Install a newer Node and try again.`,
   );
   process.exit(1);
 }
