@@ -22,7 +22,9 @@ const APPENDER = fileURLToPath(new URL('./appender.js', import.meta.url));
 async function change(directory: string, statement: string, ...values: (string | number)[]): Promise<void> {
   const { DatabaseSync } = await loadSqlite();
   const db = new DatabaseSync(join(directory, 'handoff.db'));
-  db.prepare(statement).run(...values);
+  // A statement that was prepared keeps the file open, and what it wrote in the log beside it, until it is collected.
+  if (values.length === 0) db.exec(statement);
+  else db.prepare(statement).run(...values);
   db.close();
 }
 
