@@ -2,12 +2,12 @@
 
 import { isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
+import { bot, botOf, id } from './botConfig.js';
 import {
   DEFAULT_TEXTS,
   DEFAULT_TIMERS,
   DEFAULT_WORK_STREAM,
   PRESENCES,
-  type Bot,
   type Directory,
   type Person,
   type Queue,
@@ -19,11 +19,6 @@ import { conditionFaults, conditionNames, FACTS, OPERATORS, type Comparison, typ
 import { ConfigError } from './errors.js';
 
 // ---------------------------------------------------------------------------------------------------------- handoff.yaml
-
-const id = z
-  .string()
-  .regex(/^[A-Za-z0-9_.-]{1,100}$/, 'use 1 to 100 letters, digits, "_", "." or "-"')
-  .describe('A name that never changes: what rules, URLs and commands refer to.');
 
 const comparison = z
   .strictObject({
@@ -110,16 +105,6 @@ const texts = z.strictObject(
     ]),
   ) as Record<TextName, z.ZodOptional<z.ZodString>>,
 );
-
-const bot = z.strictObject({
-  id,
-  name: z.string().min(1).optional(),
-  connect: z.literal('inProcess', { error: 'use inProcess: a bot that runs in this process' }),
-  bridging: z
-    .enum(['open', 'strict'])
-    .optional()
-    .describe('strict: only activities marked deliveryMode bridged reach the customer.'),
-});
 
 const queue = z.strictObject({
   id,
@@ -242,9 +227,7 @@ export function directoryOf(config: Configuration, version: number): Directory {
     Object.assign(Object.create(null) as Record<string, T>, Object.fromEntries(items.map((item) => [item.id, item])));
   return {
     version,
-    bots: keyed(
-      (config.bots ?? []).map((one): Bot => ({ bridging: 'open', ...defined(one), name: one.name ?? one.id })),
-    ),
+    bots: keyed((config.bots ?? []).map(botOf)),
     queues: keyed(
       (config.queues ?? []).map((one): Queue => ({
         method: 'highestCapacity',

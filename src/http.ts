@@ -2,9 +2,10 @@
 
 import { randomUUID } from 'node:crypto';
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
-import { isIP, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import restify from 'restify';
+import { isLoopback } from './addresses.js';
 import { BadRequest, StoreUnavailable, toHttpError } from './errors.js';
 import type { Log } from './hub/ports.js';
 import { parseJson } from './json.js';
@@ -451,12 +452,6 @@ function decode(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** 127.0.0.0/8, ::1, the same as IPv6 writes them, and the name localhost. */
-export function isLoopback(address: string): boolean {
-  const plain = address.replace(/^\[|\]$/g, '').replace(/^::ffff:/, '');
-  return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }
 
 /** What proxies and tunnels say of whom they speak for; those on this machine connect from here and may turn Host into localhost. */

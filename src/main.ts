@@ -6,12 +6,13 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TurnContext } from 'botbuilder';
 import pino from 'pino';
+import { isLoopback } from './addresses.js';
 import { readConfiguration, warningsOf, type Configuration } from './config.js';
 import { serveControl, SERVER_FILE } from './control.js';
 import { createHub, type HandoffHub } from './createHub.js';
 import { readEnvironment, type Environment } from './environment.js';
 import { ConfigError } from './errors.js';
-import { isLoopback, type HttpServer } from './http.js';
+import type { HttpServer } from './http.js';
 import { serveMessages } from './middleware/messages.js';
 import { SqliteStore } from './store/sqlite/sqliteStore.js';
 
@@ -92,7 +93,7 @@ async function readConfigurationFile(flags: Pick<StartFlags, 'config' | 'demo'>)
  * its own. @returns the routes by which the Emulator and Azure Bot Service reach the bot.
  */
 async function connectBots(hub: HandoffHub, demo: boolean): Promise<(http: HttpServer) => void> {
-  const inProcess = Object.values(hub.directory.bots).filter((bot) => bot.connect === 'inProcess');
+  const inProcess = Object.values(hub.directory.bots).filter((bot) => bot.transport.kind === 'inProcess');
   const [first] = inProcess;
   if (first === undefined) return () => {};
   if (!demo)

@@ -160,7 +160,7 @@ function signature(state: State): string {
 }
 
 function directory(): Directory {
-  const bot = (id: string): Bot => ({ id, name: id, bridging: 'open' });
+  const bot = (id: string): Bot => ({ id, name: id, bridging: 'open', transport: { kind: 'inProcess' } });
   const queue = (id: string, ...members: string[]): Queue => ({ id, name: id, members, method: 'highestCapacity' });
   const workStream = (id: string, more: Partial<WorkStream> = {}): WorkStream => ({
     ...DEFAULT_WORK_STREAM,

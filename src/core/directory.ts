@@ -19,13 +19,36 @@ export interface Directory {
 export interface Bot {
   readonly id: string;
   readonly name: string;
-  readonly connect?: 'inProcess';
-  readonly endpoint?: string;
-  readonly appId?: string;
-  readonly auth?: string;
+  readonly transport: BotTransport;
+  /** A turn that has not ended after this time counts as failed; the hub's own default unless set. */
+  readonly timeoutMs?: number;
   /** `open`: everything but commands reaches the customer; `strict`: only activities marked `deliveryMode: bridged` do. */
   readonly bridging: 'open' | 'strict';
 }
+
+/** How the hub reaches a bot. Secrets are the names of environment variables, never the values. */
+export type BotTransport =
+  | { readonly kind: 'inProcess' }
+  | {
+      readonly kind: 'http';
+      /** The bot's messaging endpoint. */
+      readonly endpoint: string;
+      /** Microsoft app id of the bot; absent where nobody authenticates. */
+      readonly appId?: string;
+      readonly auth: 'none';
+      /** `expectReplies`: the bot's answers come in the response to its turn, and not by calls of their own. */
+      readonly delivery: 'normal' | 'expectReplies';
+    }
+  | {
+      /** A Copilot Studio bot, or any other behind Direct Line. */
+      readonly kind: 'directLine';
+      /** Answers GET with `{token, conversationId?, expires_in?}`. */
+      readonly tokenEndpoint?: string;
+      /** Name of the environment variable that holds a Direct Line secret, in place of a token endpoint. */
+      readonly secret?: string;
+      /** Where Direct Line is, without `/v3/directline`. */
+      readonly baseUrl: string;
+    };
 
 export type AssignmentMethod = 'highestCapacity' | 'roundRobin' | 'longestIdle';
 

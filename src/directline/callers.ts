@@ -5,7 +5,8 @@ import { isIP } from 'node:net';
 import { mayReadLog } from '../core/access.js';
 import type { Conversation, Party } from '../core/conversation.js';
 import { BadRequest, StoreUnavailable } from '../errors.js';
-import { isLoopback, type HttpRequest } from '../http.js';
+import { isLoopback } from '../addresses.js';
+import type { HttpRequest } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import {
   SESSION_GRANT,

@@ -10,7 +10,7 @@ import type {
 import type { Activity } from '../core/activity.js';
 import type { Hub } from '../hub/hub.js';
 import type { BotTurn, InvokeResponse } from '../hub/ports.js';
-import { lazyClass, sdk, type Sdk } from './botbuilder.js';
+import { lazyClass, sdk, type Sdk } from '../sdk.js';
 import { fromSdk, toSdk } from './sdkActivity.js';
 import { linkTurn } from './turnLink.js';
 

@@ -1,11 +1,11 @@
 // /api/messages: the bot in this process, for the Emulator and Azure Bot Service, with the SDK's own authentication.
 
-import { BlockList, isIP } from 'node:net';
 import type { CloudAdapter, TurnContext } from 'botbuilder';
+import { isPrivate, isPrivateHost } from '../addresses.js';
 import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpServer } from '../http.js';
 import type { Hub } from '../hub/hub.js';
-import { sdk } from './botbuilder.js';
+import { sdk } from '../sdk.js';
 import { handoffMiddleware, type HandoffMiddlewareOptions } from './handoffMiddleware.js';
 
 export interface MessagesOptions extends Omit<HandoffMiddlewareOptions, 'adapter' | 'appId'> {
@@ -48,15 +48,6 @@ function newAdapter(settings: Readonly<Record<string, string | undefined>>): Clo
   return new CloudAdapter(new ConfigurationBotFrameworkAuthentication({ ...settings }));
 }
 
-/** Without link-local addresses: in clouds, machines' credentials are there. */
-const PRIVATE = new BlockList();
-PRIVATE.addSubnet('127.0.0.0', 8);
-PRIVATE.addSubnet('10.0.0.0', 8);
-PRIVATE.addSubnet('172.16.0.0', 12);
-PRIVATE.addSubnet('192.168.0.0', 16);
-PRIVATE.addAddress('::1', 'ipv6');
-PRIVATE.addSubnet('fc00::', 7, 'ipv6');
-
 /**
  * A page of any site in a browser on this network could post here, too, and have the bot's answers sent to its neighbours.
  * Browsers say so on every such call; bots' channels and the Emulator do not.
@@ -91,21 +82,4 @@ function requirePrivate({ raw }: HttpRequest, { serviceUrl }: { serviceUrl?: unk
       'Unauthenticated',
       `Without MicrosoftAppId answers go to loopback and private addresses only; serviceUrl is not one. ${cure}`,
     );
-}
-
-function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return host === 'localhost' || host.endsWith('.localhost') || isPrivate(host);
-}
-
-function isPrivate(address: string): boolean {
-  // An IPv4 peer of a socket that takes both.
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  switch (isIP(plain)) {
-    case 4:
-      return PRIVATE.check(plain, 'ipv4');
-    case 6:
-      return PRIVATE.check(plain, 'ipv6');
-  }
-  return false;
 }

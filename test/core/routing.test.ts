@@ -25,7 +25,9 @@ function directoryOf(setting: Setting): { directory: Directory; workStream: Work
   };
   const directory: Directory = {
     version: 7,
-    bots: Object.fromEntries(BOTS.map((id) => [id, { id, name: id, bridging: 'open' as const }])),
+    bots: Object.fromEntries(
+      BOTS.map((id) => [id, { id, name: id, bridging: 'open', transport: { kind: 'inProcess' } as const }]),
+    ),
     queues: Object.fromEntries(
       Object.entries(setting.queues).map(([id, members]) => [
         id,

@@ -53,9 +53,9 @@ export function directoryWith(change: Partial<WorkStream> = {}): Directory {
   return {
     version: 1,
     bots: {
-      demo: { id: 'demo', name: 'Demo Bot', bridging: 'open' },
-      sales: { id: 'sales', name: 'Sales Bot', bridging: 'open' },
-      strict: { id: 'strict', name: 'Strict Bot', bridging: 'strict' },
+      demo: { id: 'demo', name: 'Demo Bot', bridging: 'open', transport: { kind: 'inProcess' } },
+      sales: { id: 'sales', name: 'Sales Bot', bridging: 'open', transport: { kind: 'inProcess' } },
+      strict: { id: 'strict', name: 'Strict Bot', bridging: 'strict', transport: { kind: 'inProcess' } },
     },
     queues: {
       Bots: queue('Bots', ['demo']),

@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import type * as Botbuilder from 'botbuilder';
 import type * as Connector from 'botframework-connector';
-import { ConfigError } from '../errors.js';
+import { ConfigError } from './errors.js';
 
 const require = createRequire(import.meta.url);
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { lazyClass } from '../../src/middleware/botbuilder.js';
+import { lazyClass } from '../src/sdk.js';
 
 const library = new URL('../../src/index.js', import.meta.url).href;
 

@@ -1,0 +1,36 @@
+// Which addresses are this machine's and which a private network's.
+
+import { BlockList, isIP } from 'node:net';
+
+/** 127.0.0.0/8, ::1, the same as IPv6 writes them, and the name localhost. */
+export function isLoopback(address: string): boolean {
+  const plain = address.replace(/^\[|\]$/g, '').replace(/^::ffff:/, '');
+  return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
+}
+
+/** Without link-local addresses: in clouds, machines' credentials are there. */
+const PRIVATE = new BlockList();
+PRIVATE.addSubnet('127.0.0.0', 8);
+PRIVATE.addSubnet('10.0.0.0', 8);
+PRIVATE.addSubnet('172.16.0.0', 12);
+PRIVATE.addSubnet('192.168.0.0', 16);
+PRIVATE.addAddress('::1', 'ipv6');
+PRIVATE.addSubnet('fc00::', 7, 'ipv6');
+
+/** The host of a URL, by its address: names other than localhost are nobody's until they are looked up. */
+export function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || host.endsWith('.localhost') || isPrivate(host);
+}
+
+export function isPrivate(address: string): boolean {
+  // An IPv4 peer of a socket that takes both.
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  switch (isIP(plain)) {
+    case 4:
+      return PRIVATE.check(plain, 'ipv4');
+    case 6:
+      return PRIVATE.check(plain, 'ipv6');
+  }
+  return false;
+}

@@ -1,0 +1,100 @@
+// The bots of handoff.yaml: how each is reached, checked and with every default filled in.
+
+import * as z from 'zod';
+import type { Bot, BotTransport } from './core/directory.js';
+
+/** Microsoft's own, where no region is named. */
+const DIRECT_LINE = 'https://directline.botframework.com';
+
+export const id = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,100}$/, 'use 1 to 100 letters, digits, "_", "." or "-"')
+  .describe('A name that never changes: what rules, URLs and commands refer to.');
+
+const address = z
+  .url({ protocol: /^https?$/, error: 'write an address that begins with https:// or http://' })
+  .describe('An http or https address.');
+
+const secret = z
+  .string()
+  .regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, 'secrets are not kept here: write ${NAME} and set that environment variable')
+  .describe('${NAME} of the environment variable that holds it.');
+
+const directLine = z
+  .strictObject({
+    tokenEndpoint: address.optional().describe("The bot's token endpoint, as Copilot Studio shows it."),
+    secret: secret.optional().describe('A Direct Line secret, in place of a token endpoint.'),
+    baseUrl: address.optional().describe(`Regional Direct Line; ${DIRECT_LINE} unless set.`),
+  })
+  .refine(({ tokenEndpoint, secret: key }) => (tokenEndpoint === undefined) !== (key === undefined), {
+    error: 'name either a tokenEndpoint or a secret',
+  });
+
+export const bot = z
+  .strictObject({
+    id,
+    name: z.string().min(1).optional(),
+    connect: z.literal('inProcess', { error: 'use inProcess: a bot that runs in this process' }).optional(),
+    endpoint: address.optional().describe("The bot's messaging endpoint, often …/api/messages."),
+    appId: z.string().min(1).optional().describe('Microsoft app id of the bot.'),
+    auth: z
+      .literal('none', { error: 'use none: the bot runs without an app id on this machine or a private network' })
+      .optional(),
+    delivery: z
+      .enum(['normal', 'expectReplies'])
+      .optional()
+      .describe('expectReplies: answers come in the response of a turn; for bots that cannot call this server.'),
+    timeoutSeconds: z
+      .number()
+      .positive()
+      .max(600)
+      .optional()
+      .describe('A turn that has not ended after this time counts as failed. In seconds.'),
+    directLine: directLine.optional().describe('A Copilot Studio bot, or any other behind Direct Line.'),
+    bridging: z
+      .enum(['open', 'strict'])
+      .optional()
+      .describe('strict: only activities marked deliveryMode bridged reach the customer.'),
+  })
+  .superRefine((one, context) => {
+    const ways = [one.connect, one.endpoint, one.directLine].filter((way) => way !== undefined);
+    if (ways.length !== 1)
+      context.addIssue({
+        code: 'custom',
+        message: 'name one way to reach the bot: connect: inProcess, endpoint or directLine',
+      });
+    for (const field of ['appId', 'auth', 'delivery'] as const)
+      if (one[field] !== undefined && one.endpoint === undefined)
+        context.addIssue({ code: 'custom', path: [field], message: 'belongs to a bot with an endpoint' });
+  });
+
+type BotEntry = z.infer<typeof bot>;
+
+export function botOf(entry: BotEntry): Bot {
+  return {
+    id: entry.id,
+    name: entry.name ?? entry.id,
+    bridging: entry.bridging ?? 'open',
+    transport: transportOf(entry),
+    ...(entry.timeoutSeconds === undefined ? {} : { timeoutMs: entry.timeoutSeconds * 1_000 }),
+  };
+}
+
+function transportOf({
+  endpoint,
+  appId,
+  auth = 'none',
+  delivery = 'normal',
+  directLine: line,
+}: BotEntry): BotTransport {
+  if (endpoint !== undefined)
+    return { kind: 'http', endpoint, auth, delivery, ...(appId === undefined ? {} : { appId }) };
+  if (line === undefined) return { kind: 'inProcess' };
+  const { tokenEndpoint, secret: key, baseUrl = DIRECT_LINE } = line;
+  return {
+    kind: 'directLine',
+    baseUrl,
+    ...(tokenEndpoint === undefined ? {} : { tokenEndpoint }),
+    ...(key === undefined ? {} : { secret: key.slice(2, -1) }),
+  };
+}
