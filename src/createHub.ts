@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
+import { PrivateCallers } from './connector/callers.js';
+import { serveConnector } from './connector/server.js';
 import { serveConsole, type Console } from './console/console.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError } from './errors.js';
@@ -117,6 +119,7 @@ export class HandoffHub extends Hub {
       widget: (request) => this.#widgetPage(options.localSignIn === true && isLocal(request)),
       ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
     });
+    serveConnector(http, this, { callers: new PrivateCallers(this, publicUrl) });
     this.#metrics = measure(this, () => ({
       customers: this.#directLine?.figures.open ?? 0,
       people: this.#console?.figures.sockets ?? 0,

@@ -40,6 +40,8 @@ export interface HttpRequest {
   header(name: string): string | undefined;
   /** The client's address (of the proxy's client, when proxies are trusted). */
   readonly ip: string;
+  /** The client's address where it is certain: undefined when somebody forwards for a client and is not trusted to name it. */
+  readonly clientAddress: string | undefined;
   /** Bytes of the body. @throws BadRequest 413 over the limit. */
   bytes(limitBytes?: number): Promise<Buffer>;
   /** The body as JSON; undefined when it is empty. @throws BadRequest 400 when it is not JSON. */
@@ -343,6 +345,11 @@ class Incoming implements HttpRequest {
     return forwarded !== undefined && forwarded !== '' ? forwarded : (this.raw.socket.remoteAddress ?? '');
   }
 
+  get clientAddress(): string | undefined {
+    const { trustProxy } = this.options;
+    return isForwarded(this) && trustProxy !== true ? undefined : this.ip;
+  }
+
   bytes(limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {
     const { raw } = this;
     const tooLarge = () =>
@@ -457,12 +464,15 @@ function decode(text: string): string {
 /** What proxies and tunnels say of whom they speak for; those on this machine connect from here and may turn Host into localhost. */
 const FORWARDING = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
 
+function isForwarded(request: HttpRequest): boolean {
+  return FORWARDING.some((name) => request.header(name) !== undefined);
+}
+
 /**
  * Asked on this machine, for this machine, through nobody: the name asked for counts as well as the address, because a
  * stranger's page can have its own name lead here (DNS rebinding) and would read the answer as its own.
  */
 export function isLocal(request: HttpRequest): boolean {
   const host = (request.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
-  const isForwarded = FORWARDING.some((name) => request.header(name) !== undefined);
-  return !isForwarded && isLoopback(request.raw.socket.remoteAddress ?? '') && isLoopback(host);
+  return !isForwarded(request) && isLoopback(request.raw.socket.remoteAddress ?? '') && isLoopback(host);
 }

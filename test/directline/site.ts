@@ -29,10 +29,12 @@ export interface SiteOptions extends Partial<Omit<DirectLineOptions, 'tokens'>> 
   http?: Partial<HttpOptions>;
   bot?: FunctionBot;
   hub?: TestHub;
+  /** More routes on the same port, before it opens. */
+  routes?: (http: HttpServer) => void;
 }
 
 export async function openSite(options: SiteOptions = {}): Promise<Site> {
-  const { http: httpOptions, bot, hub: given, ...directLineOptions } = options;
+  const { http: httpOptions, bot, hub: given, routes, ...directLineOptions } = options;
   const testHub = given ?? (await openHub(bot === undefined ? {} : { bot }));
   const tokens = await Tokens.open(testHub.store, testHub.clock);
   const http = new HttpServer({ log: SILENT, ...httpOptions });
@@ -45,6 +47,7 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
     widget: () => ({ title: 'Help', botName: 'Demo Bot' }),
     ...directLineOptions,
   });
+  routes?.(http);
   url = (await http.listen(0, '127.0.0.1')).replace('localhost', '127.0.0.1');
   const widgets: Widget[] = [];
   const connections = new Set<Duplex>();

@@ -1,0 +1,32 @@
+// What bots behind an endpoint may do by the Bot Connector's operations.
+
+import assert from 'node:assert/strict';
+import { openConnector, type ConnectorSite } from './site.js';
+
+describe('the connector', () => {
+  let site: ConnectorSite;
+  beforeEach(async () => (site = await openConnector()));
+  afterEach(() => site.close());
+
+  it('lets the bot speak: in answer to an activity, and unasked', async () => {
+    const { conversationId } = await site.start();
+    await site.says(conversationId, 'hello', 'dl_kim');
+    const asked = (await site.log(conversationId)).findLast(({ event }) => event.type === 'said');
+    assert.ok(asked);
+    const id = `${conversationId}|${String(asked.seq).padStart(7, '0')}`;
+    for (const path of [encodeURIComponent(id), id]) {
+      const answer = await site.bots('POST', `/conversations/${conversationId}/activities/${path}`, {
+        type: 'message',
+        text: `to ${path}`,
+      });
+      assert.equal(answer.status, 200);
+    }
+    const unasked = await site.bots('POST', `/conversations/${conversationId}/activities`, { text: 'by the way' });
+    assert.equal(unasked.status, 200);
+    assert.deepEqual((await site.customerSees(conversationId)).slice(-3), [
+      `to ${encodeURIComponent(id)}`,
+      `to ${id}`,
+      'by the way',
+    ]);
+  });
+});

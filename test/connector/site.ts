@@ -1,0 +1,46 @@
+// The connector and Direct Line on a real hub and a real port, with bots that live behind an endpoint.
+
+import { readFile } from 'node:fs/promises';
+import { readConfiguration, type Configuration } from '../../src/config.js';
+import { PrivateCallers, type BotCallers } from '../../src/connector/callers.js';
+import { serveConnector, type ConnectorOptions } from '../../src/connector/server.js';
+import { openSite, type Site } from '../directline/site.js';
+import { openHub } from '../fakes/hub.js';
+import { request, type Answer, type Call } from '../fakes/request.js';
+
+export interface ConnectorSite extends Site {
+  /** One call of a bot under /v3. */
+  bots(method: string, path: string, body?: unknown, call?: Call): Promise<Answer>;
+}
+
+export interface ConnectorSiteOptions extends Partial<Omit<ConnectorOptions, 'callers'>> {
+  callers?: BotCallers;
+  configuration?: Configuration;
+}
+
+/** The demo's configuration, but its bot, and a second one in no queue, are called over HTTP. */
+export async function remoteBots(): Promise<Configuration> {
+  const yaml = (await readFile('handoff.yaml', 'utf8')).replace(/^bots:\n(?:  .*\n)+/m, '');
+  return readConfiguration(`bots:
+  - { id: demo, name: Demo Bot, endpoint: 'http://127.0.0.1:9/api/messages', auth: none }
+  - { id: other, name: Other Bot, endpoint: 'http://127.0.0.1:9/api/messages', auth: none }
+${yaml}`);
+}
+
+export async function openConnector(options: ConnectorSiteOptions = {}): Promise<ConnectorSite> {
+  const { callers, configuration = await remoteBots(), ...rest } = options;
+  const hub = await openHub({ configuration });
+  let url = '';
+  const site = await openSite({
+    hub,
+    routes: (http) =>
+      serveConnector(http, hub.hub, { callers: callers ?? new PrivateCallers(hub.hub, () => url), ...rest }),
+  });
+  url = site.url;
+  hub.hub.serviceUrl = `${url}/`;
+  return {
+    ...site,
+    bots: (method, path, body, call) =>
+      request(method, `${url}/v3${path}`, { timeoutMs: 10_000, ...(body === undefined ? {} : { body }), ...call }),
+  };
+}
