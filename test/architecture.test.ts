@@ -8,7 +8,7 @@ import ts from 'typescript';
 const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Single files that serve every edge. */
-const serving = ['errors', 'http', 'json', 'addresses', 'sdk'];
+const serving = ['errors', 'http', 'json', 'addresses', 'neighbours', 'sdk'];
 
 /** What each part of src/ may import besides itself. A file directly in src/ is a part of its own. */
 const mayImport: Record<string, readonly string[]> = {
@@ -17,6 +17,7 @@ const mayImport: Record<string, readonly string[]> = {
   hub: ['core', 'errors'],
   json: ['errors'],
   addresses: [],
+  neighbours: ['addresses', 'errors', 'http'],
   sdk: ['errors'],
   http: ['core', 'hub', 'errors', 'json', 'addresses'],
   store: ['core', 'hub', ...serving],

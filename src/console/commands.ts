@@ -1,4 +1,4 @@
-// The calls that change a conversation: each becomes one command of the core, and answers with the conversation.
+// What people do with a conversation, by the staff API or in a chat: each becomes one command of the core.
 
 import { activityId, type Activity } from '../core/activity.js';
 import { holds, takesPart } from '../core/access.js';
@@ -11,7 +11,7 @@ import type { HttpRequest } from '../http.js';
 import type { Handled, Hub } from '../hub/hub.js';
 import { actingParty, isSupervisor, requireReader, requireRole, type Caller } from './callers.js';
 import { spokenActivity } from './spoken.js';
-import { stateOf, type StaffHandler } from './reading.js';
+import { conversationOf, stateOf, type StaffHandler } from './reading.js';
 import { conversationShape } from './shapes.js';
 
 type Fields = Record<string, unknown>;
@@ -22,24 +22,52 @@ interface Ask {
   body: Fields;
 }
 
+/** What became of it: the conversation as it is now and, of something said, where it stands in the log. */
+export interface Done {
+  state: Conversation;
+  message?: { id: string; seq: number };
+}
+
+/** One thing people do, with the fields of the staff API's body. A repetition by the same person succeeds again. */
+export type StaffCommand = (caller: Caller, conversationId: string, fields: Fields) => Promise<Done>;
+export type StaffVerb = keyof ReturnType<typeof staffCommands>;
+export type StaffCommands = Readonly<Record<StaffVerb, StaffCommand>>;
+
 /** How far back a repeated command is recognised, in entries. */
 const LOOK_BACK = 500;
 
 /** POST routes below /api/v1/conversations/:id, by what follows. */
 export function commandRoutes(hub: Hub): Record<string, StaffHandler> {
-  /** A route that asks the core for one command; `was` recognises the caller's own earlier success in the log. */
-  function command(build: (ask: Ask) => Command, was?: (event: ConversationEvent, ask: Ask) => boolean): StaffHandler {
-    return async (caller, request) => {
-      const state = await stateOf(hub, request);
-      const ask: Ask = { caller, state, body: await fieldsOf(request) };
+  const routes = Object.entries(staffCommands(hub)).map(([verb, command]): [string, StaffHandler] => [
+    verb,
+    async (caller, request) => {
+      const { id } = await stateOf(hub, request);
+      const { state, ...more } = await command(caller, id, await fieldsOf(request));
+      return { body: { ...conversationShape(hub, state, caller.person), ...more } };
+    },
+  ]);
+  return {
+    ...Object.fromEntries(routes),
+    'drafts/:seq/send': resolveDraft(hub, true),
+    'drafts/:seq/discard': resolveDraft(hub, false),
+  };
+}
+
+/** The one way in which people act, by verb: roles and parts are checked here, for every edge by which they come. */
+export function staffCommands(hub: Hub) {
+  /** Asks the core for one command; `was` recognises the caller's own earlier success in the log. */
+  function command(build: (ask: Ask) => Command, was?: (event: ConversationEvent, ask: Ask) => boolean): StaffCommand {
+    return async (caller, conversationId, body) => {
+      const state = await conversationOf(hub, conversationId);
+      const ask: Ask = { caller, state, body };
       const asked = build(ask);
       try {
         const handled = await hub.handle(state.id, asked);
-        return { body: conversationShape(hub, handled.state, caller.person) };
+        return { state: handled.state };
       } catch (error) {
         const repeated = was !== undefined && error instanceof Rejected && (await isRepeated(hub, ask, was));
         if (!repeated) throw error;
-        return { body: conversationShape(hub, await stateOf(hub, request), caller.person) };
+        return { state: await conversationOf(hub, conversationId) };
       }
     };
   }
@@ -136,13 +164,12 @@ export function commandRoutes(hub: Hub): Record<string, StaffHandler> {
 
     leave: command(({ caller }) => ({ type: 'quit', agent: caller.person.id })),
 
-    messages: async (caller, request) => {
-      const state = await stateOf(hub, request);
-      const fields = await fieldsOf(request);
+    messages: async (caller: Caller, conversationId: string, fields: Fields): Promise<Done> => {
+      const state = await conversationOf(hub, conversationId);
       const { audience, activity, clientId } = spokenActivity(fields);
       const { person } = caller;
       const by = actingParty(caller, state);
-      const key = clientId === undefined ? undefined : `staff:${person.id}:${clientId}`;
+      const key = clientId === undefined ? undefined : saidKey(person.id, clientId);
       if (audience === 'staff') requireReader(caller, state, hub.directory);
       else requireRole(caller, 'agent', 'Speaking to a customer');
       const say: Command =
@@ -150,26 +177,27 @@ export function commandRoutes(hub: Hub): Record<string, StaffHandler> {
           ? { type: 'note', by, activity, ...(key !== undefined && { key }) }
           : { type: 'say', by: { role: 'agent', id: person.id }, activity, ...(key !== undefined && { key }) };
       const handled = await handleOnce(hub, state.id, say);
-      const now = handled?.state ?? (await stateOf(hub, request));
+      const now = handled?.state ?? (await conversationOf(hub, conversationId));
       const seq =
         handled?.seqs[0] ?? (key === undefined ? undefined : (await hub.store.findEntry(state.id, { key }))?.seq);
-      const message = seq === undefined ? undefined : { id: activityId(state.id, seq), seq };
-      return { body: { ...conversationShape(hub, now, person), message } };
+      return { state: now, ...(seq !== undefined && { message: { id: activityId(state.id, seq), seq } }) };
     },
 
-    typing: async (caller, request) => {
-      const state = await stateOf(hub, request);
+    typing: async (caller: Caller, conversationId: string): Promise<Done> => {
+      const state = await conversationOf(hub, conversationId);
       requireRole(caller, 'agent', 'Typing to a customer');
       const { id, name } = caller.person;
       if (!holds(state, id))
         throw new Rejected('notHolder', 'This conversation is not with you. Read it again to see who has it.');
       await hub.signal(state.id, { role: 'agent', id }, { type: 'typing', from: { id, name, role: 'bot' } });
-      return { body: conversationShape(hub, state, caller.person) };
+      return { state };
     },
-
-    'drafts/:seq/send': resolveDraft(hub, true),
-    'drafts/:seq/discard': resolveDraft(hub, false),
   };
+}
+
+/** The key in the log of what a person said under an id of their own client's. */
+export function saidKey(personId: string, clientId: string): string {
+  return `staff:${personId}:${clientId}`;
 }
 
 /** What a bot sent while it did not hold the conversation: the holder says it (as it is, or as edited) or puts it away. */

@@ -131,8 +131,13 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
 }
 
 /** @throws Rejected 404 when the path names no conversation. */
-export async function stateOf(hub: Hub, request: HttpRequest): Promise<Conversation> {
-  const found = await hub.conversation(request.params['id'] as string);
+export function stateOf(hub: Hub, request: HttpRequest): Promise<Conversation> {
+  return conversationOf(hub, request.params['id'] as string);
+}
+
+/** @throws Rejected 404 for an unknown one. */
+export async function conversationOf(hub: Hub, id: string): Promise<Conversation> {
+  const found = await hub.conversation(id);
   if (found === undefined) throw new Rejected('conversationUnknown', 'There is no such conversation.');
   return found;
 }
