@@ -168,6 +168,7 @@ export function botShape(hub: Hub, bot: Bot): Json {
     name: bot.name,
     bridging: bot.bridging,
     connected: hub.bots.has(bot.id),
+    warnings: hub.botStatus.of(bot.id).warnings.map(({ code, text, at }) => ({ code, text, at: time(at) })),
     queues: Object.values(hub.directory.queues)
       .filter((queue) => queue.members.includes(bot.id))
       .map((queue) => queue.id),

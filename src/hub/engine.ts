@@ -4,6 +4,7 @@ import type { Activity } from '../core/activity.js';
 import type { Command } from '../core/commands.js';
 import type { Conversation, Entry, Party, State } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
+import type { BotStatus } from './botStatus.js';
 import type { BotConnection, ChannelConnection, Clock, Log, Store } from './ports.js';
 
 /** The hub as its own parts see it. */
@@ -16,6 +17,8 @@ export interface Engine {
   readonly serviceUrl: string;
   readonly running: boolean;
   readonly bots: ReadonlyMap<string, BotConnection>;
+  /** How each bot is doing, and what somebody should change. */
+  readonly botStatus: BotStatus;
   readonly channels: ReadonlyMap<string, ChannelConnection>;
   handle(conversationId: string, command: Command | readonly Command[]): Promise<Handled>;
   botSays(

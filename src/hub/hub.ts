@@ -12,6 +12,7 @@ import { Rejected } from '../core/rejected.js';
 import { Conflict } from '../errors.js';
 import { Assigner } from './assigner.js';
 import { BotSpeech } from './botSpeech.js';
+import { BotStatus } from './botStatus.js';
 import type { BotTurnContext, Engine, Handled, Observer, Watcher } from './engine.js';
 import { Lines } from './lines.js';
 import { Outbox } from './outbox.js';
@@ -46,6 +47,7 @@ export class Hub implements Engine {
   readonly lines = new Lines();
   readonly people: People;
   readonly outbox: Outbox;
+  readonly botStatus: BotStatus;
   readonly bots = new Map<string, BotConnection>();
   readonly channels = new Map<string, ChannelConnection>();
   readonly #speech: BotSpeech;
@@ -68,6 +70,7 @@ export class Hub implements Engine {
     this.serviceUrl = options.serviceUrl ?? 'http://localhost/';
     this.#directory = options.directory;
     this.people = new People(this);
+    this.botStatus = new BotStatus(this);
     this.outbox = new Outbox(this, options.botTimeoutMs ?? 15_000);
     this.#speech = new BotSpeech(this);
     this.#assigner = new Assigner(this, this.lines, this.people);
