@@ -257,3 +257,36 @@ export interface Delivery {
   readonly seq: number;
   readonly send: 'activity' | 'update' | 'delete';
 }
+
+/**
+ * Takes what bots ask of a channel that is not the hub's own (relay): conversations under the channel's ids, members,
+ * files, conversations to be created. Asked for every Connector call that names a conversation the hub does not know by
+ * its own id, or none at all.
+ */
+export interface ForeignCalls {
+  /** @returns undefined when no relayed channel knows what the call is about. @throws BadRequest, Rejected. */
+  take(call: ForeignCall): Promise<ForeignAnswer | undefined>;
+}
+
+export interface ForeignCall {
+  /** Verified: the bots of the directory that the caller is. */
+  readonly botIds: ReadonlySet<string>;
+  readonly method: string;
+  /** Path and query as they came over the wire. */
+  readonly url: string;
+  /** Decoded from the path; undefined for a call about no conversation (creating one, a file by its id). */
+  readonly conversationId?: string;
+  /** Decoded from the path. */
+  readonly activityId?: string;
+  /** True for POST, PUT and DELETE of an activity; false for everything else under the conversation. */
+  readonly speaks: boolean;
+  readonly contentType?: string;
+  readonly body: Buffer;
+}
+
+export interface ForeignAnswer {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  /** Objects go out as JSON. */
+  readonly body?: unknown;
+}
