@@ -3,10 +3,12 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { Bots } from './bots.js';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
 import { PrivateCallers } from './connector/callers.js';
 import { serveConnector } from './connector/server.js';
 import { serveConsole, type Console } from './console/console.js';
+import type { Directory } from './core/directory.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError } from './errors.js';
 import { HttpServer, isLocal } from './http.js';
@@ -49,6 +51,7 @@ export interface ListenOptions {
 
 const PAGES = fileURLToPath(new URL('./web/', import.meta.url));
 const DEFAULT_PORT = 3978;
+const DEFAULT_BOT_TIMEOUT_MS = 15_000;
 
 export function createHub(options: CreateHubOptions): HandoffHub {
   return new HandoffHub(options);
@@ -58,6 +61,7 @@ export function createHub(options: CreateHubOptions): HandoffHub {
 export class HandoffHub extends Hub {
   readonly #configuration: Configuration;
   readonly #publicUrl: string | undefined;
+  readonly #bots: Bots;
   #opened: Promise<void> | undefined;
   #http: HttpServer | undefined;
   #directLine: DirectLine | undefined;
@@ -65,7 +69,7 @@ export class HandoffHub extends Hub {
   #metrics: Metrics | undefined;
 
   constructor(options: CreateHubOptions) {
-    const { store, log = SILENT, clock, publicUrl, botTimeoutMs } = options;
+    const { store, log = SILENT, clock, publicUrl, botTimeoutMs = DEFAULT_BOT_TIMEOUT_MS } = options;
     const configuration = checkConfiguration(options.configuration);
     super({
       store,
@@ -73,8 +77,9 @@ export class HandoffHub extends Hub {
       directory: directoryOf(configuration, 0),
       ...(clock === undefined ? {} : { clock }),
       ...(publicUrl === undefined ? {} : { serviceUrl: `${publicUrl}/` }),
-      ...(botTimeoutMs === undefined ? {} : { botTimeoutMs }),
+      botTimeoutMs,
     });
+    this.#bots = new Bots(this, botTimeoutMs);
     this.#configuration = configuration;
     this.#publicUrl = publicUrl;
     this.observe({
@@ -151,9 +156,18 @@ export class HandoffHub extends Hub {
     const checked = checkConfiguration(configuration);
     const current = await this.store.configuration();
     if (current !== undefined && isDeepStrictEqual(current.document, checked)) return current.version;
+    this.#bots.check(directoryOf(checked, 0));
     const saved = await this.store.saveConfiguration(checked, by, this.clock.now(), current?.version ?? 0);
     await this.useDirectory(directoryOf(checked, saved.version));
     return saved.version;
+  }
+
+  /** Every bot that the directory names is connected before a decision can lead to it. */
+  override async useDirectory(directory: Directory): Promise<void> {
+    this.#bots.check(directory);
+    this.#bots.connect(directory);
+    await super.useDirectory(directory);
+    this.#bots.retire(directory);
   }
 
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
@@ -161,6 +175,7 @@ export class HandoffHub extends Hub {
     await Promise.all([this.#directLine?.close(), this.#console?.close()]);
     await this.#http?.close(1_000);
     await super.stop(graceMs);
+    this.#bots.close();
     this.#metrics?.stop();
     if (this.#opened === undefined) return;
     await this.#opened.catch(() => undefined);

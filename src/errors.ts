@@ -36,13 +36,16 @@ export class StoreUnavailable extends Error {
 /** A bot or channel did not take what it was sent. `retry` only when it certainly did not get it. */
 export class DeliveryFailed extends Error {
   readonly code = 'DeliveryFailed';
+  /** The other end asked not to be called sooner. */
+  readonly retryAfterMs?: number;
   constructor(
     message: string,
     readonly retry: boolean,
-    options?: ErrorOptions,
+    options: ErrorOptions & { retryAfterMs?: number } = {},
   ) {
     super(message, options);
     this.name = 'DeliveryFailed';
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
   }
 }
 

@@ -166,7 +166,8 @@ export class Outbox {
       first.firstFailureAt ??= now;
       const patience = row.party === 'channel' ? CHANNEL_PATIENCE_MS : BOT_PATIENCE_MS;
       const again = error instanceof DeliveryFailed && error.retry;
-      const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** row.attempts);
+      const backOffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** row.attempts);
+      const delayMs = Math.max(backOffMs, error instanceof DeliveryFailed ? (error.retryAfterMs ?? 0) : 0);
       log.warn(
         {
           err: error,
@@ -263,11 +264,11 @@ export class Outbox {
   /** A bot that hangs must not hold its conversation: what it sends later is fenced. */
   async #inTime<T>(turn: Promise<T>, botId: string): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
+    const timeoutMs = this.hub.directory.bots[botId]?.timeoutMs ?? this.botTimeoutMs;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () =>
-          reject(new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${this.botTimeoutMs} ms.`, false)),
-        this.botTimeoutMs,
+        () => reject(new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${timeoutMs} ms.`, false)),
+        timeoutMs,
       );
       this.#turnTimers.add(timer);
     });

@@ -1,0 +1,96 @@
+// Gives each bot of the configuration its connection, by its transport, and takes away those of bots that are gone.
+
+import { isDeepStrictEqual } from 'node:util';
+import { httpBot } from './connector/httpBot.js';
+import type { Bot, Directory } from './core/directory.js';
+import { ConfigError } from './errors.js';
+import type { Hub } from './hub/hub.js';
+import type { BotConnection } from './hub/ports.js';
+
+/** A connection that holds something open. */
+export interface OwnedConnection extends BotConnection {
+  /** What is under way finishes; nothing stays open after it. */
+  retire(): void;
+  /** Cuts what is under way: it is owed again after the next start. */
+  close(): void;
+}
+
+interface Connected {
+  bot: Bot;
+  connection: OwnedConnection;
+}
+
+export class Bots {
+  readonly #connected = new Map<string, Connected>();
+
+  constructor(
+    private readonly hub: Hub,
+    private readonly botTimeoutMs: number,
+  ) {}
+
+  /** @throws ConfigError with everything that keeps a bot of this directory from being connected. */
+  check(directory: Directory): void {
+    const faults: string[] = [];
+    for (const bot of Object.values(directory.bots)) {
+      try {
+        this.#connectionOf(bot)?.close();
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        faults.push(...error.faults.map((fault) => `Bot "${bot.id}": ${fault}`));
+      }
+    }
+    if (faults.length > 0) throw new ConfigError(faults);
+  }
+
+  /**
+   * Connects what is new or changed. Called before decisions cite the directory: a bot that holds a conversation can be
+   * reached. What a program has connected by itself stays as it is.
+   */
+  connect(directory: Directory): void {
+    for (const bot of Object.values(directory.bots)) {
+      const before = this.#connected.get(bot.id);
+      if (before !== undefined && isDeepStrictEqual(before.bot, bot)) continue;
+      const current = this.hub.bots.get(bot.id);
+      if (current !== undefined && current !== before?.connection) continue;
+      const connection = this.#connectionOf(bot);
+      if (before !== undefined) this.#forget(before);
+      if (connection === undefined) continue;
+      this.#connected.set(bot.id, { bot, connection });
+      this.hub.connectBot(bot.id, connection);
+    }
+  }
+
+  /** Closes what belongs to bots that the directory does not name. */
+  retire(directory: Directory): void {
+    for (const connected of [...this.#connected.values()])
+      if (directory.bots[connected.bot.id] === undefined) this.#forget(connected);
+  }
+
+  /** The hub stops. */
+  close(): void {
+    for (const connected of [...this.#connected.values()]) {
+      this.#forget(connected);
+      connected.connection.close();
+    }
+  }
+
+  #forget({ bot, connection }: Connected): void {
+    this.#connected.delete(bot.id);
+    if (this.hub.bots.get(bot.id) === connection) this.hub.bots.delete(bot.id);
+    connection.retire();
+  }
+
+  /** @returns undefined for bots that a program connects by itself. @throws ConfigError */
+  #connectionOf(bot: Bot): OwnedConnection | undefined {
+    const { id, transport, timeoutMs = this.botTimeoutMs } = bot;
+    switch (transport.kind) {
+      case 'inProcess':
+      case 'directLine':
+        return undefined;
+      case 'http': {
+        const { endpoint, delivery } = transport;
+        return httpBot({ id, endpoint, delivery, timeoutMs, clock: this.hub.clock });
+      }
+    }
+  }
+}
