@@ -11,6 +11,7 @@ import { partyOf, react, type Effect } from '../core/react.js';
 import { Rejected } from '../core/rejected.js';
 import { Conflict } from '../errors.js';
 import { Assigner } from './assigner.js';
+import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
 import { BotStatus } from './botStatus.js';
 import type { BotTurnContext, Engine, Handled, Observer, Watcher } from './engine.js';
@@ -18,7 +19,17 @@ import { Lines } from './lines.js';
 import { Outbox } from './outbox.js';
 import { People } from './people.js';
 import { Positions } from './positions.js';
-import type { Append, BotConnection, ChannelConnection, Claim, Clock, Log, OutboxRow, Store } from './ports.js';
+import type {
+  Append,
+  BotConnection,
+  ChannelConnection,
+  Claim,
+  Clock,
+  InvokeResponse,
+  Log,
+  OutboxRow,
+  Store,
+} from './ports.js';
 import { Ticker } from './ticker.js';
 
 export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
@@ -177,6 +188,11 @@ export class Hub implements Engine {
 
   botDeletes(conversationId: string, botId: string, id: string): Promise<{ seq: number | undefined }> {
     return this.#speech.remove(conversationId, botId, id);
+  }
+
+  /** A bot asks the hub something and waits for the answer: an invoke activity, `handoff/canEscalate`. @throws Rejected. */
+  botAsks(conversationId: string, botId: string, activity: Activity): Promise<InvokeResponse> {
+    return answerBot(this, conversationId, botId, activity);
   }
 
   /** The state as of the last commit known here. */
