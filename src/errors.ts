@@ -33,19 +33,52 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** What a failed turn shows of a bot. */
+export type FaultKind =
+  /** Nobody was reached: connection refused, unknown name, no route. */
+  | 'unreachable'
+  /** 429, 502-504. */
+  | 'busy'
+  /** It does not accept the hub's token, or the hub not its certificate. */
+  | 'untrusted'
+  /** Something answers there, but no bot: 404, a redirect, a web page, another protocol. */
+  | 'noBot'
+  /** Nothing in this process reaches it. */
+  | 'notConnected'
+  | 'timedOut'
+  /** The connection ended before the answer. */
+  | 'brokeOff'
+  /** 500, or its code threw. */
+  | 'failed'
+  /** An answer that cannot be read. */
+  | 'nonsense';
+
+export interface DeliveryFailedOptions extends ErrorOptions {
+  kind?: FaultKind;
+  /** What to do about it, for the person who can: "set its appId". Becomes part of the message. */
+  cure?: string;
+  /** The other end asked not to be called sooner. */
+  retryAfterMs?: number;
+}
+
 /** A bot or channel did not take what it was sent. `retry` only when it certainly did not get it. */
 export class DeliveryFailed extends Error {
   readonly code = 'DeliveryFailed';
+  readonly kind?: FaultKind;
+  readonly cure?: string;
   /** The other end asked not to be called sooner. */
   readonly retryAfterMs?: number;
   constructor(
-    message: string,
+    /** What went wrong, without the cure. */
+    readonly what: string,
     readonly retry: boolean,
-    options: ErrorOptions & { retryAfterMs?: number } = {},
+    { kind, cure, retryAfterMs, ...options }: DeliveryFailedOptions = {},
   ) {
-    super(message, options);
+    super(cure === undefined ? what : `${what.replace(/\.$/, '')}: ${cure}.`, options);
     this.name = 'DeliveryFailed';
-    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
+    if (kind !== undefined) this.kind = kind;
+    if (cure !== undefined) this.cure = cure;
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
   }
 }
 

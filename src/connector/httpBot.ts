@@ -2,7 +2,7 @@
 
 import type { Activity } from '../core/activity.js';
 import { isObject } from '../core/context.js';
-import { DeliveryFailed } from '../errors.js';
+import { DeliveryFailed, type DeliveryFailedOptions, type FaultKind } from '../errors.js';
 import { parseJson } from '../json.js';
 import type { BotConnection, BotTurn, Clock, InvokeResponse } from '../hub/ports.js';
 import { Poster, type Posted } from './post.js';
@@ -28,6 +28,7 @@ export interface HttpBot extends BotConnection {
 
 /** Of what a bot says to an operator (never to a customer), so much goes into the reason. */
 const SAID_CHARACTERS = 200;
+const NO_BOT = 'no bot is there. Its endpoint usually ends in /api/messages';
 /** "Try again later", from the bot or from the proxy in front of it while the bot starts. */
 const NOT_NOW = new Set([429, 502, 503, 504]);
 
@@ -65,15 +66,26 @@ function requireTaken(options: HttpBotOptions, answer: Posted): void {
   const { status, headers } = answer;
   if (status >= 200 && status < 300) {
     if (!isWebPage(answer)) return;
-    throw failed(options, 'answered with a web page: no bot is there. Its endpoint usually ends in /api/messages');
+    throw failed(options, 'answered with a web page', { kind: 'noBot', cure: NO_BOT });
   }
   if (NOT_NOW.has(status)) {
     const retryAfterMs = retryAfterOf(headers['retry-after'], options.clock.now());
-    throw new DeliveryFailed(describe(options, `answered ${status}: it takes nothing at the moment`), true, {
+    throw new DeliveryFailed(describe(options, `answered ${status}`), true, {
+      kind: 'busy',
+      cure: 'it takes nothing at the moment',
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   }
-  throw failed(options, `answered ${status}${said(answer)}: ${cureOf(options, status, headers.location)}`);
+  throw failed(options, `answered ${status}${said(answer)}`, {
+    kind: kindOf(status),
+    cure: cureOf(options, status, headers.location),
+  });
+}
+
+function kindOf(status: number): FaultKind {
+  if (status === 401 || status === 403) return 'untrusted';
+  const isNoBot = (status >= 300 && status < 400) || status === 404 || status === 405 || status === 410;
+  return isNoBot ? 'noBot' : 'failed';
 }
 
 function cureOf({ token }: HttpBotOptions, status: number, location: string | undefined): string {
@@ -88,7 +100,7 @@ function cureOf({ token }: HttpBotOptions, status: number, location: string | un
     case 404:
     case 405:
     case 410:
-      return 'no bot is there. Its endpoint usually ends in /api/messages';
+      return NO_BOT;
     case 413:
       return "the activity is larger than it takes. Raise the limit of the bot's web server";
   }
@@ -120,7 +132,10 @@ function repliesOf(options: HttpBotOptions, answer: Posted): Activity[] {
   const body = jsonOf(answer);
   const activities = isObject(body) ? (body['activities'] ?? []) : undefined;
   if (!Array.isArray(activities) || !activities.every((one) => isObject(one)))
-    throw failed(options, 'answered with something other than {"activities": […]}, which expectReplies asks for');
+    throw failed(options, 'answered with something other than {"activities": […]}', {
+      kind: 'nonsense',
+      cure: 'expectReplies asks for that. Let it answer so, or set its delivery to normal',
+    });
   return activities.map((one: Record<string, unknown>) => ({
     ...one,
     type: typeof one['type'] === 'string' ? one['type'] : 'message',
@@ -159,8 +174,8 @@ function retryAfterOf(header: string | undefined, now: number): number | undefin
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
-function failed(options: HttpBotOptions, what: string): DeliveryFailed {
-  return new DeliveryFailed(describe(options, what), false);
+function failed(options: HttpBotOptions, what: string, facts: DeliveryFailedOptions): DeliveryFailed {
+  return new DeliveryFailed(describe(options, what), false, facts);
 }
 
 function describe({ id, endpoint }: HttpBotOptions, what: string): string {

@@ -5,7 +5,7 @@ import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { isPrivate } from '../addresses.js';
-import { DeliveryFailed } from '../errors.js';
+import { DeliveryFailed, type DeliveryFailedOptions } from '../errors.js';
 
 export interface Posted {
   status: number;
@@ -116,7 +116,7 @@ export class Poster {
         ...(privateOnly ? { lookup: privatesOf(this.options.lookup ?? lookUp) } : {}),
       });
       const late = setTimeout(
-        () => fail(this.#failed(`did not answer within ${timeoutMs} ms`, false)),
+        () => fail(this.#failed(`did not answer within ${timeoutMs} ms`, false, { kind: 'timedOut' })),
         Math.max(0, deadline - performance.now()),
       );
       request.on('socket', (socket) => {
@@ -136,7 +136,9 @@ export class Poster {
           (answered) => {
             finish();
             if (answered === undefined)
-              return fail(this.#failed(`answered with more than ${ANSWER_LIMIT_BYTES} bytes`, false));
+              return fail(
+                this.#failed(`answered with more than ${ANSWER_LIMIT_BYTES} bytes`, false, { kind: 'nonsense' }),
+              );
             resolve({ status: response.statusCode ?? 0, headers: response.headers, body: answered });
           },
           (error: NodeJS.ErrnoException) => fail(this.#broken(error, true)),
@@ -148,42 +150,45 @@ export class Poster {
 
   #broken(error: NodeJS.ErrnoException, connected: boolean): DeliveryFailed {
     const code = error.code ?? error.name;
-    if (this.#closed) return this.#failed('was cut off because the hub stops', true, error);
+    const cause = error;
+    if (this.#closed) return this.#failed('was cut off because the hub stops', true, { cause });
     if (error instanceof NotPrivate) return this.#notPrivate(error);
     const unreached = connected ? undefined : UNREACHED[code];
-    if (unreached !== undefined) return this.#failed(`was not reached (${code}): ${unreached}`, true, error);
+    if (unreached !== undefined)
+      return this.#failed(`was not reached (${code})`, true, { kind: 'unreachable', cure: unreached, cause });
     if (isCertificateFault(code))
-      return this.#failed(
-        `has a certificate that is not trusted (${code}): use one of a known authority, or name the file of your own authority in NODE_EXTRA_CA_CERTS`,
-        false,
-        error,
-      );
+      return this.#failed(`has a certificate that is not trusted (${code})`, false, {
+        kind: 'untrusted',
+        cure: 'use one of a known authority, or name the file of your own authority in NODE_EXTRA_CA_CERTS',
+        cause,
+      });
     if (code === 'EPROTO')
-      return this.#failed('does not speak TLS there: its endpoint may begin with http://', false, error);
-    if (code.startsWith('HPE_')) return this.#failed(`does not speak HTTP there (${code})`, false, error);
-    return this.#failed(
-      `broke the connection before it had answered (${code}): the cause is in its own log`,
-      false,
-      error,
-    );
+      return this.#failed('does not speak TLS there', false, {
+        kind: 'noBot',
+        cure: 'its endpoint may begin with http://',
+        cause,
+      });
+    if (code.startsWith('HPE_'))
+      return this.#failed(`does not speak HTTP there (${code})`, false, { kind: 'noBot', cause });
+    return this.#failed(`broke the connection before it had answered (${code})`, false, {
+      kind: 'brokeOff',
+      cure: 'the cause is in its own log',
+      cause,
+    });
   }
 
   #notPrivate(cause?: Error): DeliveryFailed {
-    return this.#failed(
-      'has auth: none but is not at a loopback or private address: set its appId and auth, or run it on a private network',
-      false,
-      cause,
-    );
+    return this.#failed('has auth: none but is not at a loopback or private address', false, {
+      kind: 'untrusted',
+      cure: 'set its appId and auth, or run it on a private network',
+      ...(cause === undefined ? {} : { cause }),
+    });
   }
 
-  #failed(what: string, retry: boolean, cause?: Error): DeliveryFailed {
+  #failed(what: string, retry: boolean, facts: DeliveryFailedOptions): DeliveryFailed {
     const { name, url } = this.options;
     // Without the query: some hosts keep a key in it.
-    return new DeliveryFailed(
-      `${name} at ${url.origin}${url.pathname} ${what}.`,
-      retry,
-      cause === undefined ? {} : { cause },
-    );
+    return new DeliveryFailed(`${name} at ${url.origin}${url.pathname} ${what}.`, retry, facts);
   }
 }
 
