@@ -61,6 +61,8 @@ export type Command = { readonly key?: string } & (
       /** Turns of the bot's inline transcript that the log has not. */
       readonly unseen?: readonly Activity[];
       readonly warnings?: readonly string[];
+      /** In a batch that answers nothing: more of it follows, up to an `endTurn` in the same append. */
+      readonly continues?: boolean;
     }
   | {
       readonly type: 'setContext';

@@ -118,7 +118,16 @@ export type ConversationEvent = Common &
     /** A routing decision; the receipt is in the body. */
     | { readonly type: 'routed'; readonly ruleSetVersion: number; readonly queue?: string; readonly bot?: string }
     /** A bot got the conversation at its start or by routing or transfer (phase bot). */
-    | { readonly type: 'botConnected'; readonly bot: string; readonly queue?: string; readonly welcome: boolean }
+    | {
+        readonly type: 'botConnected';
+        readonly bot: string;
+        readonly queue?: string;
+        readonly welcome: boolean;
+        /** The bot whose escalation led here, and which waits to hear what came of it. */
+        readonly asked?: string;
+        /** Of the bot that escalated: what it still sends in this turn reaches the customer. */
+        readonly openTurn?: OpenTurn;
+      }
     /** Said by the customer, the holding bot or a person; audience tells who sees it. */
     | {
         readonly type: 'said';
@@ -187,6 +196,8 @@ export type ConversationEvent = Common &
         readonly welcome: boolean;
         /** Why it failed, as the bot reads it. */
         readonly message?: string;
+        /** The bot that asked for people, where another one gets the conversation. */
+        readonly asked?: string;
       }
     | { readonly type: 'parked' }
     | { readonly type: 'resumed'; readonly agent: string; readonly cost: number }
@@ -225,10 +236,11 @@ export interface Offer {
   readonly lapsesAt: number;
 }
 
-/** The turn of the bot that escalated, while it is still running. An unasked escalation has none. */
+/** The turn of the bot that escalated, while it is still running. */
 export interface OpenTurn {
   readonly bot: string;
-  readonly answers: number;
+  /** Absent for a batch that answers nothing: it opens and ends within one append. */
+  readonly answers?: number;
 }
 
 interface Shared {
@@ -270,6 +282,8 @@ interface Shared {
   /** Everybody who ever held or consulted, most recent last. */
   readonly servedBy: readonly string[];
   readonly participants: readonly { readonly agent: string; readonly as: ParticipantKind }[];
+  /** Drafts that a person sent on or put away. */
+  readonly resolvedDrafts?: readonly number[];
   readonly customerSaidSomething: boolean;
   readonly customerGone: boolean;
   readonly reference?: unknown;
@@ -283,7 +297,13 @@ interface Place {
 }
 
 export type NotStarted = { readonly phase: 'none'; readonly version: 0 };
-export type HeldByBot = Shared & { readonly phase: 'bot'; readonly bot: string; readonly queue?: string };
+export type HeldByBot = Shared & {
+  readonly phase: 'bot';
+  readonly bot: string;
+  readonly queue?: string;
+  /** Of the bot before, whose escalation led to this one. */
+  readonly openTurn?: OpenTurn;
+};
 export type Queued = Shared & Place & { readonly phase: 'queued'; readonly openTurn?: OpenTurn };
 export type Offered = Shared &
   Place & {
@@ -341,6 +361,11 @@ export function holderOf(state: State): Party | undefined {
     case 'closed':
       return undefined;
   }
+}
+
+/** The turn that led to the present holder and is not over. */
+export function openTurnOf(state: Conversation): OpenTurn | undefined {
+  return 'openTurn' in state ? state.openTurn : undefined;
 }
 
 /** Omnichannel's name for the phase. */

@@ -147,6 +147,7 @@ export const DEFAULT_TEXTS = {
   agentLeft: '{agent} left the conversation.',
   requeued: 'The connection to {agent} was lost. You are at the front of the line; somebody else will take over.',
   transferred: 'You are being transferred. Your place in line is number {position}.',
+  botJoined: 'You are now with {bot}.',
   backWithBot: 'You are back with {bot}.',
   nobodyCame: 'Sorry, nobody could take your conversation in time.',
   botFailed: 'Sorry, {bot} cannot answer right now.',

@@ -87,6 +87,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         bots: state.bots.includes(event.bot) ? state.bots : [...state.bots, event.bot],
         escalatedBy: undefined,
         changedWithPeople: [],
+        openTurn: event.openTurn,
       };
     case 'returned':
       return {
@@ -198,7 +199,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         participants: [],
       };
     case 'turnEnded':
-      return state.phase === 'queued' || state.phase === 'offered' ? { ...state, openTurn: undefined } : state;
+      return 'openTurn' in state ? { ...state, openTurn: undefined } : state;
     case 'disconnected':
       if (event.party === 'customer') return { ...state, customerGone: true };
       return state.phase === 'agent' ? { ...state, agentGone: true } : state;
@@ -223,9 +224,10 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
       return event.context
         ? { ...state, context: {}, summary: undefined, customer: { id: state.customer.id }, locale: undefined }
         : state;
+    case 'draftResolved':
+      return { ...state, resolvedDrafts: [...(state.resolvedDrafts ?? []), event.target] };
     case 'routed':
     case 'drafted':
-    case 'draftResolved':
     case 'noted':
     case 'told':
     case 'imported':
@@ -289,6 +291,7 @@ function shared(state: Conversation) {
     declines: state.declines,
     servedBy: state.servedBy,
     participants: state.participants,
+    resolvedDrafts: state.resolvedDrafts,
     customerSaidSomething: state.customerSaidSomething,
     customerGone: state.customerGone,
     reference: state.reference,

@@ -3,10 +3,10 @@
 import type { Activity } from './activity.js';
 import type { CommandOf } from './commands.js';
 import { mergeVariables } from './context.js';
-import { SYSTEM, type DraftReason, type Party } from './conversation.js';
+import { openTurnOf, SYSTEM, type DraftReason, type OpenTurn, type Party } from './conversation.js';
 import { isBridged } from './escalation.js';
 import { activityTimers } from './fromCustomer.js';
-import { fence, type Plan } from './plan.js';
+import { fence, mayCommand, type Plan } from './plan.js';
 
 export function sayByBot(plan: Plan, command: CommandOf<'say'>): void {
   const { activity, by, answers } = command;
@@ -35,7 +35,7 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
   const by: Party = { role: 'bot', id: bot };
   const state = plan.open;
   const waits = state.phase === 'queued' || state.phase === 'offered';
-  if (!waits && fence(state, bot, answers) !== 'through') return draftCommand(plan, by, activity, answers);
+  if (!waits && !mayCommand(state, bot, answers)) return draftCommand(plan, by, activity, answers);
   // Only the bot that asked for people adds to its request; an earlier one has no say in it.
   if (waits && state.lastBot !== bot) return draftCommand(plan, by, activity, answers);
 
@@ -63,11 +63,18 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
   );
   // Offers already made stand; a change of queue would take the request out of somebody's hands.
   if (state.phase === 'offered') return;
-  const routed = plan.route('escalated', true, answers === undefined ? undefined : { bot, answers });
+  // Who waits already was asked for by a bot that could not help: only people take it from here.
+  const routed = plan.route('escalated', waits, openTurn(command, waits));
   if (!routed && state.phase === 'bot') {
     plan.tell('nobodyCame');
     plan.returnToBot(bot, 'failed', by, { message: 'noQueue' });
   }
+}
+
+/** A batch of a bot that does not hold the conversation is drafted whole: what precedes the escalation was. */
+function openTurn({ bot, answers, continues }: CommandOf<'escalate'>, waits: boolean): OpenTurn | undefined {
+  if (answers !== undefined) return { bot, answers };
+  return continues === true && !waits ? { bot } : undefined;
 }
 
 export function setContextByBot(plan: Plan, command: CommandOf<'setContext'>): void {
@@ -82,8 +89,7 @@ export function endByBot(plan: Plan, command: CommandOf<'endByBot'>): void {
   const { bot, answers, activity } = command;
   const by: Party = { role: 'bot', id: bot };
   const state = plan.open;
-  if (state.phase !== 'bot' || fence(state, bot, answers) !== 'through')
-    return draftCommand(plan, by, activity, answers);
+  if (!mayCommand(state, bot, answers)) return draftCommand(plan, by, activity, answers);
   plan.close('botEnded', by);
 }
 
@@ -91,7 +97,7 @@ export function endByBot(plan: Plan, command: CommandOf<'endByBot'>): void {
 export function botFailed(plan: Plan, command: CommandOf<'botFailed'>): void {
   const { bot, cause, answers } = command;
   const state = plan.open;
-  if (state.phase !== 'bot' || fence(state, bot, answers) !== 'through') return;
+  if (!mayCommand(state, bot, answers)) return;
   plan.emit({ type: 'botFailed', bot, cause });
   // A bot that fails to greet must not fill the queues with people who have asked nothing.
   if (!state.customerSaidSomething) return;
@@ -102,9 +108,7 @@ export function botFailed(plan: Plan, command: CommandOf<'botFailed'>): void {
 }
 
 export function endTurn(plan: Plan, command: CommandOf<'endTurn'>): void {
-  const state = plan.open;
-  if (state.phase !== 'queued' && state.phase !== 'offered') return;
-  const turn = state.openTurn;
+  const turn = openTurnOf(plan.open);
   if (turn === undefined || turn.bot !== command.bot || turn.answers !== command.answers) return;
   plan.emit({ type: 'turnEnded', ...(command.answers === undefined ? {} : { answers: command.answers }) });
 }

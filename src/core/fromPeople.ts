@@ -107,6 +107,7 @@ export function transfer(plan: Plan, { by, to }: CommandOf<'transfer'>): void {
     throw new Rejected('badCommand', 'Name exactly one of queue, agent or bot as the target of a transfer.');
   const waits = state.phase === 'queued' || state.phase === 'offered';
   if (waits && by.role === 'supervisor' && to.queue !== undefined) return moveInLine(plan, by, state, to.queue);
+  if (waits && by.role === 'supervisor' && to.bot !== undefined) return takeOutOfLine(plan, by, to.bot);
   if (state.phase === 'bot' && by.role === 'supervisor') return takeFromBot(plan, by, state.bot, to);
   requireHolderOrSupervisor(plan, by);
   if (state.phase !== 'agent')
@@ -152,6 +153,7 @@ function takeFromBot(plan: Plan, by: Party, holder: string, to: CommandOf<'trans
     if (to.bot === holder) throw new Rejected('badCommand', 'The conversation is with that bot already.');
     plan.emit({ type: 'transferred', to }, by);
     plan.connectBot(to.bot, undefined, !state.bots.includes(to.bot));
+    plan.tell('botJoined', { bot: to.bot });
   } else if (to.queue !== undefined) {
     requireQueue(plan, to.queue);
     plan.emit({ type: 'transferred', to }, by);
@@ -165,6 +167,13 @@ function moveInLine(plan: Plan, by: Party, state: Conversation, queue: string): 
   if (state.queue === queue) return;
   plan.emit({ type: 'transferred', to: { queue } }, by);
   plan.queue(queue, 'transferred', { priority: state.priority, waitingSince: state.waitingSince });
+}
+
+/** No person took it, so to the bot that asked for one the request has failed. */
+function takeOutOfLine(plan: Plan, by: Party, bot: string): void {
+  requireBot(plan, bot);
+  plan.emit({ type: 'transferred', to: { bot } }, by);
+  plan.returnToBot(bot, 'transferred', by, { message: 'transferred' });
 }
 
 export function giveBack(plan: Plan, { by, bot, outcome, summary }: CommandOf<'return'>): void {
@@ -241,6 +250,8 @@ export function quit(plan: Plan, { agent }: CommandOf<'quit'>): void {
 }
 
 export function resolveDraft(plan: Plan, { by, target, activity }: CommandOf<'resolveDraft'>): void {
+  // Decided once: said twice, the customer would read it twice.
+  if (plan.open.resolvedDrafts?.includes(target) === true) return;
   requireHolder(plan.open, by);
   plan.emit({ type: 'draftResolved', target, sent: activity !== undefined }, by);
   if (activity !== undefined) sayByAgent(plan, { type: 'say', by, activity });

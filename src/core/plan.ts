@@ -4,6 +4,7 @@ import type { Activity } from './activity.js';
 import type { Circumstances, Command } from './commands.js';
 import {
   holderOf,
+  openTurnOf,
   SYSTEM,
   type Audience,
   type Body,
@@ -30,7 +31,15 @@ export type Content = EventContent<ConversationEvent>;
 
 /** What a page shows besides the text, merged into channelData.handoff. */
 type ToldKind =
-  'queued' | 'nobodyAvailable' | 'agentJoined' | 'agentLeft' | 'backWithBot' | 'nobodyCame' | 'botFailed' | 'closed';
+  | 'queued'
+  | 'nobodyAvailable'
+  | 'agentJoined'
+  | 'agentLeft'
+  | 'botJoined'
+  | 'backWithBot'
+  | 'nobodyCame'
+  | 'botFailed'
+  | 'closed';
 
 const TOLD_KINDS: Record<TextName, ToldKind> = {
   queued: 'queued',
@@ -40,6 +49,7 @@ const TOLD_KINDS: Record<TextName, ToldKind> = {
   nobodyAvailable: 'nobodyAvailable',
   agentJoined: 'agentJoined',
   agentLeft: 'agentLeft',
+  botJoined: 'botJoined',
   backWithBot: 'backWithBot',
   nobodyCame: 'nobodyCame',
   botFailed: 'botFailed',
@@ -186,7 +196,12 @@ export class Plan {
       body: { receipt },
     });
     if (receipt.bot !== undefined) {
-      this.connectBot(receipt.bot, receipt.queue, state.channel.key === undefined);
+      const { bot } = receipt;
+      const first = cause === 'started';
+      // At the start a foreign channel introduces its own bot; nobody but the hub introduces a later one.
+      const welcome = first ? state.channel.key === undefined : !state.bots.includes(bot);
+      this.connectBot(bot, receipt.queue, welcome, openTurn);
+      if (!first) this.tell('botJoined', { bot });
       return true;
     }
     if (receipt.queue === undefined) return false;
@@ -229,12 +244,14 @@ export class Plan {
   }
 
   /** A new holder from the start or by another bot's work: introduced with `welcome`. */
-  connectBot(bot: string, queue: string | undefined, welcome: boolean): void {
+  connectBot(bot: string, queue: string | undefined, welcome: boolean, openTurn?: OpenTurn): void {
     this.emit({
       type: 'botConnected',
       bot,
       ...(queue === undefined ? {} : { queue }),
       welcome,
+      ...this.#askedBefore(bot),
+      ...(openTurn === undefined ? {} : { openTurn }),
       timers: this.botTimers(),
     });
   }
@@ -245,20 +262,27 @@ export class Plan {
     by: Party,
     more: { message?: string; session?: SessionSummary } = {},
   ): void {
-    const state = this.open;
+    const welcome = !this.open.bots.includes(bot);
     this.emit(
       {
         type: 'returned',
         bot,
         reason,
-        welcome: !state.bots.includes(bot),
+        welcome,
         ...(more.message === undefined ? {} : { message: more.message }),
+        ...this.#askedBefore(bot),
         timers: this.botTimers(),
         ...(more.session === undefined ? {} : { body: { session: more.session } }),
       },
       by,
     );
-    this.tell('backWithBot', { bot });
+    this.tell(welcome ? 'botJoined' : 'backWithBot', { bot });
+  }
+
+  /** The bot that asked for people and hears the outcome, where it is not the one that gets the conversation. */
+  #askedBefore(bot: string): { asked?: string } {
+    const asked = this.#state.phase === 'none' ? undefined : this.#state.escalatedBy;
+    return asked === undefined || asked === bot ? {} : { asked };
   }
 
   accept(agent: string, how: 'offer' | 'pick' | 'assign', cost: number, by: Party, receipt?: Body['receipt']): void {
@@ -363,11 +387,13 @@ export function fence(
 ): 'through' | 'notHolder' | 'earlierSession' {
   if (state.phase === 'bot' && state.bot === bot)
     return answers === undefined || answers >= state.sessionSeq ? 'through' : 'earlierSession';
-  if (state.phase === 'queued' || state.phase === 'offered') {
-    const turn = state.openTurn;
-    if (turn !== undefined && turn.bot === bot && turn.answers === answers) return 'through';
-  }
-  return 'notHolder';
+  const turn = openTurnOf(state);
+  return turn !== undefined && turn.bot === bot && turn.answers === answers ? 'through' : 'notHolder';
+}
+
+/** Whether a command of this bot counts: it holds the conversation, and answers something of its present session. */
+export function mayCommand(state: Conversation, bot: string, answers: number | undefined): boolean {
+  return state.phase === 'bot' && state.bot === bot && fence(state, bot, answers) === 'through';
 }
 
 export function requireHolder(state: Conversation, by: Party): void {

@@ -57,10 +57,12 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
       return after.phase === 'bot' ? [{ to: { bot: after.bot }, send: 'members', members: [event.member] }] : [];
     case 'botConnected': {
       const to = { bot: event.bot };
-      if (!event.welcome) return [{ to, send: 'context' }];
       return [
-        { to, send: 'members', members: [event.bot, ...after.members] },
+        ...(event.welcome ? [{ to, send: 'members', members: [event.bot, ...after.members] } as const] : []),
         { to, send: 'context' },
+        ...(event.asked === undefined
+          ? []
+          : [{ to: { bot: event.asked }, send: 'status', state: 'accepted' } as const]),
       ];
     }
     case 'accepted':
@@ -69,13 +71,15 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
         : [{ to: { bot: after.escalatedBy }, send: 'status', state: 'accepted' }];
     case 'returned': {
       const to = { bot: event.bot };
-      const failed = event.reason === 'failed' || event.reason === 'cancelled';
+      const failed = event.reason === 'failed' || event.reason === 'cancelled' || event.message !== undefined;
+      const outcome = failed
+        ? ({ send: 'status', state: 'failed', message: event.message ?? event.reason } as const)
+        : ({ send: 'status', state: 'completed', message: event.body?.session } as const);
       return [
         ...(event.welcome ? [{ to, send: 'members', members: [event.bot, ...after.members] } as const] : []),
         { to, send: 'context' },
-        failed
-          ? { to, send: 'status', state: 'failed', message: event.message ?? event.reason }
-          : { to, send: 'status', state: 'completed', message: event.body?.session },
+        { to, ...outcome },
+        ...(event.asked === undefined ? [] : [{ to: { bot: event.asked }, ...outcome }]),
       ];
     }
     case 'ended':
@@ -119,12 +123,12 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
   }
 }
 
-/** Customers of the hub's own channel read the log; everybody on a foreign one is sent what they should see. */
 /** A bot cannot tell who sent it an event: what only the hub may say is kept in the log and not passed on. */
 function isHubsOwnEvent(activity: Activity | undefined): boolean {
   return activity?.type === 'event' && HUBS_OWN_EVENTS.has(activity.name ?? '');
 }
 
+/** Customers of the hub's own channel read the log; everybody on a foreign one is sent what they should see. */
 function channelEffects(event: ConversationEvent, after: Conversation): Effect[] {
   if (after.channel.key === undefined || event.audience !== 'everyone' || event.by.role === 'customer') return [];
   if (event.type === 'edited') return [{ to: 'channel', send: 'update', target: event.target }];

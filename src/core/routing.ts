@@ -51,14 +51,15 @@ export interface RouteRequest {
   directory: Directory;
   context: ContextVariables;
   facts: Facts;
-  /** True after an escalation: only queues with people match, and no bot of `triedBots` gets it. */
+  /** True where only a person helps (a bot failed, the customer waits in line already): only queues with people match. */
   needsPeople: boolean;
   /** Bots that escalated this conversation (loop guard). */
   triedBots: readonly string[];
 }
 
 /**
- * Decides where the conversation goes. A bot of the queue takes it first; after an escalation only people do.
+ * Decides where the conversation goes. A bot of the queue that has not had it takes it first, also after another bot's
+ * escalation; then its people do.
  * Nothing is lost: no rule → the work stream's fallback queue → the default queue → the only queue there is.
  */
 export function route(request: RouteRequest): RouteReceipt {
@@ -142,9 +143,17 @@ function onlyDestination(request: RouteRequest): Destination | undefined {
   const destinations = Object.keys(request.directory.queues)
     .map((queue) => destinationIn(queue, request))
     .filter((destination): destination is Destination => !('skipped' in destination));
+  if (destinations.length === 1) return destinations[0];
   const withBot = destinations.filter((destination) => destination.bot !== undefined);
-  const suitable = withBot.length > 0 ? withBot : destinations;
+  const withPeople = destinations.filter(({ queue }) => hasPeople(queue, request.directory));
+  // Where nothing says which queue was meant, a customer who asked for a person is not given to one more bot.
+  const suitable = request.triedBots.length > 0 ? withPeople : withBot.length > 0 ? withBot : destinations;
   return suitable.length === 1 ? suitable[0] : undefined;
+}
+
+function hasPeople(queueId: string, directory: Directory): boolean {
+  const queue = entryOf(directory.queues, queueId);
+  return queue !== undefined && peopleOf(queue, directory).length > 0;
 }
 
 function entryOf<T>(entries: Readonly<Record<string, T>>, id: string): T | undefined {

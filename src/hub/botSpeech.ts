@@ -27,10 +27,12 @@ export class BotSpeech {
     if (state === undefined) throw new Rejected('conversationUnknown', 'There is no such conversation.');
     const by: Party = { role: 'bot', id: botId };
     const ids: { id: string }[] = activities.map(() => ({ id: '' }));
-    const commands: { command: Command; index: number }[] = [];
+    const commands: Spoken[] = [];
     for (const [index, activity] of activities.entries()) {
       const answers = turn.answers ?? seqOf(conversationId, activity.replyToId);
       if (activity.type === 'typing') {
+        // An unasked hand-over and what follows it must not come apart; typing may be dropped.
+        if (commands.some(({ command }) => isUnaskedEscalation(command))) continue;
         // Anything said before it in this batch goes first.
         await this.#flush(conversationId, commands.splice(0), ids);
         await this.hub.signal(conversationId, by, activity, answers);
@@ -44,7 +46,7 @@ export class BotSpeech {
         commands.push({ command: { ...command, ...keyOf(turn, activity) }, index });
       }
     }
-    await this.#flush(conversationId, commands, ids);
+    await this.#flush(conversationId, inOneTurn(botId, commands), ids);
     return ids;
   }
 
@@ -108,11 +110,7 @@ export class BotSpeech {
     return entry;
   }
 
-  async #flush(
-    conversationId: string,
-    batch: { command: Command; index: number }[],
-    ids: { id: string }[],
-  ): Promise<void> {
+  async #flush(conversationId: string, batch: readonly Spoken[], ids: { id: string }[]): Promise<void> {
     if (batch.length === 0) return;
     const { seqs } = await this.hub.handle(
       conversationId,
@@ -120,7 +118,7 @@ export class BotSpeech {
     );
     for (const [position, { index }] of batch.entries()) {
       const seq = seqs[position];
-      ids[index] = { id: seq === undefined ? '' : activityId(conversationId, seq) };
+      if (index !== undefined) ids[index] = { id: seq === undefined ? '' : activityId(conversationId, seq) };
     }
   }
 
@@ -182,6 +180,25 @@ export class BotSpeech {
     }
     return { activities, warnings: [] };
   }
+}
+
+/** A command of a batch; `index` = the activity it comes from. */
+interface Spoken {
+  command: Command;
+  index?: number;
+}
+
+function isUnaskedEscalation(command: Command): boolean {
+  return command.type === 'escalate' && command.answers === undefined;
+}
+
+/** What follows an escalation in a batch that answers nothing still belongs to it: the batch is a turn of its own. */
+function inOneTurn(bot: string, batch: readonly Spoken[]): readonly Spoken[] {
+  const at = batch.findIndex(({ command }) => isUnaskedEscalation(command));
+  const escalation = batch[at];
+  if (escalation === undefined || at === batch.length - 1) return batch;
+  const opened = { ...escalation, command: { ...escalation.command, continues: true } as Command };
+  return [...batch.slice(0, at), opened, ...batch.slice(at + 1), { command: { type: 'endTurn', bot } }];
 }
 
 /** Fields the hub answers for are set here; what the bot says stays as it is. */

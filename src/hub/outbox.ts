@@ -1,7 +1,7 @@
 // What is still owed to bots and foreign channels: in order per conversation and party, tried again where that is safe, never forgotten.
 
 import type { Activity } from '../core/activity.js';
-import type { Conversation, Entry } from '../core/conversation.js';
+import { openTurnOf, type Conversation, type Entry } from '../core/conversation.js';
 import { DeliveryFailed } from '../errors.js';
 import type { Engine } from './engine.js';
 import { activityFor, NO_LONGER_OWED, type Owed } from './owed.js';
@@ -283,8 +283,7 @@ export class Outbox {
   /** After the turn in which a bot escalated, what it sends is a draft. */
   async #endTurn(conversationId: string, bot: string, answers: number | undefined): Promise<void> {
     const state = this.hub.known(conversationId);
-    if (state === undefined || (state.phase !== 'queued' && state.phase !== 'offered')) return;
-    if (state.openTurn === undefined || answers === undefined) return;
+    if (state === undefined || openTurnOf(state) === undefined || answers === undefined) return;
     await this.hub.handle(conversationId, { type: 'endTurn', bot, answers }).catch((error: unknown) => {
       this.hub.log.warn({ err: error, conversation: conversationId }, 'the end of the turn could not be recorded');
     });

@@ -337,7 +337,7 @@ describe('a supervisor', () => {
   it('hands what a bot holds to another bot, which is introduced, or to a queue', () => {
     const { state } = given(withBot)
       .when({ type: 'transfer', by: SAM, to: { bot: 'sales' } })
-      .then('transferred', { type: 'botConnected', bot: 'sales', welcome: true });
+      .then('transferred', { type: 'botConnected', bot: 'sales', welcome: true }, { type: 'told', text: 'botJoined' });
     assert.equal(state.lastBot, 'sales');
     given(withBot, { type: 'transfer', by: SAM, to: { bot: 'sales' } })
       .when(botSays('late', 4))

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
   loadsOf,
+  openTurnOf,
   type Conversation,
   type ConversationEvent,
   type Entry,
+  type OpenTurn,
   type Phase,
 } from '../../src/core/conversation.js';
 import { decide } from '../../src/core/decide.js';
@@ -27,7 +29,7 @@ function always(check: (traffic: Traffic) => void): void {
 interface Floor {
   held: { bot: string; since: number } | undefined;
   inLine: boolean;
-  turn: { bot: string; answers: number } | undefined;
+  turn: { bot: string; answers?: number } | undefined;
   closed: boolean;
 }
 
@@ -37,13 +39,14 @@ function floorAfter(log: readonly Entry[]): Floor {
   for (const { seq, event } of log) {
     const { type } = event;
     if (type === 'botConnected' || type === 'returned') {
-      Object.assign(floor, { held: { bot: event.bot, since: seq }, inLine: false, turn: undefined });
+      const turn = type === 'botConnected' ? turnOf(asked, event.openTurn) : undefined;
+      Object.assign(floor, { held: { bot: event.bot, since: seq }, inLine: false, turn });
     } else if (type === 'escalated') {
       const bySignal = event.bot !== undefined && event.reason === 'signal';
       asked = bySignal ? { bot: event.bot, answers: event.answers } : undefined;
     } else if (type === 'queued' || type === 'offered') {
-      const opens = type === 'queued' && event.cause === 'escalated' && asked?.answers !== undefined;
-      if (opens) floor.turn = { bot: asked?.bot as string, answers: asked?.answers as number };
+      const opened = type === 'queued' && event.cause === 'escalated' ? turnOf(asked, event.openTurn) : undefined;
+      if (opened !== undefined) floor.turn = opened;
       else if (!floor.inLine) floor.turn = undefined;
       Object.assign(floor, { held: undefined, inLine: true });
     } else if (type === 'turnEnded') {
@@ -51,13 +54,23 @@ function floorAfter(log: readonly Entry[]): Floor {
     } else if (['accepted', 'resumed', 'parked', 'ended', 'closed'].includes(type)) {
       Object.assign(floor, { held: undefined, inLine: false, turn: undefined, closed: type === 'closed' });
     }
+    if (type !== 'escalated' && type !== 'routed') asked = undefined;
   }
   return floor;
 }
 
+/** What answers nothing has a turn only where the event itself says that its batch goes on. */
+function turnOf(
+  asked: { bot: string; answers: number | undefined } | undefined,
+  batch: OpenTurn | undefined,
+): Floor['turn'] {
+  if (asked?.answers !== undefined) return { bot: asked.bot, answers: asked.answers };
+  return asked !== undefined && batch !== undefined ? { bot: asked.bot } : undefined;
+}
+
 function holdsFloor(floor: Floor, bot: string, answers: number | undefined): boolean {
-  if (floor.held !== undefined) return floor.held.bot === bot && (answers === undefined || answers >= floor.held.since);
-  return floor.inLine && floor.turn?.bot === bot && floor.turn.answers === answers;
+  if (floor.held?.bot === bot) return answers === undefined || answers >= floor.held.since;
+  return floor.turn?.bot === bot && floor.turn.answers === answers;
 }
 
 /** Loads counted from the log, event by event. */
@@ -108,6 +121,22 @@ describe('what the core guarantees under random traffic', function () {
     });
   });
 
+  it('1. a batch that answers nothing is delivered whole or drafted whole, and leaves no turn open', () => {
+    always(({ history, directory }) => {
+      if (directory.workStreams['web']?.proactiveWhileHeld === 'deliver') return;
+      for (const [index, { command, after, conversation, before }] of history.entries()) {
+        if (command.type !== 'endTurn' || command.answers !== undefined || after.phase === 'none') continue;
+        const batch = history.slice(index - 3, index);
+        const [, escalation] = batch;
+        if (escalation?.command.type !== 'escalate' || escalation.command.continues !== true) continue;
+        assert.ok(batch.every((one) => one.conversation === conversation) && before.phase !== 'none');
+        assert.ok(openTurnOf(after)?.answers !== undefined || openTurnOf(after) === undefined);
+        const texts = [batch[0], batch[2]].map((one) => eventsOf(one as Happened).map(({ type }) => type));
+        assert.deepEqual(texts[1], texts[0]);
+      }
+    });
+  });
+
   it('1. only the person who holds the conversation speaks to the customer', () => {
     always(({ history }) => {
       for (const happened of history) {
@@ -128,10 +157,11 @@ describe('what the core guarantees under random traffic', function () {
         if (bot === undefined || refused !== undefined || before.phase === 'none' || after.phase === 'none') continue;
         const floor = floorAfter(log);
         const inLine = before.phase === 'queued' || before.phase === 'offered';
+        const commands = floor.held?.bot === bot || (command.type === 'setContext' && floor.turn?.bot === bot);
         if (inLine && before.lastBot === bot && command.type !== 'endByBot') {
           assert.ok(after.phase === before.phase, 'still in line');
           assert.ok(Object.keys(after.context).length >= Object.keys(before.context).length);
-        } else if (!holdsFloor(floor, bot, command.answers) || (command.type === 'endByBot' && inLine)) {
+        } else if (!holdsFloor(floor, bot, command.answers) || !commands) {
           assert.deepEqual(
             eventsOf(happened).map(({ type, audience }) => [type, audience]),
             [['drafted', 'staff']],

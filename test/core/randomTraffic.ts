@@ -47,6 +47,7 @@ const KINDS = [
   'escalate',
   'escalate',
   'escalateUnasked',
+  'escalateInBatch',
   'botSetsContext',
   'botEnds',
   'botFails',
@@ -129,6 +130,13 @@ export const settings: fc.Arbitrary<Partial<WorkStream>> = fc.constantFrom<Parti
   { cost: 2 },
   { proactiveWhileHeld: 'deliver' },
   { rules: [], fallbackQueue: 'Cards' },
+  {
+    // From bot to bot: an escalation about loans goes to the queue of both bots, where the second one takes it.
+    rules: [
+      { when: { variable: 'topic', operator: 'hasNoData' }, queue: 'Bots' },
+      { when: { variable: 'topic', operator: 'equals', value: 'loan' }, queue: 'Sales' },
+    ],
+  },
 );
 
 /** Runs the impulses; commands are made for the state they meet, so that most of them mean something. */
@@ -279,6 +287,13 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
       return [{ ...escalation, ...answering }];
     case 'escalateUnasked':
       return [escalation];
+    case 'escalateInBatch':
+      return [
+        { type: 'say', by: asBot, activity },
+        { ...escalation, continues: true },
+        { type: 'say', by: asBot, activity: { type: 'message', text: `${words} after` } },
+        { type: 'endTurn', bot },
+      ];
     case 'imports':
       return [{ ...escalation, ...answering, unseen: [activity] }];
     case 'botSetsContext':
@@ -316,7 +331,7 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
     case 'toBot':
       return [{ type: 'transfer', by: pick % 2 === 0 ? by : SAM, to: { bot } }];
     case 'move':
-      return [{ type: 'transfer', by: SAM, to: { queue } }];
+      return [{ type: 'transfer', by: SAM, to: pick % 4 === 0 ? { bot } : { queue } }];
     case 'return':
       return [{ type: 'return', by, outcome: 'solved', summary: words }];
     case 'returnToOther':

@@ -119,7 +119,7 @@ describe('how a bot learns what came of its escalation', () => {
     assert.deepEqual(given(wrappedUp).when({ type: 'close', by: ANA }).effects, []);
   });
 
-  it('tells the bot that gets the conversation, when that is another one', () => {
+  it('tells the bot that gets the conversation, when that is another one, and the one that had asked', () => {
     const { effects } = given(withAna).when({ type: 'return', by: ANA, bot: 'sales' });
     assert.deepEqual(
       effects.map(({ to, send }) => [to, send]),
@@ -127,6 +127,7 @@ describe('how a bot learns what came of its escalation', () => {
         [sales, 'members'],
         [sales, 'context'],
         [sales, 'status'],
+        [demo, 'status'],
       ],
     );
   });

@@ -29,7 +29,7 @@ function person(id: string, capacity: number, roles: Person['roles'] = ['agent']
   return { id, name: id[0]?.toUpperCase() + id.slice(1), roles, capacity };
 }
 
-/** `web` routes by `topic`, its bots greet first; `desk` has people only. Ana and Ben serve cards, Ben loans. */
+/** `web` routes by `topic`, its bots greet first; `desk` has people only. Ana and Ben serve cards, Ben loans and, behind two bots, sales. */
 export function directoryWith(change: Partial<WorkStream> = {}): Directory {
   const web: WorkStream = {
     ...DEFAULT_WORK_STREAM,
@@ -61,6 +61,7 @@ export function directoryWith(change: Partial<WorkStream> = {}): Directory {
       Bots: queue('Bots', ['demo']),
       Cards: queue('Cards', ['ana', 'ben']),
       Loans: queue('Loans', ['ben']),
+      Sales: queue('Sales', ['demo', 'sales', 'ben']),
     },
     workStreams: { web, desk: { ...web, id: 'desk', rules: [] } },
     people: { ana: person('ana', 2), ben: person('ben', 3), sam: person('sam', 0, ['supervisor']) },
@@ -153,12 +154,16 @@ export function given(...happenings: Happening[]): Scenario {
   return givenIn({}, ...happenings);
 }
 
-/** With the work stream changed, or with another number of people online. */
+/** With the work stream or the whole directory changed, or with another number of people online. */
 export function givenIn(
-  { workStream = {}, online = 2 }: { workStream?: Partial<WorkStream>; online?: number },
+  {
+    workStream = {},
+    online = 2,
+    change = (directory) => directory,
+  }: { workStream?: Partial<WorkStream>; online?: number; change?: (directory: Directory) => Directory },
   ...happenings: Happening[]
 ): Scenario {
-  const directory = directoryWith(workStream);
+  const directory = change(directoryWith(workStream));
   let now = START;
   let state: State = NOT_STARTED;
 

@@ -28,6 +28,7 @@ export function whoTalksAfter(before: WhoTalks, activity: SeenActivity): WhoTalk
       return { kind: 'agent', name: agent?.name ?? agent?.id ?? 'A colleague' };
     case 'agentLeft':
       return { kind: 'between', left: agent?.name };
+    case 'botJoined':
     case 'backWithBot':
       return { kind: 'bot', name: bot?.name };
     case 'closed':

@@ -11,6 +11,7 @@ const TOLD_KINDS = [
   'offered',
   'agentJoined',
   'agentLeft',
+  'botJoined',
   'backWithBot',
   'nobodyAvailable',
   'nobodyCame',
