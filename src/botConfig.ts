@@ -1,7 +1,7 @@
 // The bots of handoff.yaml: how each is reached, checked and with every default filled in.
 
 import * as z from 'zod';
-import type { Bot, BotTransport } from './core/directory.js';
+import type { Bot, BotRelay, BotTransport } from './core/directory.js';
 
 /** Microsoft's own, where no region is named. */
 const DIRECT_LINE = 'https://directline.botframework.com';
@@ -30,6 +30,13 @@ const directLine = z
     error: 'name either a tokenEndpoint or a secret',
   });
 
+const relay = z.strictObject({
+  workStream: z
+    .string()
+    .optional()
+    .describe('Work stream of conversations that come in this way; the first unless set.'),
+});
+
 export const bot = z
   .strictObject({
     id,
@@ -51,6 +58,9 @@ export const bot = z
       .optional()
       .describe('A turn that has not ended after this time counts as failed. In seconds.'),
     directLine: directLine.optional().describe('A Copilot Studio bot, or any other behind Direct Line.'),
+    relay: relay
+      .optional()
+      .describe("The Azure Bot's messaging endpoint is this server: /api/messages/{id of the bot}."),
     bridging: z
       .enum(['open', 'strict'])
       .optional()
@@ -63,7 +73,7 @@ export const bot = z
         code: 'custom',
         message: 'name one way to reach the bot: connect: inProcess, endpoint or directLine',
       });
-    for (const field of ['appId', 'auth', 'delivery'] as const)
+    for (const field of ['appId', 'auth', 'delivery', 'relay'] as const)
       if (one[field] !== undefined && one.endpoint === undefined)
         context.addIssue({ code: 'custom', path: [field], message: 'belongs to a bot with an endpoint' });
   });
@@ -76,8 +86,13 @@ export function botOf(entry: BotEntry): Bot {
     name: entry.name ?? entry.id,
     bridging: entry.bridging ?? 'open',
     transport: transportOf(entry),
+    ...(entry.relay === undefined ? {} : { relay: relayOf(entry.relay) }),
     ...(entry.timeoutSeconds === undefined ? {} : { timeoutMs: entry.timeoutSeconds * 1_000 }),
   };
+}
+
+function relayOf({ workStream }: z.infer<typeof relay>): BotRelay {
+  return workStream === undefined ? {} : { workStream };
 }
 
 function transportOf({

@@ -315,6 +315,13 @@ function faultsOf(config: Configuration): Fault[] {
           path: ['queues', index, 'members', position],
           message: `there is no bot or person "${member}"; there are ${list(members)}`,
         });
+  const streams = config.workStreams.map((one) => one.id);
+  for (const [index, { relay }] of bots.entries())
+    if (relay?.workStream !== undefined && !streams.includes(relay.workStream))
+      faults.push({
+        path: ['bots', index, 'relay', 'workStream'],
+        message: `there is no work stream "${relay.workStream}"; there are ${list(streams)}`,
+      });
   for (const [index, stream] of config.workStreams.entries()) {
     needQueue(['workStreams', index, 'fallbackQueue'], stream.fallbackQueue);
     for (const [position, one] of (stream.rules ?? []).entries())

@@ -16,6 +16,7 @@ import { Hub } from './hub/hub.js';
 import type { Clock, Log, Store } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
 import { measure, type Metrics } from './metrics.js';
+import { Relay } from './middleware/relay/relay.js';
 import { servePages } from './pages.js';
 
 export interface CreateHubOptions {
@@ -62,6 +63,7 @@ export class HandoffHub extends Hub {
   readonly #configuration: Configuration;
   readonly #publicUrl: string | undefined;
   readonly #bots: Bots;
+  readonly #relay: Relay;
   #opened: Promise<void> | undefined;
   #http: HttpServer | undefined;
   #directLine: DirectLine | undefined;
@@ -80,6 +82,10 @@ export class HandoffHub extends Hub {
       botTimeoutMs,
     });
     this.#bots = new Bots(this, botTimeoutMs);
+    this.#relay = new Relay(this, {
+      publicUrl: () => this.serviceUrl.replace(/\/$/, ''),
+      channelToken: () => undefined,
+    });
     this.#configuration = configuration;
     this.#publicUrl = publicUrl;
     this.observe({
@@ -124,7 +130,9 @@ export class HandoffHub extends Hub {
       widget: (request) => this.#widgetPage(options.localSignIn === true && isLocal(request)),
       ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
     });
-    serveConnector(http, this, { callers: new PrivateCallers(this, publicUrl) });
+    const callers = new PrivateCallers(this, publicUrl);
+    serveConnector(http, this, { callers, foreign: this.#relay });
+    this.#relay.serve(http, callers);
     this.#metrics = measure(this, () => ({
       customers: this.#directLine?.figures.open ?? 0,
       people: this.#console?.figures.sockets ?? 0,
@@ -166,8 +174,10 @@ export class HandoffHub extends Hub {
   override async useDirectory(directory: Directory): Promise<void> {
     this.#bots.check(directory);
     this.#bots.connect(directory);
+    this.#relay.connect(directory);
     await super.useDirectory(directory);
     this.#bots.retire(directory);
+    this.#relay.retire(directory);
   }
 
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
@@ -176,6 +186,7 @@ export class HandoffHub extends Hub {
     await this.#http?.close(1_000);
     await super.stop(graceMs);
     this.#bots.close();
+    this.#relay.close();
     this.#metrics?.stop();
     if (this.#opened === undefined) return;
     await this.#opened.catch(() => undefined);

@@ -28,7 +28,8 @@ export function requireNeighbour(
   { serviceUrl }: { serviceUrl?: unknown },
   appIdVariable: string,
 ): void {
-  const cure = `Set ${appIdVariable} and ${appIdVariable.replace(/AppId$/, 'AppPassword')} to serve Azure Bot Service.`;
+  const password = /AppId$/.test(appIdVariable) ? ` and ${appIdVariable.replace(/AppId$/, 'AppPassword')}` : '';
+  const cure = `Set ${appIdVariable}${password} to serve Azure Bot Service.`;
   const named = (raw.headers['x-forwarded-for'] ?? '')
     .toString()
     .split(',')

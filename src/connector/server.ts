@@ -6,14 +6,19 @@ import type { Conversation } from '../core/conversation.js';
 import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse, HttpServer } from '../http.js';
 import type { Hub } from '../hub/hub.js';
+import type { ForeignCall, ForeignCalls } from '../hub/ports.js';
 import { readPath, type CallAddress } from './address.js';
 import type { BotCaller, BotCallers } from './callers.js';
 
 export interface ConnectorOptions {
   readonly callers: BotCallers;
+  /** Takes what is about conversations that the hub does not know by its own id. */
+  readonly foreign?: ForeignCalls;
 }
 
 const ROOT = '/v3/conversations';
+/** A file of 4 MiB, as base64 in JSON. */
+const FOREIGN_UPLOAD_BYTES = 6 * 1_048_576;
 
 export function serveConnector(http: HttpServer, hub: Hub, options: ConnectorOptions): void {
   const answer = (request: HttpRequest) => serve(hub, options, request);
@@ -25,16 +30,35 @@ export function serveConnector(http: HttpServer, hub: Hub, options: ConnectorOpt
   }
 }
 
-async function serve(hub: Hub, { callers }: ConnectorOptions, request: HttpRequest): Promise<HttpResponse> {
+async function serve(hub: Hub, { callers, foreign }: ConnectorOptions, request: HttpRequest): Promise<HttpResponse> {
   const address = readPath(request.raw.url ?? '');
   const caller = await callers.authenticate(request);
   if (address === undefined) throw unknownOperation(request);
+  if (foreign !== undefined && !('conversationId' in address && (await hub.conversation(address.conversationId)))) {
+    const answer = await foreign.take(await foreignCall(request, address, caller));
+    if (answer !== undefined) return answer;
+  }
   switch (`${request.method} ${address.about}`) {
     case 'POST activities':
     case 'POST activity':
       return say(hub, caller, address as Extract<CallAddress, { conversationId: string }>, request);
   }
   throw unknownOperation(request);
+}
+
+async function foreignCall(request: HttpRequest, address: CallAddress, { botIds }: BotCaller): Promise<ForeignCall> {
+  const contentType = request.header('content-type');
+  const isUpload = address.about === 'attachments';
+  return {
+    botIds,
+    method: request.method,
+    url: request.raw.url ?? '',
+    ...('conversationId' in address ? { conversationId: address.conversationId } : {}),
+    ...('activityId' in address ? { activityId: address.activityId } : {}),
+    speaks: (address.about === 'activities' || address.about === 'activity') && request.method !== 'GET',
+    ...(contentType === undefined ? {} : { contentType }),
+    body: await (isUpload ? request.bytes(FOREIGN_UPLOAD_BYTES) : request.bytes()),
+  };
 }
 
 async function say(

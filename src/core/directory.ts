@@ -24,6 +24,13 @@ export interface Bot {
   readonly timeoutMs?: number;
   /** `open`: everything but commands reaches the customer; `strict`: only activities marked `deliveryMode: bridged` do. */
   readonly bridging: 'open' | 'strict';
+  /** Set for a bot whose channels come in by the hub: its Azure Bot has the hub as its messaging endpoint. */
+  readonly relay?: BotRelay;
+}
+
+export interface BotRelay {
+  /** The work stream of conversations that come in this way; the first one unless set. */
+  readonly workStream?: string;
 }
 
 /** How the hub reaches a bot. Secrets are the names of environment variables, never the values. */

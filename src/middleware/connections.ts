@@ -1,6 +1,6 @@
 // The hub's two ends on the user's adapter: the channel it came in by, and the bot outside of a customer's turn.
 
-import type { Activity as SdkActivity, ConversationReference, TurnContext } from 'botbuilder';
+import type { ConversationReference, TurnContext } from 'botbuilder';
 import { seqOf, type Activity } from '../core/activity.js';
 import { isObject } from '../core/context.js';
 import type { Hub } from '../hub/hub.js';
@@ -12,7 +12,7 @@ import { toSdk } from './sdkActivity.js';
 export type Reference = Partial<ConversationReference>;
 
 /** Channels that hand events and the hub's own channelData to a client that can read them; to others they are an error. */
-const CLIENTS_READ_EVENTS = new Set(['emulator', 'directline', 'webchat', 'test', 'console']);
+export const CLIENTS_READ_EVENTS = new Set(['emulator', 'directline', 'webchat', 'test', 'console']);
 
 const passOn: Within = (_context, next) => next();
 
@@ -31,7 +31,7 @@ export function channelConnection(reach: Reach, sends: LiveSends): ChannelConnec
       let channelActivityId: string | undefined;
       await own(reach, to, async (context) => {
         if (delivery.send === 'delete') return context.deleteActivity(activity.id ?? '');
-        const content = contentFor(activity, to);
+        const content = toSdk(contentFor(activity, to.channelId));
         if (delivery.send === 'update')
           return void (await context.updateActivity({ ...content, id: activity.id ?? '' }));
         speakAs(context, activity.from?.name);
@@ -115,7 +115,7 @@ export function turnKey(conversationId: string, key: string): string {
   return `${conversationId} ${key}`;
 }
 
-async function channelIdOf(hub: Hub, conversationId: string, seq: number): Promise<string | undefined> {
+export async function channelIdOf(hub: Hub, conversationId: string, seq: number): Promise<string | undefined> {
   const [entry] = await hub.entries(conversationId, seq - 1, 1);
   return entry?.channelActivityId;
 }
@@ -124,8 +124,13 @@ async function channelIdOf(hub: Hub, conversationId: string, seq: number): Promi
 export function putIn(context: TurnContext, activity: Activity, reference: Reference, botId: string): void {
   const target = context.activity as unknown as Record<string, unknown>;
   for (const field of Object.keys(target)) delete target[field];
+  Object.assign(target, toSdk({ ...activity, ...addressing(activity, reference, botId) }));
+}
+
+/** Who speaks to whom, and where, as the channel would say it. */
+export function addressing(activity: Activity, reference: Reference, botId: string): Partial<Activity> {
   const { membersAdded } = activity as { membersAdded?: { id: string }[] };
-  Object.assign(target, toSdk(activity), {
+  return {
     channelId: reference.channelId,
     serviceUrl: reference.serviceUrl,
     conversation: reference.conversation,
@@ -134,11 +139,11 @@ export function putIn(context: TurnContext, activity: Activity, reference: Refer
     ...(membersAdded === undefined
       ? {}
       : { membersAdded: membersAdded.map((member) => (member.id === botId ? reference.bot : member)) }),
-  });
+  } as Partial<Activity>;
 }
 
 /** What the activity says, without the addresses and marks that are the hub's. */
-function contentFor(activity: Activity, { channelId = '' }: Reference): Partial<SdkActivity> {
+export function contentFor(activity: Activity, channelId = ''): Activity {
   const {
     id: _id,
     timestamp: _at,
@@ -150,11 +155,11 @@ function contentFor(activity: Activity, { channelId = '' }: Reference): Partial<
     replyToId: _reply,
     ...content
   } = activity;
-  if (!isObject(content.channelData) || CLIENTS_READ_EVENTS.has(channelId)) return toSdk(content);
+  if (!isObject(content.channelData) || CLIENTS_READ_EVENTS.has(channelId)) return content;
   // On some channels channelData is the channel's own message: a mark of ours in it would replace the text.
   const { handoff: _mark, ...own } = content.channelData;
   const { channelData: _data, ...rest } = content;
-  return toSdk(Object.keys(own).length === 0 ? rest : { ...rest, channelData: own });
+  return Object.keys(own).length === 0 ? rest : { ...rest, channelData: own };
 }
 
 /** Under the person's name, where the channel shows one, and as a new activity: it answers nothing the channel knows. */

@@ -1,6 +1,5 @@
 // handoffMiddleware: the hub between a bot and its channel, inside the bot's own process, on any botbuilder adapter.
 
-import { createHash, randomUUID } from 'node:crypto';
 import { AsyncResource } from 'node:async_hooks';
 import type { BotAdapter, TurnContext } from 'botbuilder';
 import type { Conversation } from '../core/conversation.js';
@@ -20,6 +19,7 @@ import { Intake, type Heard } from './intake.js';
 import { LiveSends } from './liveSends.js';
 import { isStoreUnavailable, Outgoing, type Recorded, type Refusal } from './outgoing.js';
 import { Reach, type Next } from './reach.js';
+import { DEFAULT_TEXTS, refusalStatus, refusalText, type MiddlewareTexts } from './refusals.js';
 import { fromSdk } from './sdkActivity.js';
 import { linkTurn } from './turnLink.js';
 
@@ -43,23 +43,10 @@ export interface HandoffMiddlewareOptions {
   texts?: Partial<MiddlewareTexts>;
 }
 
-export interface MiddlewareTexts {
-  /** Once per group in which the bot tried to hand over. */
-  groupConversation: string;
-  hubUnavailable: string;
-}
-
-const DEFAULT_TEXTS: MiddlewareTexts = {
-  groupConversation: 'Representatives join one-to-one conversations only. Please write to me directly.',
-  hubUnavailable: 'Your message cannot be passed on right now. Please try again in a few minutes.',
-};
-
-/** A group that asks again after this time is told again. */
-const GROUP_TOLD_FOR_MS = 30 * 24 * 60 * 60_000;
-const GROUP_TOLD = 'groupTold';
-
 /** Types that do not open a conversation by themselves. */
 const SAYS_LITTLE = new Set(['typing', 'messageUpdate', 'messageDelete', 'messageReaction', 'endOfConversation']);
+
+export type { MiddlewareTexts } from './refusals.js';
 
 export type HandoffMiddleware = (context: TurnContext, next: Next) => Promise<void>;
 
@@ -269,28 +256,14 @@ class BotProxy {
   }
 
   async #refusalText(why: Refusal, address: Address | undefined): Promise<string | undefined> {
-    const text = this.#texts[why];
-    if (text === '') return undefined;
-    if (why !== 'groupConversation' || address === undefined) return text;
-    const { channelId, reference } = address;
-    const group = JSON.stringify([this.#botId, channelId, reference.conversation?.id]);
-    const id = createHash('sha256').update(group).digest('base64url');
-    const { store, clock } = this.hub;
-    const now = clock.now();
-    if ((await store.getGrant(GROUP_TOLD, id, now)) !== undefined) return undefined;
-    await store.putGrant({ kind: GROUP_TOLD, id, value: {}, expiresAt: now + GROUP_TOLD_FOR_MS });
-    return text;
+    const group = address && ([this.#botId, address.channelId, address.reference.conversation?.id ?? ''] as const);
+    return refusalText(this.hub, why, group, this.#texts);
   }
 
   /** The bot hears that its escalation came to nothing, as it would from a queue nobody serves. */
   async #tellRefusal({ refused }: Outgoing, address: Address | undefined): Promise<void> {
     if (refused === undefined || address === undefined) return;
-    const status = {
-      type: 'event',
-      name: 'handoff.status',
-      id: randomUUID(),
-      value: { state: 'failed', message: refused },
-    };
+    const status = refusalStatus(refused);
     try {
       await this.#reach.turn(
         address.reference,

@@ -15,6 +15,8 @@ export interface IntakeOptions {
   readonly via: string;
   /** The only one there is, unless set. */
   readonly workStream: string | undefined;
+  /** What must be done with a new activity before it can be recorded; it may take the time that a channel waits. */
+  readonly prepare?: (activity: SdkActivity, conversationId: string) => Promise<SdkActivity>;
 }
 
 /** Where a customer's activity was recorded, and under which key its turn waits. */
@@ -101,6 +103,7 @@ export class Intake {
   }
 
   async #record(activity: SdkActivity, address: Address, live: WaitingTurn): Promise<Heard | undefined> {
+    const { prepare } = this.options;
     const key = clientKeyOf(activity) ?? `channel:${randomUUID()}`;
     for (let attempt = 1; ; attempt += 1) {
       const found = await this.find(address);
@@ -112,9 +115,12 @@ export class Intake {
           return undefined;
         commands.push(this.#start(conversationId, address, activity, previous));
       }
-      commands.push({ ...(await this.said(conversationId, activity, address)), key });
       const place = turnKey(conversationId, key);
       if (this.waiting.has(place)) return undefined;
+      if (prepare !== undefined && (await this.hub.store.findEntry(conversationId, { key })) !== undefined)
+        return undefined;
+      const ready = (await prepare?.(activity, conversationId)) ?? activity;
+      commands.push({ ...(await this.said(conversationId, ready, address)), key });
       this.waiting.set(place, live);
       try {
         const { seqs, repeated } = await this.hub.handle(conversationId, commands);

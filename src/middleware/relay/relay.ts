@@ -1,0 +1,144 @@
+// The relay: Azure Bots whose messaging endpoint is the hub. The hub hears their channels, and the untouched bots hear the hub.
+
+import type { Activity } from '../../core/activity.js';
+import { isObject } from '../../core/context.js';
+import type { Bot, Directory } from '../../core/directory.js';
+import { BadRequest } from '../../errors.js';
+import type { HttpRequest, HttpResponse, HttpServer } from '../../http.js';
+import type { Hub } from '../../hub/hub.js';
+import type { ForeignAnswer, ForeignCall, ForeignCalls } from '../../hub/ports.js';
+import { refusePages, requireNeighbour } from '../../neighbours.js';
+import { BotCalls } from './botCalls.js';
+import { ChannelHttp, type ChannelToken } from './channelHttp.js';
+import { ChannelIdentity, type SdkSettings } from './channelIdentity.js';
+import { RelayedBot } from './relayedBot.js';
+
+export interface RelayOptions {
+  /** The origin under which channels, bots and people reach the hub, without a trailing slash. */
+  readonly publicUrl: () => string;
+  /** The bot's token for its channels; undefined for a bot without an app id. @throws ConfigError. */
+  readonly channelToken: (bot: Bot) => ChannelToken | undefined;
+  /** Where the SDK finds what differs from Azure's public cloud (ChannelService and the like). */
+  readonly settings?: SdkSettings;
+  readonly answerWithinMs?: number;
+}
+
+/** Who calls the Connector. */
+export interface Callers {
+  authenticate(request: HttpRequest): Promise<{ readonly botIds: ReadonlySet<string> }>;
+}
+
+interface Connected {
+  readonly bot: Bot;
+  readonly relayed: RelayedBot;
+  readonly calls: BotCalls;
+  readonly http: ChannelHttp;
+  readonly identity: ChannelIdentity | undefined;
+}
+
+/** What only a channel has, and no conversation of the hub: teams and meetings. */
+const CHANNELS_OWN = ['/v3/teams/*', '/v3/batch/*', '/v1/meetings/*'];
+
+export class Relay implements ForeignCalls {
+  readonly #connected = new Map<string, Connected>();
+
+  constructor(
+    private readonly hub: Hub,
+    private readonly options: RelayOptions,
+  ) {}
+
+  /** Connects what is new or changed, before decisions cite the directory. */
+  connect(directory: Directory): void {
+    for (const bot of Object.values(directory.bots)) {
+      const before = this.#connected.get(bot.id);
+      if (before !== undefined && JSON.stringify(before.bot) === JSON.stringify(bot)) continue;
+      before?.http.close();
+      this.#connected.delete(bot.id);
+      if (bot.relay !== undefined) this.#connected.set(bot.id, this.#connect(bot, bot.relay.workStream));
+    }
+  }
+
+  /** Closes what belongs to bots that the directory does not name any more. */
+  retire(directory: Directory): void {
+    for (const [id, { http }] of this.#connected) {
+      if (directory.bots[id] !== undefined) continue;
+      http.close();
+      this.#connected.delete(id);
+    }
+  }
+
+  close(): void {
+    for (const { http } of this.#connected.values()) http.close();
+  }
+
+  serve(http: HttpServer, callers: Callers): void {
+    http.post('/api/messages/:botId', (request) => this.#receive(request));
+    const passOn = (request: HttpRequest) => this.#passOn(request, callers);
+    for (const path of CHANNELS_OWN) {
+      http.get(path, passOn);
+      http.post(path, passOn);
+      http.put(path, passOn);
+      http.delete(path, passOn);
+    }
+  }
+
+  async take(call: ForeignCall): Promise<ForeignAnswer | undefined> {
+    for (const { calls } of this.#connected.values()) {
+      const answer = await calls.take(call);
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
+  }
+
+  async #receive(request: HttpRequest): Promise<HttpResponse> {
+    const botId = request.params['botId'] ?? '';
+    const connected = this.#connected.get(botId);
+    if (connected === undefined)
+      throw new BadRequest(
+        404,
+        'NotFound',
+        `No bot "${botId}" is relayed here. Add relay: to it in the configuration.`,
+      );
+    const { identity, relayed } = connected;
+    if (identity === undefined) refusePages(request);
+    const activity = await request.json();
+    if (!isObject(activity) || typeof activity['type'] !== 'string')
+      throw new BadRequest(400, 'BadSyntax', 'Send one Bot Framework activity: a JSON object with a type.');
+    if (identity === undefined) requireNeighbour(request, activity, `the appId of bot "${botId}"`);
+    else await identity.require(activity as Activity, request.header('authorization'));
+    return relayed.receive(activity as Activity);
+  }
+
+  async #passOn(request: HttpRequest, callers: Callers): Promise<HttpResponse> {
+    const { botIds } = await callers.authenticate(request);
+    const contentType = request.header('content-type');
+    const answer = await this.take({
+      botIds,
+      method: request.method,
+      url: request.raw.url ?? '/',
+      speaks: false,
+      body: await request.bytes(),
+      ...(contentType === undefined ? {} : { contentType }),
+    });
+    if (answer === undefined)
+      throw new BadRequest(404, 'NotFound', 'No channel of this bot is known that this could be asked of.');
+    return answer;
+  }
+
+  #connect(bot: Bot, workStream: string | undefined): Connected {
+    const { hub } = this;
+    const { publicUrl, channelToken, settings = process.env, answerWithinMs } = this.options;
+    const appId = bot.transport.kind === 'http' ? bot.transport.appId : undefined;
+    const http = new ChannelHttp(channelToken(bot) ?? (() => Promise.resolve(undefined)));
+    const relayed = new RelayedBot(hub, {
+      botId: bot.id,
+      workStream,
+      http,
+      publicUrl,
+      ...(answerWithinMs === undefined ? {} : { answerWithinMs }),
+    });
+    relayed.connect();
+    const identity = appId === undefined ? undefined : new ChannelIdentity(appId, settings);
+    return { bot, relayed, calls: new BotCalls(relayed), http, identity };
+  }
+}
