@@ -42,7 +42,7 @@ export interface HttpRequest {
   readonly ip: string;
   /** The client's address where it is certain: undefined when somebody forwards for a client and is not trusted to name it. */
   readonly clientAddress: string | undefined;
-  /** Bytes of the body. @throws BadRequest 413 over the limit. */
+  /** Bytes of the body, the same ones however often they are asked for. @throws BadRequest 413 over the limit. */
   bytes(limitBytes?: number): Promise<Buffer>;
   /** The body as JSON; undefined when it is empty. @throws BadRequest 400 when it is not JSON. */
   json(limitBytes?: number): Promise<unknown>;
@@ -315,6 +315,7 @@ class Incoming implements HttpRequest {
   readonly method: string;
   readonly path: string;
   readonly #query: string;
+  #bytes: Promise<Buffer> | undefined;
   #parameters: URLSearchParams | undefined;
 
   constructor(
@@ -351,6 +352,10 @@ class Incoming implements HttpRequest {
   }
 
   bytes(limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {
+    return (this.#bytes ??= this.#read(limitBytes));
+  }
+
+  #read(limitBytes: number): Promise<Buffer> {
     const { raw } = this;
     const tooLarge = () =>
       new BadRequest(

@@ -19,6 +19,8 @@ export interface Turn {
   readonly headers: http.IncomingHttpHeaders;
   /** Posts a reply to the activity's serviceUrl; a string is a message. Resolves with the hub's answer, whatever it is. */
   reply(activity: string | Partial<Activity>): Promise<Answer>;
+  /** A call of the Connector about the activity's conversation: `call('GET', 'members')`. */
+  call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Breaks the connection instead of answering. */
   hangUp(): void;
 }
@@ -72,6 +74,15 @@ export class HttpBot {
     return request('POST', url, { agent: this.agent, token: this.token, body, timeoutMs: 20_000 });
   }
 
+  /** A call of the Connector about the conversation of an activity. */
+  call(about: Activity, method: string, path: string, body?: unknown): Promise<Answer> {
+    return this.request(method, `${about.serviceUrl}v3/conversations/${about.conversation?.id ?? ''}/${path}`, body);
+  }
+
+  request(method: string, url: string, body?: unknown): Promise<Answer> {
+    return request(method, url, { agent: this.agent, token: this.token, body, timeoutMs: 20_000 });
+  }
+
   async stop(): Promise<void> {
     this.agent.destroy();
     this.server.closeAllConnections();
@@ -88,6 +99,7 @@ export class HttpBot {
       activity,
       headers: req.headers,
       reply: (content) => this.say(activity, content, activity.id),
+      call: (method, path, body) => this.call(activity, method, path, body),
       hangUp: () => res.destroy(),
     };
     let answer: BotAnswer;

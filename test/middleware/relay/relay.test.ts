@@ -63,5 +63,402 @@ describe('the relay', () => {
       );
       assert.deepEqual(await site.hub.store.outbox(10), []);
     });
+
+    it("tells the channel's own refusal to the bot that sent something", async () => {
+      site.channel.refuse = ({ activity }) =>
+        activity.text === 'Hi' ? { status: 403, body: { error: { code: 'BotNotInConversationRoster' } } } : undefined;
+      let told: { status: number; body: unknown } | undefined;
+      site.bot.script = async ({ activity, reply }) => {
+        if (activity.type === 'message') told = await reply('Hi');
+      };
+      await site.channel.post('hello');
+      await site.hub.settled();
+      assert.deepEqual([told?.status, told?.body], [403, { error: { code: 'BotNotInConversationRoster' } }]);
+    });
+
+    it('sends later what a channel that is busy did not take, once', async () => {
+      let busy = 1;
+      site.channel.refuse = ({ activity }) =>
+        activity.text === 'Echo: hello' && busy-- > 0 ? { status: 429 } : undefined;
+      await site.channel.post('hello');
+      await site.channel.next('Echo: hello');
+      await site.hub.settled();
+      assert.deepEqual(site.channel.texts, ['Echo: hello']);
+    });
+
+    it("carries the bot's edits and deletions to the channel and into the log", async () => {
+      site.bot.script = async ({ activity, reply, call }) => {
+        if (activity.type !== 'message') return;
+        const { id } = (await reply('Wokring on it')).body as { id: string };
+        await call('PUT', `activities/${id}`, { type: 'message', id, text: 'Working on it' });
+        await call('DELETE', `activities/${id}`);
+      };
+      await site.channel.post('hello');
+      await site.hub.settled();
+      assert.deepEqual(
+        site.channel.delivered.map(({ method, url, activity }) => [method, url.split('/').at(-1), activity.text]),
+        [
+          ['POST', 'in-1', 'Wokring on it'],
+          ['PUT', 'out-1', 'Working on it'],
+          ['DELETE', 'out-1', undefined],
+        ],
+      );
+      const changes = (await site.log()).filter(({ event }) => event.type === 'edited' || event.type === 'deleted');
+      assert.deepEqual(
+        changes.map(({ event }) => event.type),
+        ['edited', 'deleted'],
+      );
+    });
+
+    it("shows the customer's typing to the bot and the bot's to the customer, and keeps neither", async () => {
+      site.bot.script = async ({ activity, reply }) => {
+        if (activity.type === 'typing') await reply({ type: 'typing' });
+      };
+      await site.channel.post('hello');
+      await site.channel.post({ type: 'typing' });
+      await site.channel.nextOf('typing');
+      assert.ok((await site.log()).every(({ event }) => event.body?.activity?.type !== 'typing'));
+    });
+
+    it('gives the bot an activity once, however often the channel sends it', async () => {
+      const again = { type: 'message', text: 'hello', id: 'in-a' };
+      const answers = await Promise.all([again, again, again].map((one) => site.channel.post(one)));
+      answers.push(await site.channel.post(again));
+      await site.hub.settled();
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [200, 200, 200, 200],
+      );
+      assert.deepEqual(site.channel.texts, ['Echo: hello']);
+      assert.equal(site.bot.received.filter(({ text }) => text === 'hello').length, 1);
+    });
+
+    it("answers a channel's call as soon as it is recorded, however long the bot takes", async () => {
+      let finish: (() => void) | undefined;
+      site.bot.script = () => new Promise((resolve) => (finish = resolve));
+      assert.equal((await site.channel.post('hello')).status, 200);
+      await site.bot.next((activity) => activity.name === 'omnichannelSetContext');
+      finish?.();
+      await site.bot.next('hello');
+      site.bot.script = echo;
+      finish?.();
+    });
+
+    it('lets the bot speak up by itself, before and after the conversation was closed for silence', async () => {
+      await site.channel.post('hello');
+      const heard = await site.bot.next('hello');
+      assert.equal((await site.bot.say(heard, 'Your order has left')).status, 200);
+      const { id } = await site.state();
+      await site.hub.handle(id, { type: 'close', by: { role: 'supervisor', id: 'sam' } });
+      await site.hub.settled();
+      assert.equal((await site.bot.say(heard, 'Your order is there')).status, 200);
+      const { url } = await site.channel.next('Your order is there');
+      assert.equal(url, '/v3/conversations/a%3Akim/activities');
+    });
+
+    it('knows no conversation that no channel has named', async () => {
+      await site.channel.post('hello');
+      const heard = await site.bot.next('hello');
+      const { status, body } = await site.bot.say({ ...heard, conversation: { id: 'a:nobody' } }, 'Hi');
+      assert.deepEqual([status, (body as { error: { code: string } }).error.code], [404, 'BadArgument']);
+    });
+  });
+
+  describe('while a person holds the conversation', () => {
+    it('takes the customer to a person and back, on the same channel', async () => {
+      await site.channel.post('hello');
+      await site.giveToAna();
+      await site.channel.post('Are you there?');
+      await site.ana({ says: 'Yes, I am.' });
+      await site.ana('return');
+      await site.channel.post('Thanks');
+      await site.hub.settled();
+      assert.deepEqual(site.channel.texts, [
+        'Echo: hello',
+        'You are next in line. A representative will be with you shortly.',
+        'Ana joined the conversation.',
+        'Yes, I am.',
+        'Ana left the conversation.',
+        'You are back with Shop Bot.',
+        'Echo: Thanks',
+      ]);
+      const heard = site.bot.received.map(({ text, name, type }) => text ?? name ?? type);
+      assert.deepEqual(heard, [
+        'omnichannelSetContext',
+        'hello',
+        'human',
+        'handoff.status',
+        'omnichannelSetContext',
+        'handoff.status',
+        'Thanks',
+      ]);
+    });
+
+    it("lets people speak under the bot's account with their own name, in the customer's conversation", async () => {
+      await site.giveToAna();
+      await site.ana({ says: 'Hello' });
+      const { url, activity } = await site.channel.next('Hello');
+      assert.equal(url, '/v3/conversations/a%3Akim/activities');
+      assert.deepEqual(
+        [activity.from, activity.recipient?.id, activity.conversation?.id, activity.channelId],
+        [{ id: `28:${site.channel.appId}`, name: 'Ana' }, '29:kim', 'a:kim', 'msteams'],
+      );
+      assert.equal(activity.serviceUrl, site.channel.serviceUrl);
+      assert.equal(activity.channelData, undefined, "no mark of the hub's own");
+    });
+
+    it('keeps from the customer what the bot says, and gives it an id all the same', async () => {
+      await site.giveToAna();
+      const heard = site.bot.received.find(({ text }) => text === 'human')!;
+      const { status, body } = await site.bot.say(heard, 'Are you still there?', heard.id);
+      assert.deepEqual([status, typeof (body as { id: string }).id], [200, 'string']);
+      await site.hub.settled();
+      assert.deepEqual(await site.drafts(), ['Are you still there?']);
+      assert.ok(!site.channel.texts.includes('Are you still there?'));
+    });
+
+    it('says to the channel what the bot answers to a sign-in or card action, and keeps its texts back', async () => {
+      site.bot.script = async (turn) => {
+        if (turn.activity.type !== 'invoke') return shop(turn);
+        await turn.reply('Signed in');
+        return { status: 412, body: { failureDetail: 'not yet' } };
+      };
+      await site.giveToAna();
+      const { status, body } = await site.channel.post({
+        type: 'invoke',
+        name: 'signin/verifyState',
+        value: { state: '1' },
+      });
+      assert.deepEqual([status, body], [412, { failureDetail: 'not yet' }]);
+      await site.hub.settled();
+      assert.deepEqual(await site.drafts(), ['Signed in']);
+    });
+
+    it("shows the person's typing to the customer", async () => {
+      const { id } = await site.giveToAna();
+      await site.hub.signal(id, { role: 'agent', id: 'ana' }, { type: 'typing' });
+      const { activity } = await site.channel.nextOf('typing');
+      assert.equal(activity.recipient?.id, '29:kim');
+    });
+  });
+
+  describe('what waits for the bot', () => {
+    it("has a channel's invoke answered with the bot's own status and body", async () => {
+      site.bot.script = ({ activity }) =>
+        activity.type === 'invoke' ? { status: 200, body: { task: { type: 'continue' } } } : { status: 200 };
+      const { status, body } = await site.channel.post({ type: 'invoke', name: 'task/fetch', value: {} });
+      assert.deepEqual([status, body], [200, { task: { type: 'continue' } }]);
+    });
+
+    it('passes on that the bot has no answer to an invoke', async () => {
+      site.bot.script = ({ activity }) => ({ status: activity.type === 'invoke' ? 501 : 200 });
+      assert.equal((await site.channel.post({ type: 'invoke', name: 'unknown/thing' })).status, 501);
+    });
+
+    it('has the replies in the answer where the channel asked for that', async () => {
+      site.bot.script = async (turn) => {
+        if (turn.activity.type !== 'message') return;
+        await turn.reply('one');
+        await shop(turn);
+      };
+      const { status, body } = await site.channel.post({
+        type: 'message',
+        text: 'human',
+        deliveryMode: 'expectReplies',
+      });
+      assert.equal(status, 200);
+      const { activities } = body as { activities: { text: string; id: string; replyToId?: string }[] };
+      assert.deepEqual(
+        activities.map(({ text }) => text),
+        ['one', 'Nobody is available right now. You keep your place in line (number 1).'],
+      );
+      assert.ok(activities.every(({ id }) => typeof id === 'string'));
+      assert.deepEqual(site.channel.texts, [], 'nothing came by the Connector');
+      await site.hub.people.setPresence('ana', 'available');
+      await site.hub.settled();
+      const { id } = await site.state();
+      await site.hub.handle(id, { type: 'accept', agent: 'ana' });
+      await site.channel.next('Ana joined the conversation.');
+    });
+  });
+
+  describe('groups', () => {
+    const group = { conversation: { id: '19:team', isGroup: true, conversationType: 'channel' } };
+
+    it('have their bot as ever, and nothing of it is kept', async () => {
+      await site.channel.post({ ...group, type: 'message', text: 'hello all', id: 'in-a' });
+      const { url, activity } = await site.channel.next('Echo: hello all');
+      assert.equal(url, '/v3/conversations/19%3Ateam/activities/in-a');
+      assert.equal(activity.serviceUrl, site.channel.serviceUrl);
+      await site.hub.settled();
+      assert.deepEqual(await site.hub.store.conversationIds(10), []);
+    });
+
+    it('are told once that nobody can take over there, and the bot that its request failed', async () => {
+      const ask = { ...group, type: 'message', text: 'human' };
+      await site.channel.post(ask);
+      const status = await site.bot.next(({ name }) => name === 'handoff.status');
+      assert.deepEqual(status.value, { state: 'failed', message: 'groupConversation' });
+      assert.deepEqual([status.conversation?.id, status.serviceUrl], ['19:team', site.hub.serviceUrl]);
+      await site.channel.post(ask);
+      await site.bot.next(({ name }) => name === 'handoff.status');
+      assert.equal(site.channel.texts.length, 1);
+      assert.match(site.channel.texts[0] ?? '', /one-to-one conversations only/);
+    });
+  });
+
+  describe('what only the channel knows', () => {
+    it('is asked of the channel, and its answer is the answer: members, pages of members, files', async () => {
+      await site.channel.post('hello');
+      const heard = await site.bot.next('hello');
+      const members = [{ id: '29:kim', name: 'Kim', email: 'kim@contoso.example' }];
+      site.channel.answers.set('GET /v3/conversations/a:kim/members', { status: 200, body: members });
+      site.channel.answers.set('GET /v3/conversations/a:kim/pagedmembers?pageSize=2', {
+        status: 200,
+        body: { members },
+      });
+      site.channel.answers.set('POST /v3/conversations/a:kim/attachments', { status: 201, body: { id: 'file-1' } });
+      site.channel.answers.set('GET /v3/conversations/a:kim/members/29:nobody', {
+        status: 404,
+        body: { error: { code: 'MemberNotFoundInConversation' } },
+      });
+      const call = (method: string, path: string, body?: unknown) => site.bot.call(heard, method, path, body);
+      assert.deepEqual((await call('GET', 'members')).body, members);
+      assert.deepEqual((await call('GET', 'pagedmembers?pageSize=2')).body, { members });
+      const uploaded = await call('POST', 'attachments', { type: 'image/png', name: 'a.png', originalBase64: 'AAAA' });
+      assert.deepEqual([uploaded.status, uploaded.body], [201, { id: 'file-1' }]);
+      const nobody = await call('GET', 'members/29:nobody');
+      assert.deepEqual([nobody.status, nobody.body], [404, { error: { code: 'MemberNotFoundInConversation' } }]);
+      assert.deepEqual(JSON.parse(site.channel.calls.at(-2)?.body.toString() ?? ''), {
+        type: 'image/png',
+        name: 'a.png',
+        originalBase64: 'AAAA',
+      });
+    });
+
+    it('lets the bot begin a conversation there, and knows it afterwards, also after a restart', async () => {
+      await site.channel.post('hello');
+      await site.bot.next('hello');
+      site.channel.answers.set('POST /v3/conversations', {
+        status: 201,
+        body: { id: 'a:new', activityId: '1', serviceUrl: site.channel.serviceUrl },
+      });
+      const account = { id: `28:${site.channel.appId}` };
+      const made = await site.bot.request('POST', `${site.hub.serviceUrl}v3/conversations`, {
+        bot: account,
+        members: [{ id: '29:lee' }],
+        tenantId: 'contoso',
+      });
+      assert.deepEqual(
+        [made.status, made.body],
+        [201, { id: 'a:new', activityId: '1', serviceUrl: site.hub.serviceUrl }],
+      );
+      await site.hub.stop();
+      await site.begin();
+      const to = {
+        type: 'message',
+        conversation: { id: 'a:new' },
+        serviceUrl: site.hub.serviceUrl,
+        recipient: account,
+      };
+      assert.equal((await site.bot.say(to, 'Hi Lee')).status, 200);
+      assert.equal((await site.channel.next('Hi Lee')).url, '/v3/conversations/a%3Anew/activities');
+    });
+
+    it('includes teams, their threads and meetings', async () => {
+      const channelData = { team: { id: '19:team' }, channel: { id: '19:chan' } };
+      const conversation = { id: '19:chan;messageid=1', isGroup: true, conversationType: 'channel' };
+      await site.channel.post({ type: 'message', text: 'hello', channelData, conversation });
+      await site.bot.next('hello');
+      site.channel.answers.set('GET /v3/teams/19%3Ateam', { status: 200, body: { id: '19:team', name: 'Sales' } });
+      site.channel.answers.set('GET /v1/meetings/m1', { status: 200, body: { details: { id: 'm1' } } });
+      const get = async (path: string) => (await site.bot.request('GET', `${site.hub.serviceUrl}${path}`)).body;
+      assert.deepEqual(await get('v3/teams/19%3Ateam'), { id: '19:team', name: 'Sales' });
+      assert.deepEqual(await get('v1/meetings/m1'), { details: { id: 'm1' } });
+      const thread = { type: 'message', conversation: { id: '19:chan;messageid=77' }, serviceUrl: site.hub.serviceUrl };
+      assert.equal((await site.bot.say(thread, 'In another thread')).status, 200);
+      const { url } = await site.channel.next('In another thread');
+      assert.equal(decodeURIComponent(url), '/v3/conversations/19:chan;messageid=77/activities');
+    });
+
+    it("keeps a bot's paths below the channel's own address", async () => {
+      await site.channel.post('hello');
+      const heard = await site.bot.next('hello');
+      for (const path of ['members/../../../../secret', 'members/..%2f..%2f..%2f..%2fsecret'])
+        await site.bot.call(heard, 'GET', path);
+      assert.ok(site.channel.calls.every(({ url }) => url.startsWith('/v3/')));
+    });
+  });
+
+  describe("files that only the bot's token opens", () => {
+    const png = Buffer.from('89504e470d0a1a0a', 'hex');
+
+    it('are copied for people, while the bot gets the link as the channel sent it', async () => {
+      site.channel.answers.set('GET /v3/attachments/7/views/original', { status: 200, body: png, type: 'image/png' });
+      const contentUrl = `${site.channel.serviceUrl}v3/attachments/7/views/original`;
+      const elsewhere = { contentType: 'image/png', contentUrl: 'https://files.example/1.png' };
+      await site.channel.post({
+        type: 'message',
+        text: 'look',
+        attachments: [{ contentType: 'image/*', contentUrl, name: 'photo' }, elsewhere],
+      });
+      const heard = await site.bot.next('look');
+      assert.equal(heard.attachments?.[0]?.contentUrl, contentUrl);
+      const said = (await site.log()).find(({ event }) => event.type === 'said');
+      const [copy, other] = said?.event.body?.activity?.attachments ?? [];
+      assert.deepEqual(other, elsewhere);
+      assert.deepEqual([copy?.contentType, copy?.name], ['image/png', 'photo']);
+      assert.ok(copy?.contentUrl?.startsWith(`${site.hub.serviceUrl}v3/attachments/`));
+      const shown = await fetch(copy?.contentUrl ?? '', { headers: { connection: 'close' } });
+      assert.deepEqual(Buffer.from(await shown.arrayBuffer()), png);
+    });
+
+    it('stay links when they cannot be had', async () => {
+      const contentUrl = `${site.channel.serviceUrl}v3/attachments/8/views/original`;
+      await site.channel.post({ type: 'message', text: 'look', attachments: [{ contentType: 'image/*', contentUrl }] });
+      await site.bot.next('look');
+      const said = (await site.log()).find(({ event }) => event.type === 'said');
+      assert.equal(said?.event.body?.activity?.attachments?.[0]?.contentUrl, contentUrl);
+    });
+  });
+
+  it('warns of sign-in cards in the status of the bot', async () => {
+    site.bot.script = async ({ activity, reply }) => {
+      const card = { contentType: 'application/vnd.microsoft.card.oauth', content: { connectionName: 'x' } };
+      if (activity.type === 'message') await reply({ type: 'message', attachments: [card] });
+    };
+    await site.channel.post('sign me in');
+    await site.channel.nextOf('message');
+    assert.deepEqual(
+      site.hub.botStatus.of('shop').warnings.map(({ code }) => code),
+      ['signInCard'],
+    );
+  });
+
+  it('hands the customer to people when the bot is down, and gives the bot what it missed when it is only slow to start', async () => {
+    await site.channel.post('hello');
+    await site.channel.next('Echo: hello');
+    let refusals = 1;
+    site.bot.script = (turn) => (refusals-- > 0 ? { status: 503 } : echo(turn));
+    await site.channel.post('again');
+    await site.channel.next('Echo: again');
+    const heard = site.bot.received.filter(({ text }) => text === 'again');
+    assert.deepEqual(
+      heard.map(({ id, conversation }) => [id, conversation?.id]),
+      [heard[0], heard[0]].map((one) => [one?.id, 'a:kim']),
+    );
+    site.bot.script = () => ({ status: 500 });
+    await site.channel.post('and now?');
+    await site.hub.settled();
+    assert.equal((await site.state()).phase, 'queued');
+    assert.ok(site.channel.texts.some((text) => text.includes('Shop Bot cannot answer right now')));
+  });
+
+  it('serves no bot that is not relayed, and takes nothing that is no activity', async () => {
+    const other = site.channel.endpoint.replace(/shop$/, 'other');
+    assert.equal((await site.bot.request('POST', other, { type: 'message' })).status, 404);
+    assert.equal((await site.bot.request('POST', site.channel.endpoint, { text: 'no type' })).status, 400);
+    const bare = { type: 'message', serviceUrl: site.channel.serviceUrl };
+    assert.equal((await site.bot.request('POST', site.channel.endpoint, bare)).status, 400);
   });
 });
