@@ -117,7 +117,9 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
         ),
       },
     }),
-    '/bots': async () => ({ body: { items: Object.values(hub.directory.bots).map((bot) => botShape(hub, bot)) } }),
+    '/bots': async ({ person }) => ({
+      body: { items: Object.values(hub.directory.bots).map((bot) => botShape(hub, bot, person)) },
+    }),
     '/work-streams': async () => ({ body: { items: Object.values(hub.directory.workStreams).map(workStreamShape) } }),
 
     '/overdue': async ({ person }) => {

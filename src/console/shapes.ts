@@ -7,6 +7,7 @@ import { omnichannelState, type Conversation, type Entry, type Party } from '../
 import type { Bot, Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
 import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
+import { withoutAddresses } from '../hub/botFaults.js';
 import type { Hub } from '../hub/hub.js';
 import type { AgentRow } from '../hub/ports.js';
 
@@ -161,14 +162,34 @@ export function queueShape(hub: Hub, queue: Queue): Json {
   };
 }
 
-/** Never the addresses and application ids that reach a bot. */
-export function botShape(hub: Hub, bot: Bot): Json {
+/**
+ * A bot and how it is doing. How it is reached, also where an error names it, only those read who run it: supervisors
+ * and administrators.
+ */
+export function botShape(hub: Hub, bot: Bot, reader: Person): Json {
+  const runsBots = reader.roles.includes('supervisor') || reader.roles.includes('administrator');
+  const shown = (text: string) => (runsBots ? text : withoutAddresses(text));
+  const { breaker, failingSince, lastError, lastAnswerAt, latency, warnings } = hub.botStatus.of(bot.id);
   return {
     id: bot.id,
     name: bot.name,
     bridging: bot.bridging,
-    connected: hub.bots.has(bot.id),
-    warnings: hub.botStatus.of(bot.id).warnings.map(({ code, text, at }) => ({ code, text, at: time(at) })),
+    // For all conversations, or for those of one channel.
+    connected: hub.bots.has(bot.id) || [...hub.bots.keys()].some((name) => name.startsWith(`${bot.id} `)),
+    breaker,
+    failingSince: time(failingSince),
+    lastError:
+      lastError === undefined
+        ? undefined
+        : {
+            at: time(lastError.at),
+            kind: lastError.kind,
+            what: shown(lastError.what),
+            cure: shown(lastError.cure),
+          },
+    lastAnswerAt: time(lastAnswerAt),
+    latency,
+    warnings: warnings.map(({ code, text, at }) => ({ code, text: shown(text), at: time(at) })),
     queues: Object.values(hub.directory.queues)
       .filter((queue) => queue.members.includes(bot.id))
       .map((queue) => queue.id),

@@ -4,7 +4,8 @@ import type { Activity } from '../core/activity.js';
 import type { Command } from '../core/commands.js';
 import type { Conversation, Entry, Party, State } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
-import type { BotStatus } from './botStatus.js';
+import type { FaultKind } from '../errors.js';
+import type { BotStatus, BreakerChange } from './botStatus.js';
 import type { BotConnection, ChannelConnection, Clock, Log, Store } from './ports.js';
 
 /** The hub as its own parts see it. */
@@ -72,7 +73,12 @@ export interface Signal {
 export interface Observer {
   committed?(entries: readonly Entry[], state: Conversation, before: State): void;
   handled?(report: { conversationId: string; command: string; events: number; ms: number; outcome: string }): void;
-  botTurn?(report: { bot: string; ms: number; outcome: 'done' | 'retry' | 'failed' }): void;
+  /** One try of a bot's turn. `kind` tells what failed. */
+  botTurn?(report: { bot: string; ms: number; outcome: 'done' | 'retry' | 'failed'; kind?: FaultKind }): void;
+  /** A turn was not tried, because the bot fails. */
+  botRefused?(bot: string): void;
+  /** A bot's circuit breaker opened or closed. */
+  breaker?(change: BreakerChange): void;
   /** Presence, capacity or load of somebody changed. */
   person?(agent: string): void;
   /** The line of a queue changed. */

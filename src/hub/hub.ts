@@ -48,6 +48,7 @@ export interface HubOptions {
 /** States kept in memory; the rest is read from the store when somebody speaks (100,000 idle conversations must not stay). */
 const CACHED_STATES = 2_000;
 const DECIDE_ATTEMPTS = 5;
+const BOT_TIMEOUT_MS = 15_000;
 
 export class Hub implements Engine {
   readonly store: Store;
@@ -81,8 +82,8 @@ export class Hub implements Engine {
     this.serviceUrl = options.serviceUrl ?? 'http://localhost/';
     this.#directory = options.directory;
     this.people = new People(this);
-    this.botStatus = new BotStatus(this);
-    this.outbox = new Outbox(this, options.botTimeoutMs ?? 15_000);
+    this.botStatus = new BotStatus(this, options.botTimeoutMs ?? BOT_TIMEOUT_MS);
+    this.outbox = new Outbox(this);
     this.#speech = new BotSpeech(this);
     this.#assigner = new Assigner(this, this.lines, this.people);
     this.#ticker = new Ticker(this, this.people);
@@ -368,6 +369,7 @@ export class Hub implements Engine {
     this.people.heard(entries);
     for (const observer of this.#observers) observer.committed?.(entries, state, before);
     for (const queue of queues) this.notify('line', queue);
+    if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);
     if (append.outbox.length > 0) this.outbox.add(rowsOf(append, this.clock.now()), entries);
     if (queues.length > 0 || append.claims.some((claim) => claim.delta < 0)) this.nudge();
     this.#positions.changed(queues);

@@ -1,42 +1,65 @@
 // What is still owed to bots and foreign channels: in order per conversation and party, tried again where that is safe, never forgotten.
 
 import type { Activity } from '../core/activity.js';
-import { openTurnOf, type Conversation, type Entry } from '../core/conversation.js';
-import { DeliveryFailed } from '../errors.js';
+import type { Conversation, Entry } from '../core/conversation.js';
+import { Conflict, DeliveryFailed, StoreUnavailable } from '../errors.js';
+import { withoutAddresses } from './botFaults.js';
+import { answersOf, BotTurns } from './botTurns.js';
+import { BOT_PATIENCE_MS, LONGEST_PAUSE_MS } from './breaker.js';
 import type { Engine } from './engine.js';
+import { Held } from './held.js';
 import { activityFor, NO_LONGER_OWED, type Owed } from './owed.js';
-import type { BotConnection, InvokeResponse, OutboxRow, Settlement } from './ports.js';
+import type { InvokeResponse, OutboxRow, Settlement } from './ports.js';
 
-/** From the first failed try until a bot counts as unavailable; a channel is tried for longer. */
-const BOT_PATIENCE_MS = 15_000;
-const CHANNEL_PATIENCE_MS = 10 * 60_000;
+/** From the first failed try until a channel is given up, and a bot where no customer waits for its answer. */
+const PATIENCE_MS = 10 * 60_000;
 const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 30_000;
+const ON_CHANNELS = { patienceMs: PATIENCE_MS, longestMs: 30_000 } as const;
+/** With less of a customer's patience left, no further turn is begun. */
+const LEAST_TURN_MS = 1_000;
+/** Until what could not be written is written again. */
+const RECORD_AGAIN_MS = 2_000;
 const START_PAGE = 1_000;
+/** A bot that is back takes what was held for it little by little: so many conversations per this time. */
+const RELEASED_AT_ONCE = 50;
+const RELEASE_EVERY_MS = 100;
 
 /** `waits`: the row, or one before it, must be tried again later. */
 export type Attempt = 'settled' | 'waits';
 
 interface Lane {
+  readonly key: string;
   waiting: { seq: number; resolve: (attempt: Attempt) => void }[];
-  rows: { row: OutboxRow; entry?: Entry; firstFailureAt?: number }[];
+  /** `verdict`: it has failed for good, which is not in the record yet. */
+  rows: { row: OutboxRow; entry?: Entry; verdict?: { error: unknown; handsOver: boolean } }[];
   running: boolean;
   timer?: NodeJS.Timeout;
+  /** The bot for which the lane is held. */
+  heldFor?: string;
+  /** It was woken before it had gone to sleep. */
+  woken?: boolean;
+  /** Since when its party cannot be reached. */
+  failingSince?: number;
+  /** Why, last. */
+  failure?: unknown;
+  /** The bot's breaker let it through: what comes before the customer's words goes with them. */
+  admitted?: boolean;
 }
 
 export class Outbox {
   /** One lane per conversation and party. */
   readonly #lanes = new Map<string, Lane>();
-  /** Invoke activities whose sender waits for the bot's answer, by outbox row id. */
-  readonly #waitingForInvoke = new Map<string, (response: InvokeResponse | undefined) => void>();
-  readonly #turnTimers = new Set<NodeJS.Timeout>();
+  readonly #turns: BotTurns;
+  /** Lanes of bots that fail, until a probe shows that they are back. */
+  readonly #held = new Held<Lane>();
+  /** The next probe of each bot that holds up lanes, and the next release of those that are back. */
+  readonly #botTimers = new Map<string, NodeJS.Timeout>();
   #stopped = false;
   #idle: (() => void)[] = [];
 
-  constructor(
-    private readonly hub: Engine,
-    private readonly botTimeoutMs: number,
-  ) {}
+  constructor(private readonly hub: Engine) {
+    this.#turns = new BotTurns(hub);
+  }
 
   /** Everything a crash left unsettled goes out again. */
   async start(): Promise<void> {
@@ -57,15 +80,18 @@ export class Outbox {
     for (const row of rows) this.#enqueue(row, entries[row.seq - first]);
   }
 
+  /** What was held for the holder before is settled now, not when that bot is back. */
+  holderChanged(conversationId: string): void {
+    for (const botId of Object.keys(this.hub.directory.bots)) {
+      const lane = this.#lanes.get(`${conversationId}/bot:${botId}`);
+      if (lane?.heldFor !== undefined) this.#wake(lane);
+    }
+  }
+
   /** Typing of a customer: to the bot at once, tried once. */
   signal(state: Conversation, activity: Activity): void {
-    if (state.phase !== 'bot' || this.#stopped) return;
-    const bot = this.#bot(state.bot, state);
-    if (bot?.hearsTyping !== true) return;
-    const turn = this.#turn(state.id, state.bot);
-    bot.deliver(activityFor.signal(this.hub, state, state.bot, activity), turn).catch((error: unknown) => {
-      this.hub.log.debug({ err: error, bot: state.bot }, 'typing did not reach the bot');
-    });
+    if (state.phase !== 'bot' || this.#stopped || this.hub.botStatus.isOpen(state.bot)) return;
+    this.#turns.signal(state, state.bot, activity);
   }
 
   /** Typing of a person: to the customer on a foreign channel, tried once. */
@@ -76,7 +102,7 @@ export class Outbox {
 
   /** The bot's answer to an invoke activity that was said as entry `seq`. */
   invokeResponse(conversationId: string, seq: number, ordinal = 0): Promise<InvokeResponse | undefined> {
-    return new Promise((resolve) => this.#waitingForInvoke.set(`${conversationId}/${seq}/${ordinal}`, resolve));
+    return this.#turns.invokeResponse(`${conversationId}/${seq}/${ordinal}`);
   }
 
   /**
@@ -110,26 +136,36 @@ export class Outbox {
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
     for (const lane of this.#lanes.values()) clearTimeout(lane.timer);
+    for (const timer of this.#botTimers.values()) clearTimeout(timer);
+    this.#botTimers.clear();
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.settled(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
-    for (const turn of this.#turnTimers) clearTimeout(turn);
+    this.#turns.stop();
+    this.#held.clear();
     this.#lanes.clear();
   }
 
   #enqueue(row: OutboxRow, entry?: Entry): void {
     const key = `${row.conversationId}/${row.party}`;
     let lane = this.#lanes.get(key);
-    if (lane === undefined) this.#lanes.set(key, (lane = { rows: [], waiting: [], running: false }));
+    if (lane === undefined) this.#lanes.set(key, (lane = { key, rows: [], waiting: [], running: false }));
+    const isFirstWord = isCustomers(row) && !lane.rows.some((one) => isCustomers(one.row));
     lane.rows.push({ row, ...(entry === undefined ? {} : { entry }) });
-    if (!lane.running && lane.timer === undefined) void this.#run(key, lane);
+    if (isFirstWord && lane.heldFor !== undefined) {
+      // From now on somebody waits: how long, is counted from here.
+      delete lane.failingSince;
+      this.#wake(lane);
+    }
+    if (!lane.running && lane.timer === undefined) void this.#run(lane);
   }
 
-  async #run(key: string, lane: Lane): Promise<void> {
+  async #run(lane: Lane): Promise<void> {
     lane.running = true;
     delete lane.timer;
     try {
       while (lane.rows.length > 0 && !this.#stopped) {
+        delete lane.woken;
         const waitMs = await this.#deliver(lane);
         if (waitMs === undefined) {
           const owed = new Set(lane.rows.map(({ row }) => row.seq));
@@ -137,10 +173,11 @@ export class Outbox {
           continue;
         }
         if (this.#stopped) return;
-        lane.timer = setTimeout(() => void this.#run(key, lane), waitMs);
+        if (lane.woken === true) continue;
+        lane.timer = setTimeout(() => this.#wake(lane), waitMs);
         return;
       }
-      this.#lanes.delete(key);
+      this.#lanes.delete(lane.key);
     } finally {
       lane.running = false;
       tell(lane, 'waits');
@@ -148,164 +185,251 @@ export class Outbox {
     }
   }
 
+  /** Goes on with a lane that waits, before its time or at it. */
+  #wake(lane: Lane): void {
+    clearTimeout(lane.timer);
+    delete lane.timer;
+    if (lane.heldFor !== undefined) this.#held.delete(lane.heldFor, lane);
+    delete lane.heldFor;
+    if (lane.running) lane.woken = true;
+    else if (!this.#stopped) void this.#run(lane);
+  }
+
   /** Sends the lane's first row. @returns how long to wait before it is tried again; undefined when it is settled. */
   async #deliver(lane: Lane): Promise<number | undefined> {
     const first = lane.rows[0];
     if (first === undefined) return undefined;
-    const { row } = first;
-    const { log, clock } = this.hub;
+    const { row, verdict } = first;
+    if (verdict !== undefined) return this.#giveUp(lane, row, verdict.error, verdict.handsOver);
+    const waitMs = row.dueAt - this.hub.clock.now();
+    if (row.attempts > 0 && waitMs > 0) return waitMs;
+    let owed: Owed | typeof NO_LONGER_OWED;
     try {
-      const waitMs = row.dueAt - clock.now();
-      if (row.attempts > 0 && waitMs > 0) return waitMs;
-      const settlement = await this.#send(row, first.entry);
-      await this.#settle(settlement);
-      lane.rows.shift();
-      return undefined;
-    } catch (error) {
-      const now = clock.now();
-      first.firstFailureAt ??= now;
-      const patience = row.party === 'channel' ? CHANNEL_PATIENCE_MS : BOT_PATIENCE_MS;
-      const again = error instanceof DeliveryFailed && error.retry;
-      const backOffMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** row.attempts);
-      const delayMs = Math.max(backOffMs, error instanceof DeliveryFailed ? (error.retryAfterMs ?? 0) : 0);
-      log.warn(
-        {
-          err: error,
-          conversation: row.conversationId,
-          party: row.party,
-          effect: row.effect.send,
-          attempts: row.attempts + 1,
-        },
-        again ? 'a delivery failed and is tried again' : 'a delivery failed',
-      );
-      if (again && now + delayMs - first.firstFailureAt < patience) {
-        row.attempts += 1;
-        row.dueAt = now + delayMs;
-        await this.#settle({ id: row.id, outcome: 'retry', attempts: row.attempts, dueAt: row.dueAt });
-        return delayMs;
-      }
-      await this.#giveUp(row, error);
-      lane.rows.shift();
-      return undefined;
+      owed = await activityFor.row(this.hub, row, first.entry);
+    } catch (cause) {
+      const unread = new DeliveryFailed('What is owed could not be read from the store.', true, { cause });
+      return this.#tryAgain(lane, row, unread, ON_CHANNELS);
     }
+    if (owed === NO_LONGER_OWED) {
+      this.#turns.answerInvoke(row.id, undefined);
+      return this.#finish(lane, { id: row.id, outcome: 'superseded' });
+    }
+    const { to } = row.effect;
+    return to === 'channel' ? this.#sendToChannel(lane, row, owed) : this.#sendToBot(lane, row, to.bot, owed);
   }
 
-  async #send(row: OutboxRow, entry: Entry | undefined): Promise<Settlement> {
-    const owed = await activityFor.row(this.hub, row, entry);
-    if (owed === NO_LONGER_OWED) {
-      this.#answerInvoke(row.id, undefined);
-      return { id: row.id, outcome: 'superseded' };
-    }
-    if (row.effect.to === 'channel') {
-      const { id, via: channel = id } = owed.state.channel;
-      const connection = this.hub.channels.get(channel) ?? this.hub.channels.get('*');
+  async #sendToChannel(lane: Lane, row: OutboxRow, { activity, state }: Owed): Promise<number | undefined> {
+    const { id, via = id } = state.channel;
+    const { send } = row.effect;
+    let channelActivityId: string | undefined;
+    try {
+      const connection = this.hub.channels.get(via) ?? this.hub.channels.get('*');
       if (connection === undefined)
-        throw new DeliveryFailed(
-          `Nothing is connected to channel "${channel}". Connect the adapter it came in by.`,
-          true,
-        );
-      const { send } = row.effect;
-      const { channelActivityId } = await connection.send(owed.activity, owed.state.reference, {
+        throw new DeliveryFailed(`Nothing is connected to channel "${via}". Connect the adapter it came in by.`, true);
+      ({ channelActivityId } = await connection.send(activity, state.reference, {
         conversationId: row.conversationId,
         seq: row.seq,
         send: send === 'update' || send === 'delete' ? send : 'activity',
-      });
-      return { id: row.id, outcome: 'done', ...(channelActivityId === undefined ? {} : { channelActivityId }) };
-    }
-    await this.#runTurn(row, row.effect.to.bot, owed);
-    return { id: row.id, outcome: 'done' };
-  }
-
-  async #runTurn(row: OutboxRow, botId: string, { activity, state, entry }: Owed): Promise<void> {
-    const answers = row.effect.send === 'activity' ? row.seq : undefined;
-    const started = performance.now();
-    let outcome: 'done' | 'retry' | 'failed' = 'failed';
-    try {
-      const bot = this.#bot(botId, state);
-      if (bot === undefined)
-        throw new DeliveryFailed(
-          `Bot "${botId}" is not connected. Connect it with hub.connectBot, or set its endpoint.`,
-          false,
-        );
-      const response = await this.#inTime(
-        bot.deliver(activity, this.#turn(row.conversationId, botId, answers, row.id, entry.event.key)),
-        botId,
-      );
-      this.#answerInvoke(row.id, response);
-      outcome = 'done';
+      }));
     } catch (error) {
-      outcome = error instanceof DeliveryFailed && error.retry ? 'retry' : 'failed';
-      throw error;
-    } finally {
-      this.hub.notify('botTurn', { bot: botId, ms: performance.now() - started, outcome });
-      if (outcome !== 'retry') await this.#endTurn(row.conversationId, botId, answers);
+      return this.#tryAgain(lane, row, error, ON_CHANNELS);
     }
+    delete lane.failingSince;
+    const named = channelActivityId === undefined ? {} : { channelActivityId };
+    return this.#finish(lane, { id: row.id, outcome: 'done', ...named });
   }
 
-  /** A bot may be reached differently by channel: where its own adapter is, and for widgets. */
-  #bot(botId: string, { channel }: Conversation): BotConnection | undefined {
-    const own = channel.via === undefined ? undefined : this.hub.bots.get(`${botId} ${channel.via}`);
-    return own ?? this.hub.bots.get(botId);
-  }
-
-  #turn(conversationId: string, botId: string, answers?: number, rowId?: string, key?: string) {
-    let replies = 0;
-    const turn = rowId === undefined ? {} : { turn: { id: rowId, next: () => (replies += 1) } };
-    return {
-      conversationId,
-      botId,
-      answers,
-      ...(key === undefined ? {} : { key }),
-      respond: (activities: readonly Activity[]) =>
-        this.hub.botSays(conversationId, botId, activities, { answers, ...turn }),
-    };
-  }
-
-  /** A bot that hangs must not hold its conversation: what it sends later is fenced. */
-  async #inTime<T>(turn: Promise<T>, botId: string): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeoutMs = this.hub.directory.bots[botId]?.timeoutMs ?? this.botTimeoutMs;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${timeoutMs} ms.`, false)),
-        timeoutMs,
-      );
-      this.#turnTimers.add(timer);
-    });
-    try {
-      return await Promise.race([turn, late]);
-    } finally {
-      clearTimeout(timer);
-      if (timer !== undefined) this.#turnTimers.delete(timer);
+  async #sendToBot(lane: Lane, row: OutboxRow, botId: string, owed: Owed): Promise<number | undefined> {
+    const { clock, botStatus } = this.hub;
+    const awaited = this.#isAwaited(lane, row, owed);
+    const patienceMs = awaited ? BOT_PATIENCE_MS : PATIENCE_MS;
+    const now = clock.now();
+    const leftMs = lane.failingSince === undefined ? Infinity : lane.failingSince + patienceMs - now;
+    if (leftMs < LEAST_TURN_MS) return this.#refuse(lane, row, owed, lane.failure);
+    if (lane.admitted !== true) {
+      const admission = botStatus.admit(botId, awaited);
+      switch (admission.is) {
+        case 'through':
+          lane.admitted = true;
+          break;
+        case 'wait':
+        case 'hold': {
+          lane.failingSince ??= now;
+          lane.failure = new DeliveryFailed(botStatus.whyRefused(botId), true);
+          const until = Math.min(lane.failingSince + patienceMs, admission.is === 'wait' ? admission.until : Infinity);
+          this.#hold(lane, botId, awaited);
+          return Math.max(0, until - now);
+        }
+        case 'refuse':
+          this.hub.notify('botRefused', botId);
+          return this.#refuse(lane, row, owed, new DeliveryFailed(botStatus.whyRefused(botId), false));
+      }
     }
+    const timeoutMs = botStatus.timeoutOf(botId);
+    // A bot that was given more time than a customer has patience keeps it.
+    const withinMs = timeoutMs > BOT_PATIENCE_MS ? timeoutMs : Math.min(timeoutMs, leftMs);
+    return this.#runTurn(lane, row, botId, owed, { awaited, patienceMs, withinMs });
   }
 
-  /** After the turn in which a bot escalated, what it sends is a draft. */
-  async #endTurn(conversationId: string, bot: string, answers: number | undefined): Promise<void> {
-    const state = this.hub.known(conversationId);
-    if (state === undefined || openTurnOf(state) === undefined || answers === undefined) return;
-    await this.hub.handle(conversationId, { type: 'endTurn', bot, answers }).catch((error: unknown) => {
-      this.hub.log.warn({ err: error, conversation: conversationId }, 'the end of the turn could not be recorded');
-    });
-  }
-
-  async #giveUp(row: OutboxRow, error: unknown): Promise<void> {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#answerInvoke(row.id, undefined);
-    await this.#settle({ id: row.id, outcome: 'gaveUp' });
+  async #runTurn(
+    lane: Lane,
+    row: OutboxRow,
+    botId: string,
+    owed: Owed,
+    limits: { awaited: boolean; patienceMs: number; withinMs: number },
+  ): Promise<number | undefined> {
+    const { clock, botStatus } = this.hub;
+    const turnFor = isMessage(row, owed) ? 'customer' : 'hub';
+    const startedAt = clock.now();
+    const started = performance.now();
     try {
-      await this.hub.handle(row.conversationId, { type: 'deliveryFailed', to: row.party, target: row.seq, reason });
-      if (row.effect.to === 'channel') return;
-      const answers = row.effect.send === 'activity' ? row.seq : undefined;
-      await this.hub.handle(row.conversationId, {
-        type: 'botFailed',
-        bot: row.effect.to.bot,
-        cause: reason,
-        ...(answers === undefined ? {} : { answers }),
+      await this.#turns.run(row, botId, owed, limits.withinMs);
+    } catch (error) {
+      delete lane.admitted;
+      const { kind, hopeless } = botStatus.failed(botId, error, turnFor);
+      if (hopeless) for (const other of this.#held.awaited(botId)) this.#wake(other);
+      this.#expectProbe(botId);
+      const needsAnswer = expectsAnswer(row, owed);
+      const waitMs = await this.#tryAgain(lane, row, error, {
+        patienceMs: limits.patienceMs,
+        longestMs: LONGEST_PAUSE_MS,
+        handsOver: needsAnswer && owed.state.customerSaidSomething,
       });
+      // A bot that hangs at one thing the hub tells it hangs at the next: the customer has waited long enough.
+      if (waitMs === undefined && kind === 'timedOut' && !needsAnswer) await this.#skipToCustomers(lane);
+      return waitMs;
+    }
+    delete lane.failingSince;
+    if (isCustomers(row)) delete lane.admitted;
+    if (botStatus.answered(botId, { turnFor, startedAt, tookMs: performance.now() - started })) this.#release(botId);
+    return this.#finish(lane, { id: row.id, outcome: 'done' });
+  }
+
+  /** Whether somebody waits for what the bot does with this lane: a customer who has said something, or an invoke's sender. */
+  #isAwaited(lane: Lane, row: OutboxRow, owed: Owed): boolean {
+    if (lane.rows.some((one) => this.#turns.isInvokeAwaited(one.row.id))) return true;
+    if (!owed.state.customerSaidSomething) return false;
+    return expectsAnswer(row, owed) || lane.rows.some((one) => isCustomers(one.row));
+  }
+
+  /** Until a probe shows that the bot is back. */
+  #hold(lane: Lane, botId: string, awaited: boolean): void {
+    lane.heldFor = botId;
+    this.#held.add(botId, lane, awaited);
+    this.#expectProbe(botId);
+  }
+
+  /** One of the lanes that are held tries whether the bot is back. */
+  #expectProbe(botId: string): void {
+    const probeAt = this.hub.botStatus.probeAt(botId);
+    if (probeAt !== undefined) this.#probeIn(botId, probeAt - this.hub.clock.now());
+  }
+
+  #probeIn(botId: string, waitMs: number): void {
+    clearTimeout(this.#botTimers.get(botId));
+    this.#botTimers.delete(botId);
+    if (this.#stopped || !this.#held.has(botId)) return;
+    const probe = () => {
+      this.#botTimers.delete(botId);
+      for (const lane of this.#held.next(botId, 1)) this.#wake(lane);
+      // How it ends sets the next time; where it does not end, another one tries.
+      this.#probeIn(botId, LONGEST_PAUSE_MS);
+    };
+    this.#botTimers.set(botId, setTimeout(probe, Math.min(LONGEST_PAUSE_MS, Math.max(0, waitMs))));
+  }
+
+  /** The bot is back: what was held for it goes, first where customers wait. */
+  #release(botId: string): void {
+    clearTimeout(this.#botTimers.get(botId));
+    this.#botTimers.delete(botId);
+    if (this.#stopped) return;
+    if (this.hub.botStatus.isOpen(botId)) return this.#expectProbe(botId);
+    for (const lane of this.#held.next(botId, RELEASED_AT_ONCE)) {
+      delete lane.failingSince;
+      this.#wake(lane);
+    }
+    if (this.#held.has(botId))
+      this.#botTimers.set(
+        botId,
+        setTimeout(() => this.#release(botId), RELEASE_EVERY_MS),
+      );
+  }
+
+  /** The bot is not asked. What should have come before a customer's words goes without a word of its own. */
+  async #refuse(lane: Lane, row: OutboxRow, owed: Owed, why: unknown): Promise<number | undefined> {
+    if (!isCustomers(row) && lane.rows.some((one) => isCustomers(one.row))) {
+      await this.#skipToCustomers(lane);
+      return undefined;
+    }
+    return this.#giveUp(lane, row, why, expectsAnswer(row, owed) && owed.state.customerSaidSomething);
+  }
+
+  /** Only where a customer's words follow: alone, what the hub tells a bot stays owed. */
+  async #skipToCustomers(lane: Lane): Promise<void> {
+    if (!lane.rows.some(({ row }) => isCustomers(row))) return;
+    for (let next = lane.rows[0]?.row; next !== undefined && !isCustomers(next); next = lane.rows[0]?.row)
+      await this.#finish(lane, { id: next.id, outcome: 'gaveUp' });
+  }
+
+  async #tryAgain(
+    lane: Lane,
+    row: OutboxRow,
+    error: unknown,
+    { patienceMs, longestMs, handsOver = false }: { patienceMs: number; longestMs: number; handsOver?: boolean },
+  ): Promise<number | undefined> {
+    const now = this.hub.clock.now();
+    lane.failingSince ??= now;
+    lane.failure = error;
+    const known = error instanceof DeliveryFailed ? error : undefined;
+    const again = known?.retry === true;
+    this.hub.log.warn(
+      {
+        err: error,
+        conversation: row.conversationId,
+        party: row.party,
+        effect: row.effect.send,
+        attempts: row.attempts + 1,
+      },
+      again ? 'a delivery failed and is tried again' : 'a delivery failed',
+    );
+    const backOffMs = Math.min(longestMs, FIRST_RETRY_MS * 2 ** row.attempts);
+    const delayMs = Math.max(backOffMs, known?.retryAfterMs ?? 0);
+    if (!again || now + delayMs - lane.failingSince >= patienceMs) return this.#giveUp(lane, row, error, handsOver);
+    row.attempts += 1;
+    row.dueAt = now + delayMs;
+    await this.#settle({ id: row.id, outcome: 'retry', attempts: row.attempts, dueAt: row.dueAt });
+    return delayMs;
+  }
+
+  /** Into the record first, then off the list: a crash between the two repeats, and leaves no customer with a bot that failed. */
+  async #giveUp(lane: Lane, row: OutboxRow, error: unknown, handsOver: boolean): Promise<number | undefined> {
+    const reason = withoutAddresses(error instanceof Error ? error.message : String(error));
+    this.#turns.answerInvoke(row.id, undefined);
+    const { to } = row.effect;
+    const answers = answersOf(row);
+    try {
+      await this.hub.handle(row.conversationId, [
+        { type: 'deliveryFailed', to: row.party, target: row.seq, reason },
+        ...(handsOver && to !== 'channel'
+          ? [{ type: 'botFailed', bot: to.bot, cause: reason, ...(answers === undefined ? {} : { answers }) } as const]
+          : []),
+      ]);
     } catch (failure) {
       this.hub.log.error({ err: failure, conversation: row.conversationId }, 'a failed delivery could not be recorded');
+      if (failure instanceof StoreUnavailable || failure instanceof Conflict) {
+        const [first] = lane.rows;
+        if (first?.row === row) first.verdict = { error, handsOver };
+        return RECORD_AGAIN_MS;
+      }
     }
+    if (isCustomers(row)) delete lane.failingSince;
+    delete lane.admitted;
+    return this.#finish(lane, { id: row.id, outcome: 'gaveUp' });
+  }
+
+  async #finish(lane: Lane, settlement: Settlement): Promise<undefined> {
+    await this.#settle(settlement);
+    lane.rows.shift();
   }
 
   /** Losing a settlement repeats a delivery after a crash and loses nothing: a store that cannot write now is no reason to stop. */
@@ -316,11 +440,21 @@ export class Outbox {
       this.hub.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
     }
   }
+}
 
-  #answerInvoke(rowId: string, response: InvokeResponse | undefined): void {
-    this.#waitingForInvoke.get(rowId)?.(response);
-    this.#waitingForInvoke.delete(rowId);
-  }
+/** What a customer said or did: an answer is due. */
+function isCustomers(row: OutboxRow): boolean {
+  return row.effect.send === 'activity';
+}
+
+/** A customer's message: only such a turn shows whether the bot can answer. */
+function isMessage(row: OutboxRow, { entry: { event } }: Owed): boolean {
+  return isCustomers(row) && event.type === 'said' && event.activityType === 'message';
+}
+
+/** A bot that takes over from another is expected to speak first. */
+function expectsAnswer(row: OutboxRow, { entry }: Owed): boolean {
+  return isCustomers(row) || (entry.event.type === 'botConnected' && row.effect.send === 'members');
 }
 
 function tell(lane: Lane, attempt: Attempt, whom: (waiting: { seq: number }) => boolean = () => true): void {

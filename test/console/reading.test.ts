@@ -299,7 +299,16 @@ describe('staff API: reading', () => {
     );
     const bots = (await ana.get('/bots')).body as { items: Record<string, unknown>[] };
     assert.deepEqual(bots.items, [
-      { id: 'demo', name: 'Demo Bot', bridging: 'open', connected: true, warnings: [], queues: ['BotQueue'] },
+      {
+        id: 'demo',
+        name: 'Demo Bot',
+        bridging: 'open',
+        connected: true,
+        breaker: 'closed',
+        latency: { turns: 0 },
+        warnings: [],
+        queues: ['BotQueue'],
+      },
     ]);
     const streams = (await ana.get('/work-streams')).body as { items: Record<string, unknown>[] };
     assert.deepEqual([streams.items.length, streams.items[0]?.['fallbackQueue']], [1, 'CreditCardQueue']);

@@ -1,8 +1,11 @@
 // How a bot is doing, for the people who must act on it.
 
 import assert from 'node:assert/strict';
+import type { Directory } from '../../src/core/directory.js';
 import { BotStatus } from '../../src/hub/botStatus.js';
 import { SILENT, TestClock } from '../fakes/hub.js';
+
+const DIRECTORY: Directory = { version: 1, bots: {}, queues: {}, workStreams: {}, people: {} };
 
 describe("a bot's status", () => {
   let clock: TestClock;
@@ -11,7 +14,15 @@ describe("a bot's status", () => {
   beforeEach(() => {
     clock = new TestClock();
     logged = [];
-    status = new BotStatus({ clock, log: { ...SILENT, warn: (_fields, text) => void logged.push(text) } });
+    status = new BotStatus(
+      {
+        clock,
+        log: { ...SILENT, warn: (_fields, text) => void logged.push(text) },
+        directory: DIRECTORY,
+        notify: () => undefined,
+      },
+      15_000,
+    );
   });
 
   it('shows a warning until it is cleared, with the time it was last noticed, and logs it once', () => {

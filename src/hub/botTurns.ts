@@ -1,0 +1,131 @@
+// Runs one turn of a bot: within its time, with the way back for what it says, and an end that everybody learns of.
+
+import type { Activity } from '../core/activity.js';
+import { openTurnOf, type Conversation } from '../core/conversation.js';
+import { DeliveryFailed } from '../errors.js';
+import { faultOf } from './botFaults.js';
+import type { Engine } from './engine.js';
+import { activityFor, type Owed } from './owed.js';
+import type { BotConnection, BotTurn, InvokeResponse, OutboxRow } from './ports.js';
+
+export class BotTurns {
+  /** Invoke activities whose sender waits for the bot's answer, by outbox row id. */
+  readonly #waitingForInvoke = new Map<string, (response: InvokeResponse | undefined) => void>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  constructor(private readonly hub: Engine) {}
+
+  /** Turns under way are not waited for any more. */
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  /** @throws what the bot threw; DeliveryFailed when it is not done after `withinMs`. */
+  async run(row: OutboxRow, botId: string, { activity, state, entry }: Owed, withinMs: number): Promise<void> {
+    const answers = answersOf(row);
+    const started = performance.now();
+    let failure: { error: unknown } | undefined;
+    try {
+      const bot = this.#bot(botId, state);
+      if (bot === undefined)
+        throw new DeliveryFailed(`Bot "${botId}" is not connected`, false, {
+          kind: 'notConnected',
+          cure: 'connect it with hub.connectBot, or set its endpoint',
+        });
+      const turn = this.#turn(row.conversationId, botId, answers, row.id, entry.event.key);
+      this.answerInvoke(row.id, await this.#inTime(bot.deliver(activity, turn), botId, withinMs));
+    } catch (error) {
+      failure = { error };
+      throw error;
+    } finally {
+      const ms = performance.now() - started;
+      if (failure === undefined) this.hub.notify('botTurn', { bot: botId, ms, outcome: 'done' });
+      else {
+        const { kind, retry } = faultOf(failure.error);
+        this.hub.notify('botTurn', { bot: botId, ms, outcome: retry ? 'retry' : 'failed', kind });
+      }
+      const isOwedAgain = failure?.error instanceof DeliveryFailed && failure.error.retry;
+      if (!isOwedAgain) await this.#endTurn(row.conversationId, botId, answers);
+    }
+  }
+
+  /** Typing of a customer: to the bot at once, tried once. */
+  signal(state: Conversation, botId: string, activity: Activity): void {
+    const bot = this.#bot(botId, state);
+    if (bot?.hearsTyping !== true) return;
+    const turn = this.#turn(state.id, botId);
+    bot.deliver(activityFor.signal(this.hub, state, botId, activity), turn).catch((error: unknown) => {
+      this.hub.log.debug({ err: error, bot: botId }, 'typing did not reach the bot');
+    });
+  }
+
+  /** The bot's answer to the invoke activity of this row; undefined when it will not come. */
+  invokeResponse(rowId: string): Promise<InvokeResponse | undefined> {
+    return new Promise((resolve) => this.#waitingForInvoke.set(rowId, resolve));
+  }
+
+  isInvokeAwaited(rowId: string): boolean {
+    return this.#waitingForInvoke.has(rowId);
+  }
+
+  answerInvoke(rowId: string, response: InvokeResponse | undefined): void {
+    this.#waitingForInvoke.get(rowId)?.(response);
+    this.#waitingForInvoke.delete(rowId);
+  }
+
+  /** A bot may be reached differently by channel: where its own adapter is, and for widgets. */
+  #bot(botId: string, { channel }: Conversation): BotConnection | undefined {
+    const own = channel.via === undefined ? undefined : this.hub.bots.get(`${botId} ${channel.via}`);
+    return own ?? this.hub.bots.get(botId);
+  }
+
+  #turn(conversationId: string, botId: string, answers?: number, rowId?: string, key?: string): BotTurn {
+    let replies = 0;
+    const turn = rowId === undefined ? {} : { turn: { id: rowId, next: () => (replies += 1) } };
+    return {
+      conversationId,
+      botId,
+      answers,
+      ...(key === undefined ? {} : { key }),
+      respond: (activities: readonly Activity[]) =>
+        this.hub.botSays(conversationId, botId, activities, { answers, ...turn }),
+    };
+  }
+
+  /** A bot that hangs must not hold its conversation: what it sends later is fenced. */
+  async #inTime<T>(turn: Promise<T>, botId: string, withinMs: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () =>
+          reject(
+            new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${Math.round(withinMs)} ms.`, false, {
+              kind: 'timedOut',
+            }),
+          ),
+        withinMs,
+      );
+      this.#timers.add(timer);
+    });
+    try {
+      return await Promise.race([turn, late]);
+    } finally {
+      clearTimeout(timer);
+      if (timer !== undefined) this.#timers.delete(timer);
+    }
+  }
+
+  /** After the turn in which a bot escalated, what it sends is a draft. */
+  async #endTurn(conversationId: string, bot: string, answers: number | undefined): Promise<void> {
+    const state = this.hub.known(conversationId);
+    if (state === undefined || openTurnOf(state) === undefined || answers === undefined) return;
+    await this.hub.handle(conversationId, { type: 'endTurn', bot, answers }).catch((error: unknown) => {
+      this.hub.log.warn({ err: error, conversation: conversationId }, 'the end of the turn could not be recorded');
+    });
+  }
+}
+
+/** seq of the entry that the bot answers; undefined for what the hub itself tells it. */
+export function answersOf(row: OutboxRow): number | undefined {
+  return row.effect.send === 'activity' ? row.seq : undefined;
+}
