@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { checkConfiguration, directoryOf, readConfiguration, warningsOf, type Configuration } from './config.js';
-import { createTicket, mintPersonToken } from './console/console.js';
+import { createTicket, mintPersonToken, putPairingCode } from './console/console.js';
 import { mintControlToken, SERVER_FILE } from './control.js';
 import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from './core/transcript.js';
 import { ConfigError } from './errors.js';
@@ -24,6 +24,7 @@ const USAGE = `Usage: handoff <command> [flags]
   config export                      print the configuration in force
   token <person>                     print a bearer token for scripts
   sign-in <person>                   print a path of the server that signs this person in once
+  pairing-code <person>              print a code with which this person signs in from the Emulator or Teams
   transcript <conversation> [--format transcript|jsonl|text|html]
   verify                             check every log and every promise the record makes
 
@@ -86,6 +87,9 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'sign-in':
       expectWords(rest, 1, 'sign-in <person>');
       return signIn(rest[0] as string, flags);
+    case 'pairing-code':
+      expectWords(rest, 1, 'pairing-code <person>');
+      return pairingCode(rest[0] as string, flags);
     case 'transcript':
       expectWords(rest, 1, 'transcript <conversation>');
       return transcript(rest[0] as string, flags);
@@ -243,6 +247,20 @@ async function signIn(person: string, flags: Flags): Promise<number> {
   console.log(flags.json ? JSON.stringify({ path, ...(url !== undefined && { url }) }) : path);
   // Scripts read the path; whoever sits at the terminal wants something to click.
   if (url !== undefined && !flags.json) console.error(url);
+  return 0;
+}
+
+async function pairingCode(person: string, flags: Flags): Promise<number> {
+  const answer = await askServer(flags, '/api/v1/control/pairing-code', { person });
+  const code =
+    answer !== undefined
+      ? (answer as { code: string }).code
+      : await writing(flags, async (store) => {
+          await requirePerson(store, person);
+          return putPairingCode(store, person, Date.now());
+        });
+  console.log(flags.json ? JSON.stringify({ code }) : code);
+  if (!flags.json) console.error(`Write to the bot for staff within ten minutes: sign in ${code}`);
   return 0;
 }
 

@@ -39,6 +39,12 @@ export function serveControl(http: HttpServer, hub: HandoffHub): void {
     if (!asked.success) throw new BadRequest(400, 'badRequest', 'Name the person: {"person": "ana"}.');
     return { body: { path: await hub.createSignIn(asked.data.person) } };
   });
+  http.post('/api/v1/control/pairing-code', async (request) => {
+    await authorise(request);
+    const asked = z.object({ person: z.string() }).safeParse(await request.json());
+    if (!asked.success) throw new BadRequest(400, 'badRequest', 'Name the person: {"person": "ana"}.');
+    return { body: { code: await hub.createPairingCode(asked.data.person) } };
+  });
   http.post('/api/v1/control/configuration', async (request) => {
     await authorise(request);
     const configuration = checkConfiguration(await request.json(CONFIGURATION_LIMIT_BYTES));

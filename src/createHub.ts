@@ -7,7 +7,8 @@ import { Bots } from './bots.js';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
 import { PrivateCallers } from './connector/callers.js';
 import { serveConnector } from './connector/server.js';
-import { serveConsole, type Console } from './console/console.js';
+import { serveAgentChat, type AgentChat } from './console/chat/chat.js';
+import { createPairingCode, serveConsole, type Console } from './console/console.js';
 import type { Directory } from './core/directory.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError } from './errors.js';
@@ -46,6 +47,11 @@ export interface ListenOptions {
   uploadLimitBytes?: number;
   /** Offers one-click sign-in on the customer's page: only where nobody else can reach it. */
   localSignIn?: boolean;
+  /**
+   * People who serve from the Emulator or Teams, at /api/agent-messages: where the settings of their bot are found
+   * (AGENT_MicrosoftAppId and the like; the environment unless set), or `false` to serve none.
+   */
+  agentMessages?: { settings: Readonly<Record<string, string | undefined>> } | false;
   /** More routes on the same port, before it opens. */
   routes?: (http: HttpServer) => void;
 }
@@ -68,6 +74,7 @@ export class HandoffHub extends Hub {
   #http: HttpServer | undefined;
   #directLine: DirectLine | undefined;
   #console: Console | undefined;
+  #agentChat: AgentChat | undefined;
   #metrics: Metrics | undefined;
 
   constructor(options: CreateHubOptions) {
@@ -138,11 +145,14 @@ export class HandoffHub extends Hub {
       people: this.#console?.figures.sockets ?? 0,
     }));
     serveOperations(http, this, this.#metrics);
+    if (options.agentMessages !== false)
+      this.#agentChat = serveAgentChat(http, this, { publicUrl, ...options.agentMessages });
     options.routes?.(http);
     url = await http.listen(options.port ?? DEFAULT_PORT, options.host);
     this.#http = http;
     this.serviceUrl = `${publicUrl()}/`;
     await this.start();
+    await this.#agentChat?.start();
     return url;
   }
 
@@ -157,6 +167,11 @@ export class HandoffHub extends Hub {
     if (this.#console === undefined)
       throw new ConfigError(['Sign-in needs the hub to listen: call hub.listen() first.']);
     return this.#console.createTicket(personId);
+  }
+
+  /** A code with which this person signs in from a chat channel once, within ten minutes. @throws Rejected for an unknown person. */
+  createPairingCode(personId: string): Promise<string> {
+    return createPairingCode(this, personId);
   }
 
   /** Puts a new configuration in force. @returns its version. @throws ConfigError, Conflict. */
@@ -182,7 +197,7 @@ export class HandoffHub extends Hub {
 
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
   override async stop(graceMs = 5_000): Promise<void> {
-    await Promise.all([this.#directLine?.close(), this.#console?.close()]);
+    await Promise.all([this.#directLine?.close(), this.#console?.close(), this.#agentChat?.close()]);
     await this.#http?.close(1_000);
     await super.stop(graceMs);
     this.#bots.close();

@@ -74,6 +74,11 @@ export const SDK_VARIABLES = {
   MicrosoftAppPassword: 'Client secret of that app.',
   MicrosoftAppType: 'MultiTenant, SingleTenant or UserAssignedMSI.',
   MicrosoftAppTenantId: 'Tenant of that app, unless it is multi-tenant.',
+  AGENT_MicrosoftAppId:
+    'App id of the Azure Bot by which people serve from Teams, at /api/agent-messages; unset = only this machine may post there.',
+  AGENT_MicrosoftAppPassword: 'Client secret of that app.',
+  AGENT_MicrosoftAppType: 'MultiTenant, SingleTenant or UserAssignedMSI.',
+  AGENT_MicrosoftAppTenantId: 'Tenant of that app, unless it is multi-tenant.',
 } as const;
 
 export interface Environment {

@@ -5,6 +5,7 @@ import type { Handler, HttpRequest, HttpResponse, HttpServer } from '../http.js'
 import type { Hub } from '../hub/hub.js';
 import { CONVERSATION_TOKEN_MS, TokenRefused, type Tokens } from '../hub/tokens.js';
 import { requireReader } from './callers.js';
+import { createPairingCode, PAIRING_CODE_LASTS_MS } from './chat/pairing.js';
 import { commandRoutes, fieldsOf } from './commands.js';
 import { LiveEvents } from './events.js';
 import { presenceOf, readingRoutes, stateOf, type StaffHandler } from './reading.js';
@@ -12,6 +13,7 @@ import { personShape } from './shapes.js';
 import { SignIn, SOCKET_TICKET_LASTS_MS, TICKET_LASTS_MS } from './signIn.js';
 
 export { createTicket } from './signIn.js';
+export { createPairingCode, putPairingCode } from './chat/pairing.js';
 
 export interface ConsoleOptions {
   tokens: Tokens;
@@ -116,6 +118,15 @@ export function serveConsole(http: HttpServer, hub: Hub, options: ConsoleOptions
     forStaff(async ({ person }) => ({
       body: { path: await signIn.createTicket(person.id), expires_in: TICKET_LASTS_MS / 1_000 },
     })),
+  );
+
+  // What a person writes to the bot for staff, to be known there as who is signed in here.
+  http.post(
+    `${API}/me/pairing-code`,
+    forStaff(async ({ person }) => {
+      const code = await createPairingCode(hub, person.id);
+      return { body: { code, write: `sign in ${code}`, expires_in: PAIRING_CODE_LASTS_MS / 1_000 } };
+    }),
   );
 
   http.post(`${API}/sign-out`, (request) => signIn.signOut(request));

@@ -145,17 +145,22 @@ export async function conversationOf(hub: Hub, id: string): Promise<Conversation
 }
 
 /** A whole log, page by page. */
-export async function wholeLog(hub: Hub, conversationId: string): Promise<Entry[]> {
+export function wholeLog(hub: Hub, conversationId: string): Promise<Entry[]> {
+  return entriesAfter(hub, conversationId, 0);
+}
+
+/** Everything after this seq, page by page. */
+export async function entriesAfter(hub: Hub, conversationId: string, after: number): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (;;) {
-    const page = await hub.entries(conversationId, entries.at(-1)?.seq ?? 0, MOST_ROWS);
+    const page = await hub.entries(conversationId, entries.at(-1)?.seq ?? after, MOST_ROWS);
     entries.push(...page);
     if (page.length < MOST_ROWS) return entries;
   }
 }
 
 /** Every entry that an edit or a deletion of the page is about, also from before the page. */
-async function originalsOf(
+export async function originalsOf(
   hub: Hub,
   conversationId: string,
   entries: readonly Entry[],

@@ -1,6 +1,7 @@
 // Who is calling: one-time tickets become sessions, sessions and bearer tokens become persons of the directory.
 
 import { createHash, randomBytes } from 'node:crypto';
+import type { Person } from '../core/directory.js';
 import { BadRequest, Rejected } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
@@ -44,6 +45,12 @@ export async function createTicket(store: Store, personId: string, now: number):
     expiresAt: now + TICKET_LASTS_MS,
   });
   return `/console/?ticket=${ticket}`;
+}
+
+/** Who signs in to serve is there, as in Omnichannel; who was away or busy elsewhere stays it. */
+export async function comeToWork(hub: Pick<Hub, 'people'>, { id, roles }: Person): Promise<void> {
+  if (roles.includes('agent') && hub.people.row(id)?.presence === 'offline')
+    await hub.people.setPresence(id, 'available');
 }
 
 export class SignIn {
@@ -99,9 +106,7 @@ export class SignIn {
       expiresAt: now + SESSION_LASTS_MS,
     });
     this.hub.log.info({ person: person.id }, 'signed in');
-    // Who signs in to serve is there, as in Omnichannel; who was away or busy elsewhere stays it.
-    if (person.roles.includes('agent') && this.hub.people.row(person.id)?.presence === 'offline')
-      await this.hub.people.setPresence(person.id, 'available');
+    await comeToWork(this.hub, person);
     return {
       status: 302,
       headers: {

@@ -9,6 +9,8 @@ import type { AgentRow, Claim } from './ports.js';
 
 /** A presence set without a socket to prove it falls back to offline after this time. */
 const PRESENCE_LASTS_MS = 8 * 60 * 60_000;
+/** Who was heard of by a way without sockets this recently is not gone because a socket closed. */
+const ATTENDED_MS = 15 * 60_000;
 
 export class People {
   readonly #rows = new Map<string, AgentRow>();
@@ -17,6 +19,8 @@ export class People {
   readonly #leaving = new Map<string, NodeJS.Timeout>();
   /** The presence to come back to, of people whose connection was lost. */
   readonly #lost = new Map<string, Presence>();
+  /** When people were last heard of by a way that has no socket. */
+  readonly #attendedAt = new Map<string, number>();
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(private readonly hub: Engine) {}
@@ -100,6 +104,34 @@ export class People {
       return;
     }
     this.#sockets.delete(agent);
+    if (this.hub.clock.now() - (this.#attendedAt.get(agent) ?? -Infinity) < ATTENDED_MS) return;
+    this.#leave(agent);
+  }
+
+  /** Whether a socket of theirs is open. */
+  isConnected(agent: string): boolean {
+    return this.#sockets.has(agent);
+  }
+
+  /** A sign of life by a way that has no socket (a chat channel): what the loss of a socket began is taken back. */
+  attended(agent: string): void {
+    this.#attendedAt.set(agent, this.hub.clock.now());
+    const leaving = this.#leaving.get(agent);
+    const presence = this.#lost.get(agent);
+    if (leaving === undefined && presence === undefined) return;
+    clearTimeout(leaving);
+    this.#leaving.delete(agent);
+    if (presence !== undefined) this.#run(this.setPresence(agent, presence));
+    this.#run(this.#tellHeld(agent, 'reconnect'));
+  }
+
+  /** The person left the last way without sockets: without a socket either, the clock runs as after a lost one. */
+  unattended(agent: string): void {
+    this.#attendedAt.delete(agent);
+    if (!this.#sockets.has(agent) && !this.#leaving.has(agent)) this.#leave(agent);
+  }
+
+  #leave(agent: string): void {
     if (!this.hub.running) return;
     this.#run(this.#tellHeld(agent, 'disconnect'));
     const timers = Object.values(this.hub.directory.workStreams).map(

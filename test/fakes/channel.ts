@@ -21,6 +21,8 @@ export class FakeChannel {
   endpoint = '';
   /** What the channel answers instead of taking it; asked for every call. */
   refuse: (delivered: Delivered) => number | Promise<number> | undefined = () => undefined;
+  /** What GET answers, by path: files that were sent through the channel. */
+  readonly files = new Map<string, { contentType: string; bytes: Buffer }>();
   private readonly arrivals = new Arrivals<Delivered>(
     'The channel',
     ({ method, activity }) => `${method} ${activity.text ?? activity.name ?? activity.type}`,
@@ -57,6 +59,11 @@ export class FakeChannel {
     return this.arrivals.next(({ activity }) => activity.type === type, timeoutMs);
   }
 
+  /** The next that was taken and of which this is true. */
+  nextWhere(wanted: (delivered: Delivered) => boolean, timeoutMs?: number): Promise<Delivered> {
+    return this.arrivals.next(wanted, timeoutMs);
+  }
+
   /** A customer's activity; a string is a message. Resolves with the bot's answer, when its turn is over. */
   post(activity: string | Partial<Activity>, customer = 'kim'): Promise<Answer> {
     this.count += 1;
@@ -84,6 +91,11 @@ export class FakeChannel {
     const chunks: Buffer[] = [];
     for await (const chunk of req) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
+    const file = this.files.get(req.url ?? '');
+    if (req.method === 'GET' && file !== undefined) {
+      res.setHeader('content-type', file.contentType);
+      return void res.end(file.bytes);
+    }
     const found = /^\/v3\/conversations\/([^/]+)\/activities(?:\/([^/]+))?$/.exec(req.url ?? '');
     // Not by writeHead: restify changes what it returns for every server of the process.
     res.setHeader('content-type', 'application/json');
