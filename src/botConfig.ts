@@ -1,6 +1,9 @@
 // The bots of handoff.yaml: how each is reached, checked and with every default filled in.
 
+import { isIP } from 'node:net';
 import * as z from 'zod';
+import { isPrivate } from './addresses.js';
+import { address, auth, authOf, secret, variableOf } from './botAuth.js';
 import type { Bot, BotRelay, BotTransport } from './core/directory.js';
 
 /** Microsoft's own, where no region is named. */
@@ -10,15 +13,6 @@ export const id = z
   .string()
   .regex(/^[A-Za-z0-9_.-]{1,100}$/, 'use 1 to 100 letters, digits, "_", "." or "-"')
   .describe('A name that never changes: what rules, URLs and commands refer to.');
-
-const address = z
-  .url({ protocol: /^https?$/, error: 'write an address that begins with https:// or http://' })
-  .describe('An http or https address.');
-
-const secret = z
-  .string()
-  .regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, 'secrets are not kept here: write ${NAME} and set that environment variable')
-  .describe('${NAME} of the environment variable that holds it.');
 
 const directLine = z
   .strictObject({
@@ -44,9 +38,7 @@ export const bot = z
     connect: z.literal('inProcess', { error: 'use inProcess: a bot that runs in this process' }).optional(),
     endpoint: address.optional().describe("The bot's messaging endpoint, often …/api/messages."),
     appId: z.string().min(1).optional().describe('Microsoft app id of the bot.'),
-    auth: z
-      .literal('none', { error: 'use none: the bot runs without an app id on this machine or a private network' })
-      .optional(),
+    auth: auth.optional().describe('none: the bot runs without an app id, on this machine or a private network.'),
     delivery: z
       .enum(['normal', 'expectReplies'])
       .optional()
@@ -76,7 +68,30 @@ export const bot = z
     for (const field of ['appId', 'auth', 'delivery', 'relay'] as const)
       if (one[field] !== undefined && one.endpoint === undefined)
         context.addIssue({ code: 'custom', path: [field], message: 'belongs to a bot with an endpoint' });
+    for (const { path, message } of trustFaults(one)) context.addIssue({ code: 'custom', path, message });
   });
+
+/** What an endpoint, an app id and the way of authentication mean for each other. */
+function trustFaults({ endpoint, appId, auth: way, delivery }: Omit<z.input<typeof bot>, 'id'>) {
+  const faults: { path: string[]; message: string }[] = [];
+  if (endpoint === undefined || !URL.canParse(endpoint)) return faults;
+  if (appId !== undefined && way === undefined)
+    faults.push({ path: ['auth'], message: 'a bot with an appId authenticates: say how, or leave out the appId' });
+  if (typeof way === 'object' && appId === undefined)
+    faults.push({ path: ['appId'], message: 'name the Microsoft app id that the bot is configured with' });
+  if (typeof way === 'object' && way.issuer === 'hub' && way.secret === undefined && delivery !== 'expectReplies')
+    faults.push({
+      path: ['auth', 'secret'],
+      message: 'name the secret by which the bot gets its tokens here, or set delivery: expectReplies',
+    });
+  const host = new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
+  if ((way === 'none' || way === undefined) && isIP(host) !== 0 && !isPrivate(host))
+    faults.push({
+      path: ['endpoint'],
+      message: 'is a public address: without authentication bots are called on this machine or a private network only',
+    });
+  return faults;
+}
 
 type BotEntry = z.infer<typeof bot>;
 
@@ -98,18 +113,24 @@ function relayOf({ workStream }: z.infer<typeof relay>): BotRelay {
 function transportOf({
   endpoint,
   appId,
-  auth = 'none',
+  auth: way = 'none',
   delivery = 'normal',
   directLine: line,
 }: BotEntry): BotTransport {
   if (endpoint !== undefined)
-    return { kind: 'http', endpoint, auth, delivery, ...(appId === undefined ? {} : { appId }) };
+    return {
+      kind: 'http',
+      endpoint,
+      auth: authOf(way, appId ?? ''),
+      delivery,
+      ...(appId === undefined ? {} : { appId }),
+    };
   if (line === undefined) return { kind: 'inProcess' };
   const { tokenEndpoint, secret: key, baseUrl = DIRECT_LINE } = line;
   return {
     kind: 'directLine',
     baseUrl,
     ...(tokenEndpoint === undefined ? {} : { tokenEndpoint }),
-    ...(key === undefined ? {} : { secret: key.slice(2, -1) }),
+    ...(key === undefined ? {} : { secret: variableOf(key) }),
   };
 }

@@ -2,6 +2,10 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { httpBot } from './connector/httpBot.js';
+import { entraTokens } from './connector/trust/entra.js';
+import type { HubIssuer } from './connector/trust/issuer.js';
+import { readSecret } from './connector/trust/secrets.js';
+import type { Activity } from './core/activity.js';
 import type { Bot, Directory } from './core/directory.js';
 import { ConfigError } from './errors.js';
 import type { Hub } from './hub/hub.js';
@@ -20,12 +24,22 @@ interface Connected {
   connection: OwnedConnection;
 }
 
+/** Characters of a secret that nobody guesses. */
+const SECRET_LENGTH = 16;
+
+function requireLong(name: string, value: string): void {
+  if (value.length < SECRET_LENGTH)
+    throw new ConfigError([`the secret in ${name} is short: use at least ${SECRET_LENGTH} random characters.`]);
+}
+
 export class Bots {
   readonly #connected = new Map<string, Connected>();
 
   constructor(
     private readonly hub: Hub,
     private readonly botTimeoutMs: number,
+    private readonly issuer: HubIssuer,
+    private readonly env: Readonly<Record<string, string | undefined>>,
   ) {}
 
   /** @throws ConfigError with everything that keeps a bot of this directory from being connected. */
@@ -89,8 +103,27 @@ export class Bots {
         return undefined;
       case 'http': {
         const { endpoint, delivery } = transport;
-        return httpBot({ id, endpoint, delivery, timeoutMs, clock: this.hub.clock });
+        const token = this.#tokensFor(transport);
+        return httpBot({
+          id,
+          endpoint,
+          delivery,
+          timeoutMs,
+          clock: this.hub.clock,
+          ...(token === undefined ? {} : { token }),
+        });
       }
     }
+  }
+
+  /** What the hub shows to the bot. @throws ConfigError for a secret that is not there. */
+  #tokensFor({ auth, appId = '' }: Extract<Bot['transport'], { kind: 'http' }>) {
+    if (auth === 'none') return undefined;
+    if (auth.issuer === 'hub') {
+      if (auth.secret !== undefined) requireLong(auth.secret, readSecret(this.env, auth.secret));
+      return ({ serviceUrl = this.hub.serviceUrl }: Activity) => this.issuer.tokenFor(appId, auth, serviceUrl);
+    }
+    const tokens = entraTokens(auth, this.env);
+    return () => tokens.token(appId);
   }
 }

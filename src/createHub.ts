@@ -7,6 +7,9 @@ import { Bots } from './bots.js';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
 import { PrivateCallers } from './connector/callers.js';
 import { serveConnector } from './connector/server.js';
+import { TrustedCallers } from './connector/trust/callers.js';
+import { serveTrust } from './connector/trust/endpoints.js';
+import { HubIssuer } from './connector/trust/issuer.js';
 import { serveAgentChat, type AgentChat } from './console/chat/chat.js';
 import { createPairingCode, serveConsole, type Console } from './console/console.js';
 import type { Directory } from './core/directory.js';
@@ -68,6 +71,7 @@ export function createHub(options: CreateHubOptions): HandoffHub {
 export class HandoffHub extends Hub {
   readonly #configuration: Configuration;
   readonly #publicUrl: string | undefined;
+  readonly #issuer: HubIssuer;
   readonly #bots: Bots;
   readonly #relay: Relay;
   #opened: Promise<void> | undefined;
@@ -88,7 +92,8 @@ export class HandoffHub extends Hub {
       ...(publicUrl === undefined ? {} : { serviceUrl: `${publicUrl}/` }),
       botTimeoutMs,
     });
-    this.#bots = new Bots(this, botTimeoutMs);
+    this.#issuer = new HubIssuer(store, this.clock, () => this.serviceUrl.replace(/\/$/, ''));
+    this.#bots = new Bots(this, botTimeoutMs, this.#issuer, process.env);
     this.#relay = new Relay(this, {
       publicUrl: () => this.serviceUrl.replace(/\/$/, ''),
       channelToken: () => undefined,
@@ -137,9 +142,10 @@ export class HandoffHub extends Hub {
       widget: (request) => this.#widgetPage(options.localSignIn === true && isLocal(request)),
       ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
     });
-    const callers = new PrivateCallers(this, publicUrl);
+    const callers = new TrustedCallers(this, this.#issuer, new PrivateCallers(this, publicUrl));
     serveConnector(http, this, { callers, foreign: this.#relay });
     this.#relay.serve(http, callers);
+    serveTrust(http, this, { issuer: this.#issuer, env: process.env });
     this.#metrics = measure(this, () => ({
       customers: this.#directLine?.figures.open ?? 0,
       people: this.#console?.figures.sockets ?? 0,

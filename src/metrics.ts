@@ -134,6 +134,12 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     labelNames: ['bot', 'outcome'],
     registers,
   });
+  const refusals = new Counter({
+    name: 'handoff_bot_calls_refused_total',
+    help: 'Calls to the connector or its token endpoints by somebody who is not believed to be a bot of ours.',
+    labelNames: ['reason'],
+    registers,
+  });
   const flushSeconds = new Histogram({
     name: 'handoff_store_flush_seconds',
     help: 'Duration of one group commit.',
@@ -166,6 +172,9 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     handled({ command, outcome, ms }) {
       commands.inc({ command, outcome });
       commandSeconds.observe(ms / MS_PER_SECOND);
+    },
+    callRefused({ reason }) {
+      refusals.inc({ reason });
     },
     botTurn({ bot, ms, outcome }) {
       if (outcome === 'done') botSeconds.observe({ bot }, ms / MS_PER_SECOND);

@@ -42,7 +42,7 @@ export type BotTransport =
       readonly endpoint: string;
       /** Microsoft app id of the bot; absent where nobody authenticates. */
       readonly appId?: string;
-      readonly auth: 'none';
+      readonly auth: BotAuth;
       /** `expectReplies`: the bot's answers come in the response to its turn, and not by calls of their own. */
       readonly delivery: 'normal' | 'expectReplies';
     }
@@ -56,6 +56,38 @@ export type BotTransport =
       /** Where Direct Line is, without `/v3/directline`. */
       readonly baseUrl: string;
     };
+
+/** How hub and bot know each other. `secret` is the name of an environment variable. */
+export type BotAuth =
+  | 'none'
+  | {
+      /** The hub signs for both: the bot trusts the hub as its channel, and gets the tokens for its own calls from the hub. */
+      readonly issuer: 'hub';
+      /** `channel`: as Azure Bot Service signs, for botbuilder; `tenant`: as an Entra tenant signs, for the Agents SDK. */
+      readonly style: 'channel' | 'tenant';
+      /** Its name in the addresses that stand in for Entra's. */
+      readonly tenant: string;
+      /** What the bot shows to get a token. Absent: it gets none, and answers in the response (expectReplies). */
+      readonly secret?: string;
+    }
+  | {
+      /** Microsoft Entra signs for both. */
+      readonly issuer: 'entra';
+      /** `bot`: the hub calls in the bot's own name, as the Emulator does; `skill`: by an app of the hub's, as a skill's host does. */
+      readonly as: 'bot' | 'skill';
+      /** Whose token the hub gets: the bot's app id, or the hub's. */
+      readonly clientId: string;
+      /** Tenant of single-tenant apps. */
+      readonly tenantId?: string;
+      readonly authority: string;
+      readonly credential: EntraCredential;
+    };
+
+export type EntraCredential =
+  | { readonly kind: 'secret'; readonly secret: string }
+  /** A PEM file that holds the private key and its certificate. */
+  | { readonly kind: 'certificate'; readonly file: string }
+  | { readonly kind: 'managedIdentity' };
 
 export type AssignmentMethod = 'highestCapacity' | 'roundRobin' | 'longestIdle';
 

@@ -79,6 +79,8 @@ export interface Observer {
   botRefused?(bot: string): void;
   /** A bot's circuit breaker opened or closed. */
   breaker?(change: BreakerChange): void;
+  /** Somebody who is no bot of ours called as one, for this stable reason. */
+  callRefused?(report: { reason: string }): void;
   /** Presence, capacity or load of somebody changed. */
   person?(agent: string): void;
   /** The line of a queue changed. */

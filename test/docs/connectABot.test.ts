@@ -1,0 +1,17 @@
+// The ways of docs/connect-a-bot.md, each with the page's own settings: the program and a bot of the SDK in processes of their own.
+
+import { RemoteSite } from '../fakes/remoteSite.js';
+
+describe('a bot connected as docs/connect-a-bot.md says', function () {
+  this.timeout(90_000);
+
+  for (const way of ['No authentication', 'The hub as issuer'])
+    it(`greets, answers, asks for a person and gets the customer back: ${way}`, async () => {
+      const site = await RemoteSite.start({ way });
+      try {
+        await site.serveOneCustomer();
+      } finally {
+        await site.stop();
+      }
+    });
+});
