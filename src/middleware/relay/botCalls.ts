@@ -5,7 +5,7 @@ import { isObject } from '../../core/context.js';
 import type { Conversation } from '../../core/conversation.js';
 import { readSignal } from '../../core/escalation.js';
 import { fence } from '../../core/plan.js';
-import { BadRequest } from '../../errors.js';
+import { BadRequest, DeliveryFailed } from '../../errors.js';
 import type { ForeignAnswer, ForeignCall } from '../../hub/ports.js';
 import { parseJson } from '../../json.js';
 import { isStoreUnavailable } from '../outgoing.js';
@@ -32,7 +32,8 @@ export class BotCalls {
     const speaker = [state?.lastBot, ...(state?.bots ?? []), relayed.botId].find(
       (id) => id !== undefined && call.botIds.has(id),
     );
-    if (speaker === undefined) throw new BadRequest(403, 'Forbidden', 'This bot takes no part in the conversation.');
+    // Whoever takes no part is not told that there is such a conversation.
+    if (speaker === undefined) return undefined;
     try {
       if (call.speaks) return await this.#speak(call, place, state, speaker);
       return await this.#passOn(place, call);
@@ -108,6 +109,7 @@ export class BotCalls {
       const [given] = await relayed.sends.through(conversationId, commit, [isContent ? send : undefined]);
       return idAnswer(given ?? id);
     } catch (error) {
+      if (error instanceof DeliveryFailed) return notTaken(error);
       if (!isStoreUnavailable(error) || !this.#botHolds(conversationId, speaker, answers)) throw error;
       hub.log.warn({ err: error, bot: speaker }, 'what a bot said was sent without being recorded');
       return idAnswer(await relayed.sayUnrecorded(place, activity, known));
@@ -145,6 +147,7 @@ export class BotCalls {
       // The channel has nothing under an id that the hub made up.
       await relayed.sends.through(state.id, commit, [isHubsOwnId(state.id, id) ? undefined : send]);
     } catch (error) {
+      if (error instanceof DeliveryFailed) return notTaken(error);
       const isUnknown = (error as { code?: string }).code === 'notFound';
       if (!isUnknown && !(isStoreUnavailable(error) && this.#botHolds(state.id, speaker, undefined))) throw error;
       // Sent before the hub was there: the bot may change it while it holds the conversation.
@@ -278,6 +281,12 @@ function asIs({ status, headers, body }: ChannelAnswer): ForeignAnswer {
     ) as Record<string, string>,
     body,
   };
+}
+
+/** It is in the log already: with a status from 500 on the SDKs would send it again, and it would be there twice. */
+function notTaken(error: DeliveryFailed): ForeignAnswer {
+  if (error instanceof ChannelRefused && error.answer.status < 500) return asIs(error.answer);
+  return { status: 424, body: { error: { code: 'ChannelError', message: error.message } } };
 }
 
 function idAnswer(id: string | undefined): ForeignAnswer {

@@ -60,6 +60,14 @@ export class ChannelHttp {
     return { bytes: body, contentType: headers['content-type'] ?? 'application/octet-stream' };
   }
 
+  /** What is under way finishes; nothing stays open after it. */
+  retire(): void {
+    for (const agent of Object.values(this.#agents)) {
+      agent.maxFreeSockets = 0;
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    }
+  }
+
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
@@ -126,7 +134,13 @@ export class ChannelHttp {
 /** The channel did not take an activity. Its own words go back to the bot that sent it. */
 export class ChannelRefused extends DeliveryFailed {
   constructor(readonly answer: ChannelAnswer) {
-    super(`The channel answered ${answer.status}${codeOf(answer)}.`, NOT_NOW.has(answer.status));
+    const { status, headers } = answer;
+    const waitS = Number(headers['retry-after'] ?? Number.NaN);
+    super(
+      `The channel answered ${status}${codeOf(answer)}.`,
+      NOT_NOW.has(status),
+      Number.isFinite(waitS) && waitS >= 0 ? { retryAfterMs: waitS * 1_000 } : {},
+    );
   }
 }
 

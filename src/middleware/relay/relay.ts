@@ -52,7 +52,7 @@ export class Relay implements ForeignCalls {
     for (const bot of Object.values(directory.bots)) {
       const before = this.#connected.get(bot.id);
       if (before !== undefined && JSON.stringify(before.bot) === JSON.stringify(bot)) continue;
-      before?.http.close();
+      before?.http.retire();
       this.#connected.delete(bot.id);
       if (bot.relay !== undefined) this.#connected.set(bot.id, this.#connect(bot, bot.relay.workStream));
     }
@@ -62,11 +62,12 @@ export class Relay implements ForeignCalls {
   retire(directory: Directory): void {
     for (const [id, { http }] of this.#connected) {
       if (directory.bots[id] !== undefined) continue;
-      http.close();
+      http.retire();
       this.#connected.delete(id);
     }
   }
 
+  /** The hub stops. */
   close(): void {
     for (const { http } of this.#connected.values()) http.close();
   }
@@ -83,7 +84,10 @@ export class Relay implements ForeignCalls {
   }
 
   async take(call: ForeignCall): Promise<ForeignAnswer | undefined> {
-    for (const { calls } of this.#connected.values()) {
+    // Several bots may sit in one group: each speaks there as itself.
+    const isOwn = ({ bot }: Connected) => call.botIds.has(bot.id);
+    const all = [...this.#connected.values()];
+    for (const { calls } of [...all.filter(isOwn), ...all.filter((one) => !isOwn(one))]) {
       const answer = await calls.take(call);
       if (answer !== undefined) return answer;
     }

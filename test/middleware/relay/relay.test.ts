@@ -76,6 +76,20 @@ describe('the relay', () => {
       assert.deepEqual([told?.status, told?.body], [403, { error: { code: 'BotNotInConversationRoster' } }]);
     });
 
+    it('never has the bot send again what is recorded, when the channel fails', async () => {
+      site.channel.refuse = ({ activity }) => (activity.text === 'Hi' ? { status: 500 } : undefined);
+      let told: { status: number; body: unknown } | undefined;
+      site.bot.script = async ({ activity, reply }) => {
+        if (activity.type === 'message') told = await reply('Hi');
+      };
+      await site.channel.post('hello');
+      await site.hub.settled();
+      assert.equal(told?.status, 424);
+      assert.match(JSON.stringify(told?.body), /The channel answered 500 Refused/);
+      const failed = (await site.log()).filter(({ event }) => event.type === 'deliveryFailed');
+      assert.equal(failed.length, 1, 'people see that the customer did not get it');
+    });
+
     it('sends later what a channel that is busy did not take, once', async () => {
       let busy = 1;
       site.channel.refuse = ({ activity }) =>
@@ -329,7 +343,8 @@ describe('the relay', () => {
       assert.deepEqual([uploaded.status, uploaded.body], [201, { id: 'file-1' }]);
       const nobody = await call('GET', 'members/29:nobody');
       assert.deepEqual([nobody.status, nobody.body], [404, { error: { code: 'MemberNotFoundInConversation' } }]);
-      assert.deepEqual(JSON.parse(site.channel.calls.at(-2)?.body.toString() ?? ''), {
+      const upload = site.channel.calls.find(({ url }) => url.endsWith('/attachments'));
+      assert.deepEqual(JSON.parse(upload?.body.toString() ?? ''), {
         type: 'image/png',
         name: 'a.png',
         originalBase64: 'AAAA',
@@ -433,6 +448,67 @@ describe('the relay', () => {
       site.hub.botStatus.of('shop').warnings.map(({ code }) => code),
       ['signInCard'],
     );
+  });
+
+  describe('after a restart', () => {
+    it('sends what people said while the channel was down, to where the channel is now', async () => {
+      await site.giveToAna();
+      site.channel.refuse = () => ({ status: 503 });
+      const { id } = await site.state();
+      const by = { role: 'agent', id: 'ana' } as const;
+      await site.hub.handle(id, { type: 'say', by, activity: { type: 'message', text: 'Still here' } });
+      await site.hub.stop();
+      site.channel.refuse = () => undefined;
+      await site.begin();
+      await site.channel.next('Still here');
+      await site.hub.settled();
+      assert.equal(site.channel.texts.filter((text) => text === 'Still here').length, 1);
+    });
+
+    it("gives the bot what it had not heard, in the channel's own words, and sends what it says once", async () => {
+      site.bot.script = () => ({ status: 503 });
+      await site.channel.post({ type: 'message', text: 'hello', id: 'in-a', channelData: { x: 1 } });
+      await site.hub.stop();
+      site.bot.script = echo;
+      await site.begin();
+      const { activity } = await site.channel.next('Echo: hello');
+      assert.equal(activity.replyToId, 'in-a');
+      const heard = site.bot.received.findLast(({ text }) => text === 'hello');
+      const { id, conversation, recipient, channelData, serviceUrl } = heard ?? {};
+      assert.deepEqual(
+        [id, conversation?.id, recipient?.id, channelData, serviceUrl],
+        ['in-a', 'a:kim', `28:${site.channel.appId}`, { x: 1 }, site.hub.serviceUrl],
+      );
+      assert.deepEqual(site.channel.texts, ['Echo: hello']);
+    });
+  });
+
+  it("lets another bot take over: it hears and answers in the first one's channel", async () => {
+    await site.channel.post('hello');
+    await site.channel.next('Echo: hello');
+    const { id } = await site.giveToAna();
+    await site.hub.handle(id, { type: 'transfer', by: { role: 'agent', id: 'ana' }, to: { bot: 'expert' } });
+    await site.hub.settled();
+    await site.channel.post('and you?');
+    const heard = await site.expert.next('and you?');
+    assert.equal(heard.conversation?.id, 'a:kim');
+    const { activity } = await site.channel.next('Echo: and you?');
+    assert.deepEqual([activity.from?.id, activity.recipient?.id], [`28:${site.channel.appId}`, '29:kim']);
+    await site.hub.settled();
+    const said = (await site.log()).findLast(({ event }) => event.type === 'said');
+    assert.deepEqual(said?.event.by, { role: 'bot', id: 'expert' });
+  });
+
+  it('lets a bot ask for people by itself when nothing is under way', async () => {
+    await site.channel.post('hello');
+    const heard = await site.bot.next('hello');
+    const { id } = await site.state();
+    await site.hub.handle(id, { type: 'close', by: { role: 'supervisor', id: 'sam' } });
+    await site.hub.settled();
+    await site.bot.say(heard, { type: 'event', name: 'handoff.initiate', value: { reason: 'no answer' } });
+    await site.hub.settled();
+    const now = await site.state();
+    assert.deepEqual([now.phase, now.previous], ['queued', id]);
   });
 
   it('hands the customer to people when the bot is down, and gives the bot what it missed when it is only slow to start', async () => {

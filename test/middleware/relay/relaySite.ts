@@ -10,9 +10,10 @@ import { SqliteStore } from '../../../src/store/sqlite/sqliteStore.js';
 import { AzureChannel } from '../../fakes/azureChannel.js';
 import { HttpBot } from '../../fakes/httpBot.js';
 
-const CONFIGURATION = (endpoint: string, bot: string) => `
+const CONFIGURATION = (endpoint: string, bot: string, expert: string) => `
 bots:
   - { id: shop, name: Shop Bot, endpoint: '${endpoint}', relay: {}${bot} }
+  - { id: expert, name: Expert Bot, endpoint: '${expert}', auth: none }
 queues:
   - { id: BotQueue, members: [shop] }
   - { id: CreditCardQueue, members: [ana] }
@@ -29,6 +30,8 @@ export class RelaySite {
   private constructor(
     private readonly directory: string,
     readonly bot: HttpBot,
+    /** Another bot, which no channel calls. */
+    readonly expert: HttpBot,
     readonly channel: AzureChannel,
     private readonly settings: string,
   ) {}
@@ -36,14 +39,20 @@ export class RelaySite {
   /** `settings`: more of the bot's own, as YAML. */
   static async start(settings = ', auth: none'): Promise<RelaySite> {
     const directory = await mkdtemp(join(tmpdir(), 'handoff-relay-'));
-    const site = new RelaySite(directory, await HttpBot.start(), await AzureChannel.start(), settings);
+    const site = new RelaySite(
+      directory,
+      await HttpBot.start(),
+      await HttpBot.start(),
+      await AzureChannel.start(),
+      settings,
+    );
     await site.begin();
     return site;
   }
 
   async begin(): Promise<void> {
     const store = new SqliteStore({ directory: this.directory });
-    const configuration = readConfiguration(CONFIGURATION(this.bot.endpoint, this.settings));
+    const configuration = readConfiguration(CONFIGURATION(this.bot.endpoint, this.settings, this.expert.endpoint));
     this.hub = createHub({ store, configuration });
     const url = await this.hub.listen({ port: 0, host: '127.0.0.1' });
     this.channel.endpoint = `${url.replace('localhost', '127.0.0.1')}/api/messages/shop`;
@@ -87,6 +96,7 @@ export class RelaySite {
   async stop(): Promise<void> {
     await this.hub.stop();
     await this.bot.stop();
+    await this.expert.stop();
     await this.channel.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
