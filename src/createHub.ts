@@ -16,6 +16,7 @@ import type { Directory } from './core/directory.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError } from './errors.js';
 import { HttpServer, isLocal } from './http.js';
+import { Attachments } from './hub/attachments.js';
 import { Hub } from './hub/hub.js';
 import type { Clock, Log, Store } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
@@ -133,18 +134,24 @@ export class HandoffHub extends Hub {
     const tokens = await Tokens.open(this.store, this.clock, publicUrl);
     const page = servePages(http, { directory: PAGES, publicUrl });
     this.#console = serveConsole(http, this, { tokens, publicUrl, page });
+    const workStream = options.workStream ?? this.#onlyWorkStream();
+    const files = {
+      attachments: new Attachments(this.store, this.clock),
+      ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
+    };
+    const callers = new TrustedCallers(this, this.#issuer, new PrivateCallers(this, publicUrl));
+    const connector = serveConnector(http, this, { callers, workStream, foreign: this.#relay, ...files });
+    this.#relay.serve(http, callers);
     this.#directLine = serveDirectLine(http, this, {
       secrets: options.directLineSecrets ?? [await this.store.secret('directLineSecret', newSecret)],
       tokens,
       publicUrl,
       trustedOrigins: options.trustedOrigins ?? [],
-      workStream: options.workStream ?? this.#onlyWorkStream(),
+      workStream,
       widget: (request) => this.#widgetPage(options.localSignIn === true && isLocal(request)),
-      ...(options.uploadLimitBytes === undefined ? {} : { uploadLimitBytes: options.uploadLimitBytes }),
+      ...files,
+      filesElsewhere: (request) => connector.fileElsewhere(request),
     });
-    const callers = new TrustedCallers(this, this.#issuer, new PrivateCallers(this, publicUrl));
-    serveConnector(http, this, { callers, foreign: this.#relay });
-    this.#relay.serve(http, callers);
     serveTrust(http, this, { issuer: this.#issuer, env: process.env });
     this.#metrics = measure(this, () => ({
       customers: this.#directLine?.figures.open ?? 0,

@@ -140,6 +140,12 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     labelNames: ['reason'],
     registers,
   });
+  const botCalls = new Counter({
+    name: 'handoff_bot_calls_total',
+    help: 'Calls of bots to the Connector by operation and status; code says why one was refused.',
+    labelNames: ['operation', 'status', 'code'],
+    registers,
+  });
   const flushSeconds = new Histogram({
     name: 'handoff_store_flush_seconds',
     help: 'Duration of one group commit.',
@@ -179,6 +185,9 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     botTurn({ bot, ms, outcome }) {
       if (outcome === 'done') botSeconds.observe({ bot }, ms / MS_PER_SECOND);
       else botFailures.inc({ bot, outcome });
+    },
+    botCall({ operation, status, code = '' }) {
+      botCalls.inc({ operation, status: String(status), code });
     },
   });
   return {

@@ -8,7 +8,7 @@ import ts from 'typescript';
 const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Single files that serve every edge. */
-const serving = ['errors', 'http', 'json', 'addresses', 'neighbours', 'sdk'];
+const serving = ['errors', 'http', 'json', 'activityJson', 'addresses', 'neighbours', 'sdk'];
 
 /** What each part of src/ may import besides itself. A file directly in src/ is a part of its own. */
 const mayImport: Record<string, readonly string[]> = {
@@ -16,6 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
   errors: ['core'],
   hub: ['core', 'errors'],
   json: ['errors'],
+  activityJson: ['core', 'errors'],
   addresses: [],
   neighbours: ['addresses', 'errors', 'http'],
   sdk: ['errors'],

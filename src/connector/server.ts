@@ -1,95 +1,221 @@
 // The Bot Connector on our HTTP server: what bots that live elsewhere call, on the serviceUrl they were given.
 
-import type { Activity } from '../core/activity.js';
-import { isObject } from '../core/context.js';
-import type { Conversation } from '../core/conversation.js';
-import { BadRequest } from '../errors.js';
-import type { HttpRequest, HttpResponse, HttpServer } from '../http.js';
+import { BadRequest, Conflict, toHttpError } from '../errors.js';
+import { BODY_LIMIT_BYTES, type HttpRequest, type HttpResponse, type HttpServer } from '../http.js';
+import type { Attachments } from '../hub/attachments.js';
 import type { Hub } from '../hub/hub.js';
-import type { ForeignCall, ForeignCalls } from '../hub/ports.js';
-import { readPath, type CallAddress } from './address.js';
-import type { BotCaller, BotCallers } from './callers.js';
+import type { ForeignCalls } from '../hub/ports.js';
+import { UploadRoom } from '../hub/uploadRoom.js';
+import type { BotCallers } from './callers.js';
+import type { Call, CallContext } from './calls.js';
+import {
+  createConversation,
+  deleteMember,
+  getActivityMembers,
+  getConversations,
+  getMember,
+  getMembers,
+  getPagedMembers,
+} from './conversations.js';
+import { uploadAttachment, uploadBodyBytes } from './files.js';
+import { readOperation, type NoOperation, type Operation } from './operations.js';
+import { Repeats } from './repeats.js';
+import { remove, say, sendHistory, update } from './speaking.js';
 
 export interface ConnectorOptions {
   readonly callers: BotCallers;
-  /** Takes what is about conversations that the hub does not know by its own id. */
+  readonly attachments: Attachments;
+  /** Conversations that bots open come in by this one. */
+  readonly workStream: string;
+  /** Of one file. */
+  readonly uploadLimitBytes?: number;
+  /** Channels that are not the hub's own. */
   readonly foreign?: ForeignCalls;
+  /** Calls served at once; the others are told to come back. */
+  readonly mostCalls?: number;
 }
 
-const ROOT = '/v3/conversations';
-/** A file of 4 MiB, as base64 in JSON. */
-const FOREIGN_UPLOAD_BYTES = 6 * 1_048_576;
+export interface Connector {
+  /** A file that is not ours, from the channel it is on, for a bot that may have it. */
+  fileElsewhere(request: HttpRequest): Promise<HttpResponse | undefined>;
+}
 
-export function serveConnector(http: HttpServer, hub: Hub, options: ConnectorOptions): void {
-  const answer = (request: HttpRequest) => serve(hub, options, request);
+const MEBIBYTE = 1_048_576;
+const UPLOAD_LIMIT_BYTES = 4 * MEBIBYTE;
+const UPLOAD_ROOM_BYTES = 128 * MEBIBYTE;
+const HISTORY_BYTES = 4 * MEBIBYTE;
+/** Each takes some milliseconds and at most 256 KiB. */
+const MOST_CALLS = 500;
+const ROOT = '/v3/conversations';
+
+export function serveConnector(http: HttpServer, hub: Hub, options: ConnectorOptions): Connector {
+  const context: CallContext = {
+    hub,
+    attachments: options.attachments,
+    uploadRoom: new UploadRoom(UPLOAD_ROOM_BYTES),
+    uploadLimitBytes: options.uploadLimitBytes ?? UPLOAD_LIMIT_BYTES,
+    workStream: options.workStream,
+    repeats: new Repeats(hub.clock),
+  };
+  const serving = new Serving(context, options);
+  const answer = (request: HttpRequest) => serving.answer(request);
   for (const path of [ROOT, `${ROOT}/*`]) {
     http.get(path, answer);
     http.post(path, answer);
     http.put(path, answer);
     http.delete(path, answer);
   }
+  // Bots kept their state in the channel once; SDKs that still ask must not take us for one that does it.
+  for (const method of ['get', 'post', 'delete'] as const) http[method]('/v3/botstate/*', botStateIsGone);
+  return { fileElsewhere: (request) => serving.fileElsewhere(request) };
 }
 
-async function serve(hub: Hub, { callers, foreign }: ConnectorOptions, request: HttpRequest): Promise<HttpResponse> {
-  const address = readPath(request.raw.url ?? '');
-  const caller = await callers.authenticate(request);
-  if (address === undefined) throw unknownOperation(request);
-  if (foreign !== undefined && !('conversationId' in address && (await hub.conversation(address.conversationId)))) {
-    const answer = await foreign.take(await foreignCall(request, address, caller));
-    if (answer !== undefined) return answer;
+class Serving {
+  #underWay = 0;
+
+  constructor(
+    private readonly context: CallContext,
+    private readonly options: ConnectorOptions,
+  ) {}
+
+  async answer(request: HttpRequest): Promise<HttpResponse> {
+    const operation = readOperation(request.method, request.raw.url ?? '');
+    const name = typeof operation === 'string' ? 'none' : operation.name;
+    const { hub } = this.context;
+    try {
+      const response = await this.#inTurn(() => this.#take(request, operation));
+      hub.notify('botCall', { operation: name, status: response.status ?? 200 });
+      return response;
+    } catch (error) {
+      // SDKs repeat after a 429 with Retry-After, and do not after a 409.
+      const told = error instanceof Conflict ? tooMuch('The conversation kept changing.', error) : error;
+      const { status, body } = toHttpError(told);
+      hub.notify('botCall', { operation: name, status, code: body.error.code });
+      if (status < 500) hub.log.info({ operation: name, status, code: body.error.code }, 'a call of a bot was refused');
+      throw told;
+    }
   }
-  switch (`${request.method} ${address.about}`) {
-    case 'POST activities':
-    case 'POST activity':
-      return say(hub, caller, address as Extract<CallAddress, { conversationId: string }>, request);
+
+  async fileElsewhere(request: HttpRequest): Promise<HttpResponse | undefined> {
+    const { foreign, callers } = this.options;
+    if (foreign === undefined || request.header('authorization') === undefined) return undefined;
+    const { botIds } = await callers.authenticate(request);
+    return foreign.take({ ...wire(request), botIds, speaks: false, body: Buffer.alloc(0) });
   }
-  throw unknownOperation(request);
+
+  async #inTurn(work: () => Promise<HttpResponse>): Promise<HttpResponse> {
+    if (this.#underWay >= (this.options.mostCalls ?? MOST_CALLS)) throw tooMuch('Too many calls at once.');
+    this.#underWay += 1;
+    try {
+      return await work();
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  async #take(request: HttpRequest, operation: Operation | NoOperation): Promise<HttpResponse> {
+    const { botIds } = await this.options.callers.authenticate(request);
+    if (operation === 'unknown')
+      throw new BadRequest(404, 'NotFound', `The Bot Connector has no operation at ${request.path}.`);
+    if (operation === 'wrongMethod')
+      throw new BadRequest(405, 'MethodNotAllowed', `${request.method} is no operation of the Bot Connector here.`);
+    if (operation.name !== 'uploadAttachment')
+      return this.#carryOut({
+        request,
+        operation,
+        botIds,
+        bytes: await request.bytes(operation.name === 'sendConversationHistory' ? HISTORY_BYTES : BODY_LIMIT_BYTES),
+      });
+    const limitBytes = uploadBodyBytes(this.context);
+    const said = Number(request.header('content-length') ?? limitBytes);
+    const leave = this.context.uploadRoom.take(operation.conversationId, Math.min(said || limitBytes, limitBytes));
+    try {
+      return await this.#carryOut({ request, operation, botIds, bytes: await request.bytes(limitBytes) });
+    } finally {
+      leave();
+    }
+  }
+
+  async #carryOut(call: Call): Promise<HttpResponse> {
+    return (await this.#elsewhere(call)) ?? (await this.#here(call));
+  }
+
+  /** Conversations of other channels are named by the channel's own ids. */
+  async #elsewhere({ request, operation, botIds, bytes }: Call): Promise<HttpResponse | undefined> {
+    const { foreign } = this.options;
+    if (foreign === undefined) return undefined;
+    const conversationId = 'conversationId' in operation ? operation.conversationId : undefined;
+    if (conversationId !== undefined && (await this.context.hub.conversation(conversationId)) !== undefined)
+      return undefined;
+    return foreign.take({
+      ...wire(request),
+      botIds,
+      ...(conversationId === undefined ? {} : { conversationId }),
+      ...('activityId' in operation ? { activityId: operation.activityId } : {}),
+      speaks: SPEAKS.has(operation.name),
+      body: bytes,
+    });
+  }
+
+  #here(call: Call): Promise<HttpResponse> {
+    const { context } = this;
+    const { operation } = call;
+    switch (operation.name) {
+      case 'createConversation':
+        return createConversation(context, call);
+      case 'getConversations':
+        return getConversations(context, call);
+      case 'sendToConversation':
+      case 'replyToActivity':
+        return say(context, call, operation);
+      case 'updateActivity':
+        return update(context, call, operation);
+      case 'deleteActivity':
+        return remove(context, call, operation);
+      case 'sendConversationHistory':
+        return sendHistory(context, call, operation);
+      case 'getConversationMembers':
+        return getMembers(context, call, operation);
+      case 'getConversationMember':
+        return getMember(context, call, operation);
+      case 'getConversationPagedMembers':
+        return getPagedMembers(context, call, operation);
+      case 'getActivityMembers':
+        return getActivityMembers(context, call, operation);
+      case 'deleteConversationMember':
+        return deleteMember(context, call, operation);
+      case 'uploadAttachment':
+        return uploadAttachment(context, call, operation);
+    }
+  }
 }
 
-async function foreignCall(request: HttpRequest, address: CallAddress, { botIds }: BotCaller): Promise<ForeignCall> {
-  const contentType = request.header('content-type');
-  const isUpload = address.about === 'attachments';
-  return {
-    botIds,
-    method: request.method,
-    url: request.raw.url ?? '',
-    ...('conversationId' in address ? { conversationId: address.conversationId } : {}),
-    ...('activityId' in address ? { activityId: address.activityId } : {}),
-    speaks: (address.about === 'activities' || address.about === 'activity') && request.method !== 'GET',
-    ...(contentType === undefined ? {} : { contentType }),
-    body: await (isUpload ? request.bytes(FOREIGN_UPLOAD_BYTES) : request.bytes()),
-  };
+const SPEAKS: ReadonlySet<Operation['name']> = new Set([
+  'sendToConversation',
+  'replyToActivity',
+  'updateActivity',
+  'deleteActivity',
+]);
+
+function wire({ method, raw }: HttpRequest) {
+  const contentType = raw.headers['content-type'];
+  return { method, url: raw.url ?? '', ...(contentType === undefined ? {} : { contentType }) };
 }
 
-async function say(
-  hub: Hub,
-  caller: BotCaller,
-  address: Extract<CallAddress, { conversationId: string }>,
-  request: HttpRequest,
-): Promise<HttpResponse> {
-  const activity = await request.json();
-  if (!isObject(activity))
-    throw new BadRequest(400, 'BadArgument', 'The body is no activity. Send one activity as a JSON object.');
-  const { state, botId } = await conversationOf(hub, caller, address.conversationId);
-  const replyToId = address.about === 'activity' ? address.activityId : activity['replyToId'];
-  const said = { type: 'message', ...activity, ...(typeof replyToId === 'string' ? { replyToId } : {}) } as Activity;
-  const [id] = await hub.botSays(state.id, botId, [said]);
-  return { body: { id: id?.id ?? '' } };
+function tooMuch(what: string, cause?: Error): BadRequest {
+  return new BadRequest(
+    429,
+    'TooManyRequests',
+    `${what} Nothing was stored; try again in 1 s.`,
+    { retryAfterS: 1 },
+    cause === undefined ? {} : { cause },
+  );
 }
 
-async function conversationOf(
-  hub: Hub,
-  { botIds }: BotCaller,
-  conversationId: string,
-): Promise<{ state: Conversation; botId: string }> {
-  const state = await hub.conversation(conversationId);
-  if (state === undefined) throw new BadRequest(404, 'BadArgument', 'There is no such conversation.');
-  // The bot that has it, or had it last, when several of the caller's took part.
-  const botId = [state.lastBot, ...state.bots].find((id) => id !== undefined && botIds.has(id));
-  if (botId === undefined) throw new BadRequest(403, 'Forbidden', 'This bot takes no part in the conversation.');
-  return { state, botId };
-}
-
-function unknownOperation({ method, path }: HttpRequest): BadRequest {
-  return new BadRequest(404, 'NotFound', `The Bot Connector has no operation ${method} ${path}.`);
+function botStateIsGone(): never {
+  throw new BadRequest(
+    410,
+    'Gone',
+    'Channels keep no state for bots any more. Give the bot a storage of its own (Azure Blob Storage, Cosmos DB, a database).',
+  );
 }

@@ -290,6 +290,7 @@ function concerns(event: ConversationEvent, person: string): boolean {
       return event.by.id === person;
     case 'started':
     case 'memberJoined':
+    case 'memberLeft':
     case 'contextSet':
     case 'routed':
     case 'botConnected':

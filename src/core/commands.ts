@@ -59,7 +59,7 @@ export type Command = { readonly key?: string } & (
       readonly variables: ContextVariables;
       readonly activity?: Activity;
       /** Turns of the bot's inline transcript that the log has not. */
-      readonly unseen?: readonly Activity[];
+      readonly unseen?: readonly UnseenTurn[];
       readonly warnings?: readonly string[];
       /** In a batch that answers nothing: more of it follows, up to an `endTurn` in the same append. */
       readonly continues?: boolean;
@@ -105,6 +105,8 @@ export type Command = { readonly key?: string } & (
       readonly author: Party;
       /** Who sees the entry at `target`: a change of it is seen by nobody else. */
       readonly audience: Audience;
+      /** Bots: seq of the entry that the changed one answers. */
+      readonly answers?: number;
       readonly activity: Activity;
     }
   | {
@@ -113,7 +115,12 @@ export type Command = { readonly key?: string } & (
       readonly target: number;
       readonly author: Party;
       readonly audience: Audience;
+      readonly answers?: number;
     }
+  /** A turn the hub never saw, told by a bot. */
+  | { readonly type: 'import'; readonly by: Party; readonly activity: Activity }
+  /** A bot takes a customer's window out; with the last one the conversation is over. */
+  | { readonly type: 'removeMember'; readonly bot: string; readonly member: string }
   | {
       readonly type: 'resolveDraft';
       readonly by: Party;
@@ -126,6 +133,12 @@ export type Command = { readonly key?: string } & (
   | { readonly type: 'reroute' }
   | { readonly type: 'tick' }
 );
+
+/** A turn of a transcript, and the key under which it is in the log once. */
+export interface UnseenTurn {
+  readonly activity: Activity;
+  readonly key: string;
+}
 
 export type CommandType = Command['type'];
 export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;

@@ -114,6 +114,7 @@ export type ConversationEvent = Common &
         readonly previous?: string;
       }
     | { readonly type: 'memberJoined'; readonly member: string }
+    | { readonly type: 'memberLeft'; readonly member: string }
     | { readonly type: 'contextSet' }
     /** A routing decision; the receipt is in the body. */
     | { readonly type: 'routed'; readonly ruleSetVersion: number; readonly queue?: string; readonly bot?: string }

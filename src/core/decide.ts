@@ -2,7 +2,16 @@
 
 import type { Circumstances, Command } from './commands.js';
 import type { State } from './conversation.js';
-import { botFailed, endByBot, endTurn, escalate, sayByBot, setContextByBot } from './fromBot.js';
+import {
+  botFailed,
+  endByBot,
+  endTurn,
+  escalate,
+  importByBot,
+  removeMember,
+  sayByBot,
+  setContextByBot,
+} from './fromBot.js';
 import { disconnectAgent, lapse, reconnectAgent, reroute, tick } from './fromClock.js';
 import { cancel, disconnectCustomer, leave, reconnectCustomer, sayByCustomer, start } from './fromCustomer.js';
 import * as people from './fromPeople.js';
@@ -86,6 +95,10 @@ function carryOut(plan: Plan, command: Command): void {
     case 'edit':
     case 'delete':
       return change(plan, command);
+    case 'import':
+      return importByBot(plan, command);
+    case 'removeMember':
+      return removeMember(plan, command);
     case 'resolveDraft':
       return people.resolveDraft(plan, command);
     case 'deliveryFailed':
@@ -99,14 +112,15 @@ function carryOut(plan: Plan, command: Command): void {
 
 /** Only the author changes an entry; a bot that lost the conversation cannot change what the customer sees. */
 function change(plan: Plan, command: Extract<Command, { type: 'edit' | 'delete' }>): void {
-  const { by, author, target, audience } = command;
+  const { by, author, target, audience, answers } = command;
   const state = plan.open;
   if (state.phase === 'closed')
     throw new Rejected('conversationClosed', 'This conversation is closed; nothing in it can be changed.');
   if (by.role !== author.role || by.id !== author.id)
     throw new Rejected('notAllowed', 'Only who wrote a message can change or delete it.');
   if (by.role === 'agent') requireHolder(state, by);
-  const through = by.role !== 'bot' || fence(state, by.id, undefined) === 'through';
+  // While it holds the conversation a bot changes all it ever said; in the turn that escalated, what it said in that turn.
+  const through = by.role !== 'bot' || [undefined, answers].some((turn) => fence(state, by.id, turn) === 'through');
   if (command.type === 'delete') {
     if (through) plan.emit({ type: 'deleted', target }, by, audience);
     else

@@ -61,6 +61,7 @@ export function describeEvent(
     case 'erased':
       return 'Content was erased';
     case 'memberJoined':
+    case 'memberLeft':
     case 'routed':
     case 'said':
     case 'drafted':

@@ -65,6 +65,13 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         customer: state.customer.id === undefined ? { ...state.customer, id: event.member } : state.customer,
         members: state.members.includes(event.member) ? state.members : [...state.members, event.member],
       };
+    case 'memberLeft': {
+      const members = state.members.filter((id) => id !== event.member);
+      const [next] = members;
+      // The last one stays the customer of the conversation: it is theirs, also when it is over.
+      const isOver = next === undefined || state.customer.id !== event.member;
+      return { ...state, members, customer: isOver ? state.customer : { id: next, name: undefined } };
+    }
     case 'contextSet': {
       const variables = event.body?.variables ?? {};
       const changed = Object.keys(variables);

@@ -7,6 +7,7 @@ import { openTurnOf, SYSTEM, type DraftReason, type OpenTurn, type Party } from 
 import { isBridged } from './escalation.js';
 import { activityTimers } from './fromCustomer.js';
 import { fence, mayCommand, type Plan } from './plan.js';
+import { Rejected } from './rejected.js';
 
 export function sayByBot(plan: Plan, command: CommandOf<'say'>): void {
   const { activity, by, answers } = command;
@@ -39,7 +40,8 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
   // Only the bot that asked for people adds to its request; an earlier one has no say in it.
   if (waits && state.lastBot !== bot) return draftCommand(plan, by, activity, answers);
 
-  for (const seen of command.unseen ?? []) plan.emit({ type: 'imported', body: { activity: seen } }, by);
+  for (const { activity: seen, key } of command.unseen ?? [])
+    plan.emit({ type: 'imported', key, body: { activity: seen } }, by);
   mergeContext(plan, by, command.variables, command.warnings);
   if (summary !== undefined && summary !== '')
     plan.emit(
@@ -91,6 +93,26 @@ export function endByBot(plan: Plan, command: CommandOf<'endByBot'>): void {
   const state = plan.open;
   if (!mayCommand(state, bot, answers)) return draftCommand(plan, by, activity, answers);
   plan.close('botEnded', by);
+}
+
+/** Staff read it; nobody's message appears in front of a customer because a bot says that it was said. */
+export function importByBot(plan: Plan, { by, activity, key }: CommandOf<'import'>): void {
+  plan.emit({ type: 'imported', ...(key === undefined ? {} : { key }), body: { activity } }, by);
+}
+
+export function removeMember(plan: Plan, { bot, member }: CommandOf<'removeMember'>): void {
+  const by: Party = { role: 'bot', id: bot };
+  const state = plan.open;
+  if (state.phase === 'closed')
+    throw new Rejected('conversationClosed', 'This conversation is closed; nobody can leave it any more.');
+  if (!state.members.includes(member))
+    throw new Rejected('notFound', `There is no member "${member}" in this conversation.`);
+  if (fence(state, bot, undefined) !== 'through')
+    throw new Rejected('notHolder', 'Only the bot that has the conversation can remove its members.', {
+      phase: state.phase,
+    });
+  plan.emit({ type: 'memberLeft', member }, by);
+  if (plan.open.members.length === 0) plan.close('botEnded', by);
 }
 
 /** The customer is told, and handed to people once: afterwards the bot does not hold it any more. */

@@ -94,6 +94,7 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
         : [{ to, send: 'status', state: 'completed', message: event.body?.session }];
     }
     case 'started':
+    case 'memberLeft':
     case 'contextSet':
     case 'routed':
     case 'drafted':

@@ -1,6 +1,7 @@
 // Operations 5 and 6 of Direct Line: what was said, and saying something - as the customer, or as the person in a chat pane.
 
 import { randomUUID } from 'node:crypto';
+import { claimedId, claimedName, isRecord, parseActivity } from '../activityJson.js';
 import { takesPart } from '../core/access.js';
 import { activityId, type Activity } from '../core/activity.js';
 import type { Command } from '../core/commands.js';
@@ -10,7 +11,7 @@ import { BadRequest, Rejected } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import { authenticateFor, staffParty, unknownConversation, type Caller } from './callers.js';
 import { anonymousId, customerId, findConversation, type ConversationContext } from './conversations.js';
-import { claimedId, claimedName, idempotencyKey, isRecord, normalise, parseActivity } from './inbound.js';
+import { idempotencyKey, normalise } from './inbound.js';
 import { emptySet, parseWatermark, readSet } from './reading.js';
 
 /** JSON of one answer to GET activities; the watermark in it leads to the rest. */

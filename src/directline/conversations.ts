@@ -1,6 +1,7 @@
 // Operations 1 to 4 and 8 of Direct Line: tokens, starting a conversation, finding it again, the browser session.
 
 import { createHash, randomUUID } from 'node:crypto';
+import { claimedId, claimedName, isRecord, malformed } from '../activityJson.js';
 import type { Conversation } from '../core/conversation.js';
 import { DIRECT_LINE } from '../core/react.js';
 import { BadRequest } from '../errors.js';
@@ -16,7 +17,7 @@ import {
   type Gate,
   takeFromAddress,
 } from './callers.js';
-import { claimedId, claimedName, fieldOf, isRecord, malformed } from './inbound.js';
+import { fieldOf } from './inbound.js';
 import { isListed, isSameOrigin, notTrusted } from './origins.js';
 
 export interface ConversationContext extends Gate {

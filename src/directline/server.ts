@@ -1,10 +1,12 @@
 // Direct Line 3.0 on our HTTP server: every route, the stream, files, and what the widget page asks.
 
+import { parseActivity } from '../activityJson.js';
 import { toHttpError } from '../errors.js';
 import { parseJson, type HttpRequest, type HttpServer, type UpgradeHandler } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import { Attachments } from '../hub/attachments.js';
 import type { Tokens } from '../hub/tokens.js';
+import { UploadRoom } from '../hub/uploadRoom.js';
 import { getActivities, postActivity, startAfter, submit, viewerOf } from './activities.js';
 import { authenticateStream, isSignedIn, requireConversation, type Caller } from './callers.js';
 import {
@@ -14,9 +16,8 @@ import {
   refreshToken,
   startConversation,
 } from './conversations.js';
-import { serveFiles } from './files.js';
-import { parseActivity } from './inbound.js';
-import { Buckets, DEFAULT_RATES, UploadRoom, type Rates } from './limits.js';
+import { serveFiles, type FilesElsewhere } from './files.js';
+import { Buckets, DEFAULT_RATES, type Rates } from './limits.js';
 import { corsHeaders } from './origins.js';
 import { Streams, type StreamFigures } from './streams.js';
 import { upload, type UploadContext } from './upload.js';
@@ -36,6 +37,10 @@ export interface DirectLineOptions {
   readonly uploadLimitBytes?: number;
   /** Of all uploads under way together. */
   readonly uploadRoomBytes?: number;
+  /** Where all files go; one of its own unless set. */
+  readonly attachments?: Attachments;
+  /** Asked for files that are not kept here. */
+  readonly filesElsewhere?: FilesElsewhere;
   readonly keepAliveMs?: number;
   /** A socket that takes nothing for this long is closed. */
   readonly stallMs?: number;
@@ -61,7 +66,7 @@ const ROOT = '/v3/directline';
 
 export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineOptions): DirectLine {
   const rates = options.rates ?? DEFAULT_RATES;
-  const attachments = new Attachments(hub.store, hub.clock);
+  const attachments = options.attachments ?? new Attachments(hub.store, hub.clock);
   const context: UploadContext = {
     hub,
     tokens: options.tokens,
@@ -93,7 +98,7 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
   http.upgrade(`${ROOT}/conversations/:id/stream`, openStream);
   // Clients in voice mode ask for this path and send their activities over the socket.
   http.upgrade(`${ROOT}/conversations/:id/stream/multimodal`, openStream);
-  serveFiles(http, attachments);
+  serveFiles(http, attachments, options.filesElsewhere);
   if (options.widget !== undefined) serveWidget(http, context, options.widget);
 
   return {

@@ -2,6 +2,7 @@
 
 import busboy from 'busboy';
 import type { Readable } from 'node:stream';
+import { isRecord, parseActivity } from '../activityJson.js';
 import { activityId, type Activity, type Attachment } from '../core/activity.js';
 import type { Conversation } from '../core/conversation.js';
 import { BadRequest } from '../errors.js';
@@ -10,8 +11,8 @@ import { cleanName, contentUrl, type Attachments, type IncomingFile } from '../h
 import { speakerOf, submit } from './activities.js';
 import { authenticateFor, type Caller } from './callers.js';
 import { findConversation, type ConversationContext } from './conversations.js';
-import { idempotencyKey, isRecord, parseActivity } from './inbound.js';
-import type { UploadRoom } from './limits.js';
+import { idempotencyKey } from './inbound.js';
+import type { UploadRoom } from '../hub/uploadRoom.js';
 
 export interface UploadContext extends ConversationContext {
   readonly attachments: Attachments;

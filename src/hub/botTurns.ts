@@ -4,13 +4,15 @@ import type { Activity } from '../core/activity.js';
 import { openTurnOf, type Conversation } from '../core/conversation.js';
 import { DeliveryFailed } from '../errors.js';
 import { faultOf } from './botFaults.js';
-import type { Engine } from './engine.js';
+import type { BotTurnContext, Engine } from './engine.js';
 import { activityFor, type Owed } from './owed.js';
 import type { BotConnection, BotTurn, InvokeResponse, OutboxRow } from './ports.js';
 
 export class BotTurns {
   /** Invoke activities whose sender waits for the bot's answer, by outbox row id. */
   readonly #waitingForInvoke = new Map<string, (response: InvokeResponse | undefined) => void>();
+  /** Turns that bots are in just now, by conversation, answered entry and bot. */
+  readonly #running = new Map<string, NonNullable<BotTurnContext['turn']>>();
   readonly #timers = new Set<NodeJS.Timeout>();
 
   constructor(private readonly hub: Engine) {}
@@ -24,6 +26,10 @@ export class BotTurns {
   async run(row: OutboxRow, botId: string, { activity, state, entry }: Owed, withinMs: number): Promise<void> {
     const answers = answersOf(row);
     const started = performance.now();
+    let replies = 0;
+    const named = { id: row.id, next: () => (replies += 1) };
+    const running = runningKey(row.conversationId, botId, answers);
+    if (answers !== undefined) this.#running.set(running, named);
     let failure: { error: unknown } | undefined;
     try {
       const bot = this.#bot(botId, state);
@@ -32,12 +38,13 @@ export class BotTurns {
           kind: 'notConnected',
           cure: 'connect it with hub.connectBot, or set its endpoint',
         });
-      const turn = this.#turn(row.conversationId, botId, answers, row.id, entry.event.key);
+      const turn = this.#turn(row.conversationId, botId, answers, named, entry.event.key);
       this.answerInvoke(row.id, await this.#inTime(bot.deliver(activity, turn), botId, withinMs));
     } catch (error) {
       failure = { error };
       throw error;
     } finally {
+      if (this.#running.get(running) === named) this.#running.delete(running);
       const ms = performance.now() - started;
       if (failure === undefined) this.hub.notify('botTurn', { bot: botId, ms, outcome: 'done' });
       else {
@@ -47,6 +54,11 @@ export class BotTurns {
       const isOwedAgain = failure?.error instanceof DeliveryFailed && failure.error.retry;
       if (!isOwedAgain) await this.#endTurn(row.conversationId, botId, answers);
     }
+  }
+
+  /** The turn a bot is in about this entry: what it says by calls of its own belongs to it. */
+  running(conversationId: string, botId: string, answers: number): BotTurnContext['turn'] {
+    return this.#running.get(runningKey(conversationId, botId, answers));
   }
 
   /** Typing of a customer: to the bot at once, tried once. */
@@ -79,16 +91,14 @@ export class BotTurns {
     return own ?? this.hub.bots.get(botId);
   }
 
-  #turn(conversationId: string, botId: string, answers?: number, rowId?: string, key?: string): BotTurn {
-    let replies = 0;
-    const turn = rowId === undefined ? {} : { turn: { id: rowId, next: () => (replies += 1) } };
+  #turn(conversationId: string, botId: string, answers?: number, turn?: BotTurnContext['turn'], key?: string): BotTurn {
     return {
       conversationId,
       botId,
       answers,
       ...(key === undefined ? {} : { key }),
       respond: (activities: readonly Activity[]) =>
-        this.hub.botSays(conversationId, botId, activities, { answers, ...turn }),
+        this.hub.botSays(conversationId, botId, activities, { answers, ...(turn === undefined ? {} : { turn }) }),
     };
   }
 
@@ -123,6 +133,10 @@ export class BotTurns {
       this.hub.log.warn({ err: error, conversation: conversationId }, 'the end of the turn could not be recorded');
     });
   }
+}
+
+function runningKey(conversationId: string, botId: string, answers: number | undefined): string {
+  return `${conversationId}/${answers}/${botId}`;
 }
 
 /** seq of the entry that the bot answers; undefined for what the hub itself tells it. */

@@ -42,6 +42,8 @@ export interface BotTurnContext {
   answers?: number | undefined;
   /** Names the turn: replies of a turn that is run again after a crash are recognised and not stored twice. */
   turn?: { id: string; next: () => number };
+  /** Of the one activity that is said: what is said again under it is stored once. */
+  key?: string;
 }
 
 /** What a command came to. */
@@ -81,6 +83,8 @@ export interface Observer {
   breaker?(change: BreakerChange): void;
   /** Somebody who is no bot of ours called as one, for this stable reason. */
   callRefused?(report: { reason: string }): void;
+  /** A bot called the Connector; `code` says why it was refused. */
+  botCall?(report: { operation: string; status: number; code?: string }): void;
   /** Presence, capacity or load of somebody changed. */
   person?(agent: string): void;
   /** The line of a queue changed. */

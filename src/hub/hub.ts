@@ -62,7 +62,8 @@ export class Hub implements Engine {
   readonly botStatus: BotStatus;
   readonly bots = new Map<string, BotConnection>();
   readonly channels = new Map<string, ChannelConnection>();
-  readonly #speech: BotSpeech;
+  /** What bots say, change and report. */
+  readonly speech: BotSpeech;
   readonly #assigner: Assigner;
   readonly #ticker: Ticker;
   readonly #positions: Positions;
@@ -84,7 +85,7 @@ export class Hub implements Engine {
     this.people = new People(this);
     this.botStatus = new BotStatus(this, options.botTimeoutMs ?? BOT_TIMEOUT_MS);
     this.outbox = new Outbox(this);
-    this.#speech = new BotSpeech(this);
+    this.speech = new BotSpeech(this);
     this.#assigner = new Assigner(this, this.lines, this.people);
     this.#ticker = new Ticker(this, this.people);
     this.#positions = new Positions(this, this.lines);
@@ -174,7 +175,7 @@ export class Hub implements Engine {
     activities: readonly Activity[],
     turn: BotTurnContext = {},
   ): Promise<{ id: string }[]> {
-    return this.#speech.say(conversationId, botId, activities, turn);
+    return this.speech.say(conversationId, botId, activities, turn);
   }
 
   /** A bot changes what it said; what it may not change (another's, while somebody else holds) is refused or becomes a draft. */
@@ -184,11 +185,11 @@ export class Hub implements Engine {
     id: string,
     activity: Activity,
   ): Promise<{ seq: number | undefined }> {
-    return this.#speech.edit(conversationId, botId, id, activity);
+    return this.speech.edit(conversationId, botId, id, activity);
   }
 
   botDeletes(conversationId: string, botId: string, id: string): Promise<{ seq: number | undefined }> {
-    return this.#speech.remove(conversationId, botId, id);
+    return this.speech.remove(conversationId, botId, id);
   }
 
   /** A bot asks the hub something and waits for the answer: an invoke activity, `handoff/canEscalate`. @throws Rejected. */
@@ -237,7 +238,7 @@ export class Hub implements Engine {
   async signal(conversationId: string, by: Party, activity: Activity, answers?: number): Promise<void> {
     const state = await this.conversation(conversationId);
     if (state === undefined || state.phase === 'closed') return;
-    const audience = this.#speech.maySignal(state, by, answers) ? 'everyone' : 'staff';
+    const audience = this.speech.maySignal(state, by, answers) ? 'everyone' : 'staff';
     if (by.role === 'agent' && audience === 'staff') return;
     for (const watcher of this.#watchers.get(conversationId) ?? [])
       watcher.signal?.({ conversationId, by, activity, audience });

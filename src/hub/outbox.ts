@@ -6,7 +6,7 @@ import { Conflict, DeliveryFailed, StoreUnavailable } from '../errors.js';
 import { withoutAddresses } from './botFaults.js';
 import { answersOf, BotTurns } from './botTurns.js';
 import { BOT_PATIENCE_MS, LONGEST_PAUSE_MS } from './breaker.js';
-import type { Engine } from './engine.js';
+import type { BotTurnContext, Engine } from './engine.js';
 import { Held } from './held.js';
 import { activityFor, NO_LONGER_OWED, type Owed } from './owed.js';
 import type { InvokeResponse, OutboxRow, Settlement } from './ports.js';
@@ -114,6 +114,11 @@ export class Outbox {
     if (lane?.rows.some(({ row }) => row.seq === seq) !== true) return undefined;
     if (lane.timer !== undefined) return Promise.resolve('waits');
     return new Promise((resolve) => lane.waiting.push({ seq, resolve }));
+  }
+
+  /** The turn a bot is in about this entry: what it says by calls of its own belongs to it. */
+  turnOf(conversationId: string, botId: string, answers: number): BotTurnContext['turn'] {
+    return this.#turns.running(conversationId, botId, answers);
   }
 
   get depth(): number {

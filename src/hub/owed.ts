@@ -53,7 +53,7 @@ async function rowActivity(
         activity: { ...head, type: 'messageDelete', id: await idFor(hub, state, effect.to, effect.target) },
       };
     case 'members': {
-      const membersAdded = effect.members.map((id) => memberOf(hub, state, id));
+      const membersAdded = effect.members.map((id) => accountOf(hub, state, id));
       return {
         state,
         entry,
@@ -96,7 +96,7 @@ function isSuperseded(row: OutboxRow, entry: Entry, state: Conversation): boolea
 }
 
 function headOf(hub: Engine, state: Conversation, to: Addressee, id: string, at: number) {
-  const conversation = { id: state.channel.key === undefined ? state.id : conversationOf(state) };
+  const conversation = { id: wireIdOf(state) };
   const head = {
     id,
     timestamp: new Date(at).toISOString(),
@@ -105,7 +105,7 @@ function headOf(hub: Engine, state: Conversation, to: Addressee, id: string, at:
     conversation,
   };
   if (to === 'channel') return { ...head, from: { id: 'system', role: 'bot' } };
-  return { ...head, from: customerOf(state), recipient: memberOf(hub, state, to.bot) };
+  return { ...head, from: customerOf(state), recipient: accountOf(hub, state, to.bot) };
 }
 
 function customerOf(state: Conversation) {
@@ -116,14 +116,16 @@ function customerOf(state: Conversation) {
   };
 }
 
-function memberOf(hub: Engine, state: Conversation, id: string) {
+/** An account as bots see it: a bot of ours, the customer, or another id that spoke as the customer. */
+export function accountOf(hub: Engine, state: Conversation, id: string) {
   const bot = hub.directory.bots[id];
   if (bot !== undefined) return { id, name: bot.name, role: 'bot' };
   return id === state.customer.id ? customerOf(state) : { id, role: 'user' };
 }
 
-/** Foreign channels: the id of the channel's own conversation. */
-function conversationOf(state: Conversation): string {
+/** The conversation's id as bots and channels know it: on a foreign channel the channel's own. */
+export function wireIdOf(state: Conversation): string {
+  if (state.channel.key === undefined) return state.id;
   const reference = state.reference as { conversation?: { id?: string } } | undefined;
   return reference?.conversation?.id ?? state.id;
 }

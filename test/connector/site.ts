@@ -2,8 +2,9 @@
 
 import { readFile } from 'node:fs/promises';
 import { readConfiguration, type Configuration } from '../../src/config.js';
-import { PrivateCallers, type BotCallers } from '../../src/connector/callers.js';
-import { serveConnector, type ConnectorOptions } from '../../src/connector/server.js';
+import { PrivateCallers } from '../../src/connector/callers.js';
+import { serveConnector, type Connector, type ConnectorOptions } from '../../src/connector/server.js';
+import { Attachments } from '../../src/hub/attachments.js';
 import { openSite, type Site } from '../directline/site.js';
 import { openHub } from '../fakes/hub.js';
 import { request, type Answer, type Call } from '../fakes/request.js';
@@ -13,14 +14,13 @@ export interface ConnectorSite extends Site {
   bots(method: string, path: string, body?: unknown, call?: Call): Promise<Answer>;
 }
 
-export interface ConnectorSiteOptions extends Partial<Omit<ConnectorOptions, 'callers'>> {
-  callers?: BotCallers;
+export interface ConnectorSiteOptions extends Partial<ConnectorOptions> {
   configuration?: Configuration;
 }
 
 /** The demo's configuration, but its bot, and a second one in no queue, are called over HTTP. */
 export async function remoteBots(): Promise<Configuration> {
-  const yaml = (await readFile('handoff.yaml', 'utf8')).replace(/^bots:\n(?:  .*\n)+/m, '');
+  const yaml = (await readFile('handoff.yaml', 'utf8')).replace(/^bots:\n(?: +.*\n)+/m, '');
   return readConfiguration(`bots:
   - { id: demo, name: Demo Bot, endpoint: 'http://127.0.0.1:9/api/messages', auth: none }
   - { id: other, name: Other Bot, endpoint: 'http://127.0.0.1:9/api/messages', auth: none }
@@ -29,15 +29,26 @@ ${yaml}`);
 
 export async function openConnector(options: ConnectorSiteOptions = {}): Promise<ConnectorSite> {
   const { callers, configuration = await remoteBots(), ...rest } = options;
-  const hub = await openHub({ configuration });
+  const testHub = await openHub({ configuration });
+  const { hub, store, clock } = testHub;
+  const attachments = new Attachments(store, clock);
   let url = '';
+  let connector: Connector | undefined;
   const site = await openSite({
-    hub,
-    routes: (http) =>
-      serveConnector(http, hub.hub, { callers: callers ?? new PrivateCallers(hub.hub, () => url), ...rest }),
+    hub: testHub,
+    attachments,
+    filesElsewhere: (request) => connector?.fileElsewhere(request) ?? Promise.resolve(undefined),
+    routes: (http) => {
+      connector = serveConnector(http, hub, {
+        callers: callers ?? new PrivateCallers(hub, () => url),
+        attachments,
+        workStream: 'web',
+        ...rest,
+      });
+    },
   });
   url = site.url;
-  hub.hub.serviceUrl = `${url}/`;
+  hub.serviceUrl = `${url}/`;
   return {
     ...site,
     bots: (method, path, body, call) =>

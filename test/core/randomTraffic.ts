@@ -295,7 +295,7 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
         { type: 'endTurn', bot },
       ];
     case 'imports':
-      return [{ ...escalation, ...answering, unseen: [activity] }];
+      return [{ ...escalation, ...answering, unseen: [{ activity, key: `import:${pick}` }] }];
     case 'botSetsContext':
       return [
         { type: 'setContext', by: asBot, variables, ...(old !== undefined && pick % 2 === 0 && { answers: old }) },

@@ -3,6 +3,7 @@
 import { chainNext, chainStart, digestOf, newSalt } from '../chain.js';
 import { parseOutboxId, type AppendRows, type StoredEntry, type StoredGrant, type Value } from '../rows.js';
 import { sql } from '../sql.js';
+import { originalOf } from '../../hub/attachments.js';
 import type { Claim, Settlement } from '../../hub/ports.js';
 import { CODE, codeOf, type Bound, type Database, type Statement } from './engine.js';
 import { contentFault, diskFault } from './faults.js';
@@ -279,7 +280,7 @@ export class Writer {
     const attachments = this.all<{ id: string }>(sql.attachmentIds, conversationId);
     for (const seq of targets) {
       const body = this.get<{ body: string | null }>(sql.bodyOf, conversationId, seq)?.body ?? '';
-      for (const { id } of attachments) if (body.includes(id)) this.run(sql.deleteAttachment, id);
+      for (const { id } of attachments) if (body.includes(originalOf(id))) this.run(sql.deleteAttachment, id);
       this.run(sql.eraseBody, conversationId, seq);
       this.run(sql.deleteOutboxOfEntry, conversationId, seq);
     }
