@@ -83,7 +83,9 @@ describe('DirectLineAdapter', () => {
     assert.equal(ids.length, 5);
     assert.match(ids[0]!, new RegExp(`^${id}\\|\\d{7}$`));
     assert.ok(ids[4]! > ids[0]!);
-    assert.deepEqual(ids.slice(1, 4), ['', '', '']);
+    // Typing is not kept, but pieces of a live stream name the first; a delay is between the bot and its adapter.
+    for (const passing of ids.slice(1, 3)) assert.match(passing, new RegExp(`^${id}\\|[\\da-f-]{36}$`));
+    assert.equal(ids[3], '');
     const changes = (await test.log(id)).filter(({ event }) => event.type === 'edited' || event.type === 'deleted');
     assert.deepEqual(
       changes.map(({ event }) => [
