@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { lazyClass } from '../src/sdk.js';
 
-const library = new URL('../../src/index.js', import.meta.url).href;
+const library = new URL('../src/index.js', import.meta.url).href;
 
 describe('the Bot Framework SDK', () => {
   it('is not loaded with the library, whether imported or required', async () => {

@@ -3,8 +3,7 @@
 import type { Activity } from '../core/activity.js';
 import { isObject } from '../core/context.js';
 import { Rejected } from '../core/rejected.js';
-import type { Hub } from './hub.js';
-import { outlook } from './outlook.js';
+import { outlook, type Prospect } from './outlook.js';
 import type { InvokeResponse } from './ports.js';
 
 /** Whether people could take the conversation now; value `{queue?}`. The answer is an `Outlook`. */
@@ -15,7 +14,7 @@ export const CAN_ESCALATE = 'handoff/canEscalate';
  * @throws Rejected when there is no such conversation or the bot never had it.
  */
 export async function answerBot(
-  hub: Hub,
+  hub: Prospect,
   conversationId: string,
   botId: string,
   activity: Activity,

@@ -4,7 +4,15 @@ import { DEFAULT_WORK_STREAM } from '../core/directory.js';
 import { factsOf } from '../core/plan.js';
 import { Rejected } from '../core/rejected.js';
 import { route } from '../core/routing.js';
-import type { Hub } from './hub.js';
+import type { Engine } from './engine.js';
+import type { Lines } from './lines.js';
+import type { People } from './people.js';
+
+/** What an outlook is made from: the hub, or its parts in a test. */
+export interface Prospect extends Pick<Engine, 'conversation' | 'directory' | 'clock'> {
+  readonly lines: Lines;
+  readonly people: People;
+}
 
 export interface Outlook {
   /** Somebody of the queue is there, with room or without. */
@@ -20,7 +28,7 @@ export interface Outlook {
 }
 
 /** Fresh at the moment asked: nothing is reserved. @throws Rejected for an unknown conversation or queue. */
-export async function outlook(hub: Hub, conversationId: string, asked?: { queue?: string }): Promise<Outlook> {
+export async function outlook(hub: Prospect, conversationId: string, asked?: { queue?: string }): Promise<Outlook> {
   const state = await hub.conversation(conversationId);
   if (state === undefined) throw new Rejected('conversationUnknown', 'There is no such conversation.');
   const { directory } = hub;
