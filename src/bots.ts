@@ -1,6 +1,7 @@
 // Gives each bot of the configuration its connection, by its transport, and takes away those of bots that are gone.
 
 import { isDeepStrictEqual } from 'node:util';
+import { DirectLineBot } from './connector/directLineBot/directLineBot.js';
 import { httpBot } from './connector/httpBot.js';
 import { entraTokens } from './connector/trust/entra.js';
 import type { HubIssuer } from './connector/trust/issuer.js';
@@ -15,8 +16,10 @@ import type { BotConnection } from './hub/ports.js';
 export interface OwnedConnection extends BotConnection {
   /** What is under way finishes; nothing stays open after it. */
   retire(): void;
-  /** Cuts what is under way: it is owed again after the next start. */
-  close(): void;
+  /** Cuts what is under way: it is owed again after the next start. Resolves when what must be kept is kept. */
+  close(): void | Promise<void>;
+  /** The hub has started: picks up what bots may have said meanwhile. */
+  resume?(): Promise<void>;
 }
 
 interface Connected {
@@ -47,7 +50,7 @@ export class Bots {
     const faults: string[] = [];
     for (const bot of Object.values(directory.bots)) {
       try {
-        this.#connectionOf(bot)?.close();
+        void this.#connectionOf(bot)?.close();
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         faults.push(...error.faults.map((fault) => `Bot "${bot.id}": ${fault}`));
@@ -71,7 +74,13 @@ export class Bots {
       if (connection === undefined) continue;
       this.#connected.set(bot.id, { bot, connection });
       this.hub.connectBot(bot.id, connection);
+      if (this.hub.running) this.#resume(connection);
     }
+  }
+
+  /** The hub has started. */
+  resume(): void {
+    for (const { connection } of this.#connected.values()) this.#resume(connection);
   }
 
   /** Closes what belongs to bots that the directory does not name. */
@@ -80,12 +89,17 @@ export class Bots {
       if (directory.bots[connected.bot.id] === undefined) this.#forget(connected);
   }
 
-  /** The hub stops. */
-  close(): void {
-    for (const connected of [...this.#connected.values()]) {
-      this.#forget(connected);
-      connected.connection.close();
-    }
+  /** The hub stops; its store is still open. */
+  async close(): Promise<void> {
+    const connected = [...this.#connected.values()];
+    for (const one of connected) this.#forget(one);
+    await Promise.all(connected.map(async ({ connection }) => connection.close()));
+  }
+
+  #resume(connection: OwnedConnection): void {
+    connection.resume?.().catch((error: unknown) => {
+      this.hub.log.error({ err: error }, 'conversations of a bot could not be resumed; each is with its next turn');
+    });
   }
 
   #forget({ bot, connection }: Connected): void {
@@ -99,8 +113,9 @@ export class Bots {
     const { id, transport, timeoutMs = this.botTimeoutMs } = bot;
     switch (transport.kind) {
       case 'inProcess':
-      case 'directLine':
         return undefined;
+      case 'directLine':
+        return new DirectLineBot({ hub: this.hub, botId: id, transport, timeoutMs, environment: this.env });
       case 'http': {
         const { endpoint, delivery } = transport;
         const token = this.#tokensFor(transport);

@@ -3,6 +3,7 @@
 import { isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { bot, botOf, id } from './botConfig.js';
+import { withBotVariables } from './core/copilotStudio.js';
 import {
   DEFAULT_TEXTS,
   DEFAULT_TIMERS,
@@ -16,6 +17,7 @@ import {
   type WorkStreamTimers,
 } from './core/directory.js';
 import { conditionFaults, conditionNames, FACTS, OPERATORS, type Comparison, type Condition } from './core/routing.js';
+import { storedName } from './core/context.js';
 import { ConfigError } from './errors.js';
 
 // ---------------------------------------------------------------------------------------------------------- handoff.yaml
@@ -204,10 +206,11 @@ export function checkConfiguration(value: unknown): Configuration {
 /** What is allowed but probably not meant: rules on names that no work stream declares, queues nobody serves. */
 export function warningsOf(config: Configuration): string[] {
   const warnings: string[] = [];
+  const directory = directoryOf(config, 0);
   for (const stream of config.workStreams) {
-    const declared = new Set((stream.context ?? []).map(({ name }) => name));
+    const declared = new Set(directory.workStreams[stream.id]?.context.map(({ name }) => storedName(name)));
     for (const name of new Set((stream.rules ?? []).flatMap(({ when }) => conditionNames(when))))
-      if (!declared.has(name))
+      if (!declared.has(storedName(name)))
         warnings.push(
           `work stream ${stream.id}: a rule reads "${name}", which its context does not declare; it is compared in the type it arrives in`,
         );
@@ -225,16 +228,24 @@ export function directoryOf(config: Configuration, version: number): Directory {
   // Without a prototype: ids come from outside, and nobody is called `constructor` who is not in the configuration.
   const keyed = <T extends { id: string }>(items: readonly T[]): Record<string, T> =>
     Object.assign(Object.create(null) as Record<string, T>, Object.fromEntries(items.map((item) => [item.id, item])));
+  const bots = keyed((config.bots ?? []).map(botOf));
+  const queues = keyed(
+    (config.queues ?? []).map((one): Queue => ({
+      method: 'highestCapacity',
+      ...defined(one),
+      name: one.name ?? one.id,
+    })),
+  );
+  const declared = (stream: WorkStream): WorkStream => {
+    const named = [...stream.rules.map((one) => one.queue), stream.fallbackQueue ?? config.defaultQueue];
+    const isOpen = named.at(-1) === undefined;
+    const leadsTo = isOpen ? Object.values(queues) : named.map((name) => queues[name as string]);
+    return { ...stream, context: withBotVariables(stream.context, leadsTo, bots) };
+  };
   return {
     version,
-    bots: keyed((config.bots ?? []).map(botOf)),
-    queues: keyed(
-      (config.queues ?? []).map((one): Queue => ({
-        method: 'highestCapacity',
-        ...defined(one),
-        name: one.name ?? one.id,
-      })),
-    ),
+    bots,
+    queues,
     people: keyed(
       (config.people ?? []).map((one): Person => {
         const roles = one.roles ?? ['agent'];
@@ -246,7 +257,7 @@ export function directoryOf(config: Configuration, version: number): Directory {
         };
       }),
     ),
-    workStreams: keyed(config.workStreams.map(workStreamOf)),
+    workStreams: keyed(config.workStreams.map((one) => declared(workStreamOf(one)))),
     ...(config.defaultQueue === undefined ? {} : { defaultQueue: config.defaultQueue }),
   };
 }

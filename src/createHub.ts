@@ -116,6 +116,7 @@ export class HandoffHub extends Hub {
   override async start(): Promise<void> {
     await this.open();
     await super.start();
+    this.#bots.resume();
   }
 
   /**
@@ -213,7 +214,7 @@ export class HandoffHub extends Hub {
     await Promise.all([this.#directLine?.close(), this.#console?.close(), this.#agentChat?.close()]);
     await this.#http?.close(1_000);
     await super.stop(graceMs);
-    this.#bots.close();
+    await this.#bots.close();
     this.#relay.close();
     this.#metrics?.stop();
     if (this.#opened === undefined) return;

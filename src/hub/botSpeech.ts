@@ -46,7 +46,8 @@ export class BotSpeech {
         requireSize(activity);
         const said = normalise(conversationId, botId, activity, answers);
         const command = await this.#commandOf(state, botId, said, answers);
-        const key = turn.key ?? (turn.turn === undefined ? undefined : replyKey(turn.turn, activity));
+        const key =
+          turn.key ?? turn.keys?.[index] ?? (turn.turn === undefined ? undefined : replyKey(turn.turn, activity));
         commands.push({ command: { ...command, ...(key === undefined ? {} : { key }) }, index });
       }
     }

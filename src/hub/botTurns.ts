@@ -31,8 +31,8 @@ export class BotTurns {
     const running = runningKey(row.conversationId, botId, answers);
     if (answers !== undefined) this.#running.set(running, named);
     let failure: { error: unknown } | undefined;
+    const bot = this.#bot(botId, state);
     try {
-      const bot = this.#bot(botId, state);
       if (bot === undefined)
         throw new DeliveryFailed(`Bot "${botId}" is not connected`, false, {
           kind: 'notConnected',
@@ -52,7 +52,7 @@ export class BotTurns {
         this.hub.notify('botTurn', { bot: botId, ms, outcome: retry ? 'retry' : 'failed', kind });
       }
       const isOwedAgain = failure?.error instanceof DeliveryFailed && failure.error.retry;
-      if (!isOwedAgain) await this.#endTurn(row.conversationId, botId, answers);
+      if (!isOwedAgain && bot?.answersLater !== true) await this.#endTurn(row.conversationId, botId, answers);
     }
   }
 

@@ -40,6 +40,8 @@ export interface Engine {
 export interface BotTurnContext {
   /** seq of the entry the bot answers. Without it the activity's replyToId tells, if it is one of ours. */
   answers?: number | undefined;
+  /** Client keys by index: what comes again under the same key is not stored again. */
+  keys?: readonly (string | undefined)[];
   /** Names the turn: replies of a turn that is run again after a crash are recognised and not stored twice. */
   turn?: { id: string; next: () => number };
   /** Of the one activity that is said: what is said again under it is stored once. */

@@ -217,6 +217,11 @@ export interface BotConnection {
   /** True for bots that want the customer's typing as a turn of its own. */
   readonly hearsTyping?: boolean;
   /**
+   * True where `deliver` resolves before the bot has answered. What it says comes by `hub.botSays`, and the connection itself
+   * ends a turn in which the bot asked for people (command `endTurn`).
+   */
+  readonly answersLater?: boolean;
+  /**
    * Runs one turn and resolves when the bot has finished it. What the bot sends in the turn goes through
    * `turn.respond`, in order; what it sends later goes through `hub.botSays` without `answers`.
    * @returns the invoke response, for invoke activities.
