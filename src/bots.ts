@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DirectLineBot } from './connector/directLineBot/directLineBot.js';
 import { httpBot } from './connector/httpBot.js';
-import { entraTokens } from './connector/trust/entra.js';
+import { channelResourceOf, entraTokens } from './connector/trust/entra.js';
 import type { HubIssuer } from './connector/trust/issuer.js';
 import { readSecret } from './connector/trust/secrets.js';
 import type { Activity } from './core/activity.js';
@@ -102,6 +102,15 @@ export class Bots {
     });
   }
 
+  /** The bot's own token for its channels, where the hub holds its credentials. `refused`: a token that was not taken. */
+  channelToken({ transport }: Bot): ((refused?: string) => Promise<string>) | undefined {
+    if (transport.kind !== 'http' || transport.auth === 'none') return undefined;
+    const { auth } = transport;
+    if (auth.issuer !== 'entra' || auth.as !== 'bot') return undefined;
+    const tokens = entraTokens(auth, this.env);
+    return (refused) => tokens.token(channelResourceOf(auth), refused !== undefined);
+  }
+
   #forget({ bot, connection }: Connected): void {
     this.#connected.delete(bot.id);
     if (this.hub.bots.get(bot.id) === connection) this.hub.bots.delete(bot.id);
@@ -139,6 +148,6 @@ export class Bots {
       return ({ serviceUrl = this.hub.serviceUrl }: Activity) => this.issuer.tokenFor(appId, auth, serviceUrl);
     }
     const tokens = entraTokens(auth, this.env);
-    return () => tokens.token(appId);
+    return (_activity: Activity, refused?: string) => tokens.token(appId, refused !== undefined);
   }
 }

@@ -97,7 +97,7 @@ export class HandoffHub extends Hub {
     this.#bots = new Bots(this, botTimeoutMs, this.#issuer, process.env);
     this.#relay = new Relay(this, {
       publicUrl: () => this.serviceUrl.replace(/\/$/, ''),
-      channelToken: () => undefined,
+      channelToken: (bot) => this.#bots.channelToken(bot),
     });
     this.#configuration = configuration;
     this.#publicUrl = publicUrl;

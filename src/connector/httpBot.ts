@@ -14,8 +14,11 @@ export interface HttpBotOptions {
   delivery: 'normal' | 'expectReplies';
   /** The whole turn, its answer included. */
   timeoutMs: number;
-  /** The bearer token of a call; without it nobody authenticates, and the bot must be at a loopback or private address. */
-  token?: (activity: Activity) => Promise<string>;
+  /**
+   * The bearer token of a call, another one than a `refused` one where there is another; without it nobody authenticates, and
+   * the bot must be at a loopback or private address.
+   */
+  token?: (activity: Activity, refused?: string) => Promise<string>;
   clock: Clock;
 }
 
@@ -45,9 +48,19 @@ export function httpBot(options: HttpBotOptions): HttpBot {
       // What a client asked for is between it and the hub; how this bot answers is the configuration's.
       const { deliveryMode: _clients, ...content } = activity;
       const sent = delivery === 'expectReplies' ? { ...content, deliveryMode: delivery } : content;
-      const headers: Record<string, string> = { 'content-type': 'application/json' };
-      if (token !== undefined) headers['authorization'] = `Bearer ${await token(activity)}`;
-      const answer = await poster.post(Buffer.from(JSON.stringify(sent)), headers);
+      const body = Buffer.from(JSON.stringify(sent));
+      const post = (bearer?: string) =>
+        poster.post(body, {
+          'content-type': 'application/json',
+          ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+        });
+      const shown = await token?.(activity);
+      let answer = await post(shown);
+      if (answer.status === 401 && shown !== undefined) {
+        // The key of a kept token may be gone meanwhile. A bot that says 401 has not looked at the activity.
+        const another = await token?.(activity, shown);
+        if (another !== shown) answer = await post(another);
+      }
       const response = activity.type === 'invoke' ? invokeResponseOf(answer) : undefined;
       if (response === undefined) requireTaken(options, answer);
       if (delivery === 'normal') return response;

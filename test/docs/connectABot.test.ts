@@ -5,7 +5,15 @@ import { RemoteSite } from '../fakes/remoteSite.js';
 describe('a bot connected as docs/connect-a-bot.md says', function () {
   this.timeout(90_000);
 
-  for (const way of ['No authentication', 'The hub as issuer'])
+  const ways = [
+    'No authentication',
+    'The hub as issuer',
+    'The hub as issuer, client secret',
+    'The hub as issuer, replies in the answer',
+    'The legacy adapter, replies in the answer',
+    'The hub as issuer, Agents SDK',
+  ];
+  for (const way of ways)
     it(`greets, answers, asks for a person and gets the customer back: ${way}`, async () => {
       const site = await RemoteSite.start({ way });
       try {

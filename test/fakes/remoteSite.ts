@@ -57,8 +57,7 @@ export class RemoteSite {
         .replaceAll('https://chat.example.com', hubFront.url)
         .replaceAll('https://shop.example.com', botFront.url)
         .replaceAll('<the secret>', SECRET);
-    const script = block(page, way, 'js') ?? block(page, 'The bot', 'js');
-    assert.ok(script !== undefined);
+    const script = botOf(page, way);
     // Below the project's folder, where the packages are found.
     const file = join('build/documented', `${way.replaceAll(/\W+/g, '-')}.mjs`);
     await mkdir('build/documented', { recursive: true });
@@ -191,8 +190,25 @@ async function startBot(file: string, env: Record<string, string>) {
   return { child, port, output: () => output };
 }
 
+/** The bot of the section, or that of "The bot", with the adapter of the section if it has one. */
+function botOf(page: string, way: string): string {
+  const whole = block(page, way, 'js bot');
+  if (whole !== undefined) return whole;
+  const bot = block(page, 'The bot', 'js') ?? '';
+  const adapter = block(page, way, 'js adapter');
+  const line = /^const adapter = .*;\n/m;
+  assert.match(bot, line);
+  if (adapter === undefined) return bot;
+  const imported = /^import .*\n/gm;
+  return (adapter.match(imported) ?? []).join('') + bot.replace(line, adapter.replaceAll(imported, ''));
+}
+
 /** The first block of this kind under a heading. */
-export function block(page: string, heading: string, kind: 'js' | 'yaml' | 'ini'): string | undefined {
+export function block(
+  page: string,
+  heading: string,
+  kind: 'js' | 'js bot' | 'js adapter' | 'yaml' | 'ini',
+): string | undefined {
   const from = page.indexOf(`\n## ${heading}\n`);
   assert.ok(from >= 0, `${PAGE} has the heading "${heading}"`);
   const to = page.indexOf('\n## ', from + 1);

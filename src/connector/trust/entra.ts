@@ -29,18 +29,21 @@ export interface EntraClient {
 }
 
 export interface EntraTokens {
-  /** `resource` is what the token is for: an app id, or `https://api.botframework.com`. @throws DeliveryFailed */
-  token(resource: string): Promise<string>;
+  /**
+   * `resource` is what the token is for: an app id, or `https://api.botframework.com`. `anew`: not one that was kept, because
+   * that was refused.
+   * @throws DeliveryFailed
+   */
+  token(resource: string, anew?: boolean): Promise<string>;
 }
 
 /** @throws ConfigError when the credential is not there. Entra itself is asked at first need, and MSAL loaded then. */
 export function entraTokens(client: EntraClient, env: Readonly<Record<string, string | undefined>>): EntraTokens {
   const ask = askerOf(client, env);
   return {
-    async token(resource) {
+    async token(resource, anew = false) {
       try {
-        // MSAL keeps a token until shortly before it ends.
-        return await ask(resource);
+        return await ask(resource, anew);
       } catch (error) {
         throw notIssued(client, error);
       }
@@ -51,15 +54,15 @@ export function entraTokens(client: EntraClient, env: Readonly<Record<string, st
 function askerOf(
   client: EntraClient,
   env: Readonly<Record<string, string | undefined>>,
-): (resource: string) => Promise<string> {
+): (resource: string, anew: boolean) => Promise<string> {
   const { clientId, credential, authority, tenantId = MULTI_TENANT } = client;
   if (credential.kind === 'managedIdentity') {
     let made: Promise<ManagedIdentityApplication> | undefined;
-    return async (resource) => {
+    return async (resource, anew) => {
       made ??= import('@azure/msal-node').then(
         (msal) => new msal.ManagedIdentityApplication({ managedIdentityIdParams: { userAssignedClientId: clientId } }),
       );
-      return (await (await made).acquireToken({ resource })).accessToken;
+      return (await (await made).acquireToken({ resource, forceRefresh: anew })).accessToken;
     };
   }
   const proof =
@@ -67,7 +70,8 @@ function askerOf(
       ? { clientSecret: readSecret(env, credential.secret) }
       : { clientCertificate: certificateIn(credential.file) };
   let made: Promise<ConfidentialClientApplication> | undefined;
-  return async (resource) => {
+  // MSAL keeps a token until shortly before it ends.
+  return async (resource, anew) => {
     made ??= import('@azure/msal-node').then(
       (msal) =>
         new msal.ConfidentialClientApplication({
@@ -80,7 +84,9 @@ function askerOf(
           },
         }),
     );
-    const answer = await (await made).acquireTokenByClientCredential({ scopes: [`${resource}/.default`] });
+    const answer = await (
+      await made
+    ).acquireTokenByClientCredential({ scopes: [`${resource}/.default`], skipCache: anew });
     if (answer === null) throw new Error('no token came back');
     return answer.accessToken;
   };
@@ -118,6 +124,11 @@ function notIssued({ clientId, authority }: EntraClient, cause: unknown): Delive
     refusal === undefined && errorCode !== 'invalid_client',
     { cause },
   );
+}
+
+/** What bots with these credentials ask tokens for when they call their channels. */
+export function channelResourceOf({ authority }: Pick<EntraClient, 'authority'>): string {
+  return isGovernment(authority) ? 'https://api.botframework.us' : 'https://api.botframework.com';
 }
 
 export class EntraVerifier {
@@ -162,7 +173,7 @@ function issuersOf({ authority, tenantId }: EntraAuth): string[] {
 }
 
 function audiencesOf({ authority, as, clientId }: EntraAuth): string[] {
-  const channel = isGovernment(authority) ? 'https://api.botframework.us' : 'https://api.botframework.com';
+  const channel = channelResourceOf({ authority });
   // A skill answers its host: the token is for the app that called it.
   return as === 'skill' ? [clientId, `api://${clientId}`, channel] : [channel];
 }
