@@ -23,8 +23,8 @@ export class ChatOffice {
   private readonly desks: Desk[] = [];
 
   private constructor(
-    private readonly directory: string,
-    private readonly configuration: Configuration,
+    readonly directory: string,
+    private configuration: Configuration,
     private readonly settings: Record<string, string>,
   ) {}
 
@@ -54,6 +54,11 @@ export class ChatOffice {
     await this.hub.stop();
     await meanwhile();
     await this.start();
+  }
+
+  async apply(change: (configuration: Configuration) => unknown): Promise<void> {
+    this.configuration = change(this.configuration) as Configuration;
+    await this.hub.applyConfiguration(this.configuration, 'test');
   }
 
   async chat(user?: string, more?: Record<string, unknown>): Promise<ChatClient> {
