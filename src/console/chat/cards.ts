@@ -60,6 +60,12 @@ export interface Target {
 const CARD_CHARS = 16_000;
 /** Of one text on a card; the console shows it whole. */
 const TEXT_CHARS = 6_000;
+const TEXT_LINES = 60;
+const VALUE_CHARS = 400;
+/** Variables a card shows. */
+const MOST_FACTS = 15;
+/** Files of one message. */
+const MOST_LINKS = 12;
 /** Targets a card lists at most; others can be typed. */
 const MOST_TARGETS = 50;
 /** Buttons in a row that Teams still shows. */
@@ -247,8 +253,21 @@ export function plain(text: string, more: Readonly<Record<string, unknown>> = {}
 
 /** Clients look for `{{DATE(…)}}` in every text; broken by an invisible space it is text like any other. */
 export function inertText(text: string): string {
-  const cut = text.length > TEXT_CHARS ? `${text.slice(0, TEXT_CHARS)} … (cut; the console shows it whole)` : text;
-  return cut.replaceAll('{{', '{\u200b{');
+  return cut(text, TEXT_CHARS).replaceAll('{{', '{\u200b{');
+}
+
+/** A run of text has no lines of its own. What the console shows whole need not fit a card. */
+function linesIn(text: string): string[] {
+  const lines = cut(text, TEXT_CHARS).split('\n');
+  return lines.length <= TEXT_LINES ? lines : [...lines.slice(0, TEXT_LINES), '… (cut; the console shows it whole)'];
+}
+
+function inOneLine(text: string): string {
+  return cut(text.replace(/\s*\n\s*/g, ' / '), VALUE_CHARS);
+}
+
+function cut(text: string, mostChars: number): string {
+  return text.length > mostChars ? `${text.slice(0, mostChars)} … (cut; the console shows it whole)` : text;
 }
 
 function card(fallbackText: string, body: readonly Element[], actions: readonly Element[] = []): Card {
@@ -279,13 +298,16 @@ function textBlock(text: string, more: Readonly<Record<string, unknown>> = {}): 
 function about({ queue, context, summary }: Subject): Element[] {
   return [
     ...(queue === undefined ? [] : [plain(queue, { isSubtle: true })]),
-    ...context.map(({ name, value }) => named(name, value)),
+    ...context.slice(0, MOST_FACTS).map(({ name, value }) => named(inOneLine(name), inOneLine(value))),
+    ...(context.length > MOST_FACTS
+      ? [plain(`and ${context.length - MOST_FACTS} more in the console`, { isSubtle: true })]
+      : []),
     ...(summary === undefined ? [] : [named('Summary (private)', summary)]),
   ];
 }
 
 function named(name: string, value: string): Element {
-  const [first = '', ...rest] = value.split('\n');
+  const [first = '', ...rest] = linesIn(value);
   return {
     type: 'Container',
     spacing: 'Small',
@@ -309,7 +331,7 @@ function mineElements(mine: readonly Mine[]): Element[] {
 }
 
 function lineElements({ at, name, text, staffOnly, links }: Line): Element[] {
-  const [first = '', ...rest] = text.split('\n');
+  const [first = '', ...rest] = linesIn(text);
   const who = staffOnly ? `${name} (staff only): ` : `${name}: `;
   return [
     textBlock(clock(at), { isSubtle: true, size: 'Small', spacing: 'Small' }),
@@ -327,7 +349,9 @@ function lineElements({ at, name, text, staffOnly, links }: Line): Element[] {
 }
 
 function linkElements(links: readonly Link[]): Element[] {
-  const actions = links.map(({ name, url }) => ({ type: 'Action.OpenUrl', title: openTitle(name, url), url }));
+  const actions = links
+    .slice(0, MOST_LINKS)
+    .map(({ name, url }) => ({ type: 'Action.OpenUrl', title: openTitle(name, url), url }));
   const sets: Element[] = [];
   for (let at = 0; at < actions.length; at += MOST_BUTTONS)
     sets.push({ type: 'ActionSet', actions: actions.slice(at, at + MOST_BUTTONS) });
