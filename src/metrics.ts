@@ -2,10 +2,13 @@
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { BotHealth } from './hub/botStatus.js';
 import type { Hub } from './hub/hub.js';
 
 const NS_PER_SECOND = 1e9;
 const MS_PER_SECOND = 1_000;
+/** By the number that the figure shows. */
+const BREAKER_STATES: readonly BotHealth['breaker'][] = ['closed', 'halfOpen', 'open'];
 
 export interface Metrics {
   registry: Registry;
@@ -60,6 +63,27 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     registers,
     collect() {
       this.set(hub.outbox.depth);
+    },
+  });
+  new Gauge({
+    name: 'handoff_bot_breaker_state',
+    help: "The bot's circuit breaker: 0 closed, 1 half open, 2 open.",
+    labelNames: ['bot'],
+    registers,
+    collect() {
+      this.reset();
+      for (const bot of Object.keys(hub.directory.bots))
+        this.set({ bot }, BREAKER_STATES.indexOf(hub.botStatus.of(bot).breaker));
+    },
+  });
+  new Gauge({
+    name: 'handoff_bot_warnings',
+    help: 'Things that somebody should change about the bot, listed by GET /api/v1/bots.',
+    labelNames: ['bot'],
+    registers,
+    collect() {
+      this.reset();
+      for (const bot of Object.keys(hub.directory.bots)) this.set({ bot }, hub.botStatus.of(bot).warnings.length);
     },
   });
   new Gauge({
@@ -123,15 +147,33 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
   });
   const botSeconds = new Histogram({
     name: 'handoff_bot_turn_seconds',
-    help: 'Duration of bot turns.',
+    help: 'Duration of bot turns that succeeded.',
     labelNames: ['bot'],
-    buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60],
     registers,
   });
   const botFailures = new Counter({
     name: 'handoff_bot_failures_total',
-    help: 'Failed bot turns; retry = the bot certainly did not get it and it is sent again.',
-    labelNames: ['bot', 'outcome'],
+    help: 'Failed bot turns by kind; outcome retry = the bot certainly did not get it and it is sent again.',
+    labelNames: ['bot', 'kind', 'outcome'],
+    registers,
+  });
+  const botRefusals = new Counter({
+    name: 'handoff_bot_turns_refused_total',
+    help: 'Turns that were not tried because the bot fails.',
+    labelNames: ['bot'],
+    registers,
+  });
+  const botHandOvers = new Counter({
+    name: 'handoff_bot_handovers_total',
+    help: 'Customers who were handed to people because the bot failed.',
+    labelNames: ['bot'],
+    registers,
+  });
+  const breakerOpened = new Counter({
+    name: 'handoff_bot_breaker_opened_total',
+    help: "How often the bot's circuit breaker opened.",
+    labelNames: ['bot'],
     registers,
   });
   const refusals = new Counter({
@@ -167,6 +209,7 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     committed(entries) {
       for (const { event } of entries) {
         events.inc({ type: event.type });
+        if (event.type === 'escalated' && event.reason === 'botUnavailable') botHandOvers.inc({ bot: event.bot ?? '' });
         if (event.type === 'accepted') acceptSeconds.observe((event.at - event.waitingSince) / MS_PER_SECOND);
         if (event.type === 'offered') offers.inc({ outcome: 'offered' }, event.offers.length);
         if (event.type === 'accepted' && event.how === 'offer') offers.inc({ outcome: 'accepted' });
@@ -182,9 +225,13 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
     callRefused({ reason }) {
       refusals.inc({ reason });
     },
-    botTurn({ bot, ms, outcome }) {
+    botTurn({ bot, ms, outcome, kind }) {
       if (outcome === 'done') botSeconds.observe({ bot }, ms / MS_PER_SECOND);
-      else botFailures.inc({ bot, outcome });
+      else botFailures.inc({ bot, outcome, kind: kind ?? 'failed' });
+    },
+    botRefused: (bot) => botRefusals.inc({ bot }),
+    breaker({ bot, state }) {
+      if (state === 'open') breakerOpened.inc({ bot });
     },
     botCall({ operation, status, code = '' }) {
       botCalls.inc({ operation, status: String(status), code });

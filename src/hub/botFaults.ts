@@ -35,12 +35,17 @@ export function faultOf(error: unknown): BotFault {
   return { kind, about, retry, what: sentence(what), cure: sentence(error.cure ?? cure) };
 }
 
+/** URLs; IPv6 and IPv4 addresses; names with a port. */
+const ADDRESSES = [
+  /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]*[^\s"'<>.,;:)]/gi,
+  /(?:\[[0-9a-f:.]+\]|(?<![\w:])[0-9a-f:]*::[0-9a-f:.]*|\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4})(?::\d{1,5})?/gi,
+  /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?/g,
+  /\b(?:[\w-]+\.)*[\w-]*[a-z][\w-]*:\d{2,5}\b/gi,
+];
+
 /** For those who serve customers: how a bot is reached is for those who run it. */
 export function withoutAddresses(text: string): string {
-  return text
-    .replace(/\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]*[^\s"'<>.,;:)]/gi, 'its address')
-    .replace(/(?:\[[0-9a-f:.]+\]|\b[0-9a-f:]*::[0-9a-f:.]*|\b\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?/gi, 'its address')
-    .replace(/\b(?:[\w-]+\.)*[\w-]*[a-z][\w-]*:\d{2,5}\b/gi, 'its address');
+  return ADDRESSES.reduce((rest, address) => rest.replace(address, 'its address'), text);
 }
 
 function nameOf(error: unknown): string {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { activityId } from '../../src/core/activity.js';
+import { DeliveryFailed } from '../../src/errors.js';
 import { errorIn, openOffice, shownIn, type Desk, type Office } from './office.js';
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -312,6 +313,57 @@ describe('staff API: reading', () => {
     ]);
     const streams = (await ana.get('/work-streams')).body as { items: Record<string, unknown>[] };
     assert.deepEqual([streams.items.length, streams.items[0]?.['fallbackQueue']], [1, 'CreditCardQueue']);
+  });
+
+  it('tells how a bot is doing, and to those who run it what to do and where', async () => {
+    await office.startConversation('first');
+    office.bot.script = () => {
+      throw new DeliveryFailed('Bot "demo" at http://10.0.0.7:3978/api/messages answered 401', false, {
+        kind: 'untrusted',
+        cure: 'compare its appId with the one of 10.0.0.7',
+      });
+    };
+    office.hub.botStatus.warn('demo', 'clock', 'Its clock is 7 minutes behind. Set the clock of bots.example:22.');
+    const at = new Date(office.clock.now()).toISOString();
+    for (let customer = 0; customer < 3; customer += 1) {
+      const id = await office.startConversation(`customer${customer}`);
+      await office.says(id, 'hello', `customer${customer}`);
+      const entries = await office.log(id);
+      assert.ok(
+        !JSON.stringify(entries).includes('10.0.0.7'),
+        'how a bot is reached is not in the log, which everybody who serves reads',
+      );
+    }
+    const botFor = async (desk: Desk) => ((await desk.get('/bots')).body as { items: unknown[] }).items[0];
+    const shown = {
+      id: 'demo',
+      name: 'Demo Bot',
+      bridging: 'open',
+      connected: true,
+      breaker: 'open',
+      failingSince: at,
+      lastError: {
+        at,
+        kind: 'untrusted',
+        what: 'Bot "demo" at http://10.0.0.7:3978/api/messages answered 401.',
+        cure: 'Compare its appId with the one of 10.0.0.7.',
+      },
+      lastAnswerAt: at,
+      latency: { turns: 0 },
+      warnings: [{ code: 'clock', text: 'Its clock is 7 minutes behind. Set the clock of bots.example:22.', at }],
+      queues: ['BotQueue'],
+    };
+    assert.deepEqual(await botFor(sam), shown);
+    assert.deepEqual(await botFor(await office.as('ada')), shown);
+    assert.deepEqual(await botFor(ana), {
+      ...shown,
+      lastError: {
+        ...shown.lastError,
+        what: 'Bot "demo" at its address answered 401.',
+        cure: 'Compare its appId with the one of its address.',
+      },
+      warnings: [{ code: 'clock', text: 'Its clock is 7 minutes behind. Set the clock of its address.', at }],
+    });
   });
 
   it('lists what is overdue: nothing, unless deadlines are not kept', async () => {

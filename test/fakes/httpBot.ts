@@ -43,15 +43,22 @@ export class HttpBot {
 
   private constructor() {}
 
-  static async start(script: Script = echo): Promise<HttpBot> {
+  /** `port`: where it was before, for a bot that comes back; a free one unless given. */
+  static async start(script: Script = echo, port = 0): Promise<HttpBot> {
     const bot = new HttpBot();
     bot.script = script;
-    await new Promise<void>((resolve) => bot.server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve, reject) => {
+      bot.server.once('error', reject).listen(port, '127.0.0.1', resolve);
+    });
     return bot;
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/api/messages`;
+    return `http://127.0.0.1:${this.port}/api/messages`;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
   }
 
   /** Every activity the bot was called with, in order, repetitions included. */
