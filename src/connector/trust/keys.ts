@@ -22,8 +22,9 @@ const RSA_BITS = 2_048;
 export interface SigningKey {
   /** RFC 7638 thumbprint. */
   readonly kid: string;
-  /** Number of the period in which it signs. */
+  /** Number of the period in which it signs, and when that begins. */
   readonly period: number;
+  readonly from: number;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
   /** What bots read. */
@@ -128,7 +129,14 @@ async function loadKey(store: KeyStore, period: number): Promise<SigningKey> {
   const publicKey = createPublicKey(privateKey);
   const bare = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(bare);
-  return { kid, period, privateKey, publicKey, jwk: { ...bare, kid, use: 'sig', alg: 'RS256' } };
+  return {
+    kid,
+    period,
+    from: period * KEY_PERIOD_MS,
+    privateKey,
+    publicKey,
+    jwk: { ...bare, kid, use: 'sig', alg: 'RS256' },
+  };
 }
 
 class NotMadeYet extends Error {}
