@@ -3,7 +3,7 @@
 import * as z from 'zod';
 import type { BotAuth, EntraCredential } from './core/directory.js';
 
-const ENTRA = 'https://login.microsoftonline.com';
+export const ENTRA = 'https://login.microsoftonline.com';
 const HUB_TENANT = 'hub';
 
 export const address = z
@@ -101,7 +101,10 @@ export function authOf(entry: AuthEntry, appId: string): BotAuth {
   };
 }
 
-function credentialOf({ secret: key, certificateFile: file }: z.infer<typeof entra>): EntraCredential {
+export function credentialOf({
+  secret: key,
+  certificateFile: file,
+}: Pick<z.infer<typeof entra>, 'secret' | 'certificateFile'>): EntraCredential {
   if (key !== undefined) return { kind: 'secret', secret: variableOf(key) };
   return file === undefined ? { kind: 'managedIdentity' } : { kind: 'certificate', file };
 }

@@ -4,7 +4,8 @@ import { isIP } from 'node:net';
 import * as z from 'zod';
 import { isPrivate } from './addresses.js';
 import { address, auth, authOf, secret, variableOf } from './botAuth.js';
-import type { Bot, BotRelay, BotTransport } from './core/directory.js';
+import type { Bot, BotTransport } from './core/directory.js';
+import { relay, relayFaults, relayOf } from './relayConfig.js';
 
 /** Microsoft's own, where no region is named. */
 const DIRECT_LINE = 'https://directline.botframework.com';
@@ -23,13 +24,6 @@ const directLine = z
   .refine(({ tokenEndpoint, secret: key }) => (tokenEndpoint === undefined) !== (key === undefined), {
     error: 'name either a tokenEndpoint or a secret',
   });
-
-const relay = z.strictObject({
-  workStream: z
-    .string()
-    .optional()
-    .describe('Work stream of conversations that come in this way; the first unless set.'),
-});
 
 export const bot = z
   .strictObject({
@@ -68,6 +62,9 @@ export const bot = z
     for (const field of ['appId', 'auth', 'delivery', 'relay'] as const)
       if (one[field] !== undefined && one.endpoint === undefined)
         context.addIssue({ code: 'custom', path: [field], message: 'belongs to a bot with an endpoint' });
+    if (one.relay !== undefined && one.endpoint !== undefined)
+      for (const { path, message } of relayFaults(one.relay, one.appId, one.auth))
+        context.addIssue({ code: 'custom', path, message });
     for (const { path, message } of trustFaults(one)) context.addIssue({ code: 'custom', path, message });
   });
 
@@ -101,13 +98,9 @@ export function botOf(entry: BotEntry): Bot {
     name: entry.name ?? entry.id,
     bridging: entry.bridging ?? 'open',
     transport: transportOf(entry),
-    ...(entry.relay === undefined ? {} : { relay: relayOf(entry.relay) }),
+    ...(entry.relay === undefined ? {} : { relay: relayOf(entry.relay, entry.appId, entry.auth) }),
     ...(entry.timeoutSeconds === undefined ? {} : { timeoutMs: entry.timeoutSeconds * 1_000 }),
   };
-}
-
-function relayOf({ workStream }: z.infer<typeof relay>): BotRelay {
-  return workStream === undefined ? {} : { workStream };
 }
 
 function transportOf({

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DirectLineBot } from './connector/directLineBot/directLineBot.js';
 import { httpBot } from './connector/httpBot.js';
-import { channelResourceOf, entraTokens } from './connector/trust/entra.js';
+import { entraTokens } from './connector/trust/entra.js';
 import type { HubIssuer } from './connector/trust/issuer.js';
 import { readSecret } from './connector/trust/secrets.js';
 import type { Activity } from './core/activity.js';
@@ -100,15 +100,6 @@ export class Bots {
     connection.resume?.().catch((error: unknown) => {
       this.hub.log.error({ err: error }, 'conversations of a bot could not be resumed; each is with its next turn');
     });
-  }
-
-  /** The bot's own token for its channels, where the hub holds its credentials. `refused`: a token that was not taken. */
-  channelToken({ transport }: Bot): ((refused?: string) => Promise<string>) | undefined {
-    if (transport.kind !== 'http' || transport.auth === 'none') return undefined;
-    const { auth } = transport;
-    if (auth.issuer !== 'entra' || auth.as !== 'bot') return undefined;
-    const tokens = entraTokens(auth, this.env);
-    return (refused) => tokens.token(channelResourceOf(auth), refused !== undefined);
   }
 
   #forget({ bot, connection }: Connected): void {

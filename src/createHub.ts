@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { Bots } from './bots.js';
+import { channelToken } from './channelTokens.js';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
 import { PrivateCallers } from './connector/callers.js';
 import { serveConnector } from './connector/server.js';
@@ -97,7 +98,7 @@ export class HandoffHub extends Hub {
     this.#bots = new Bots(this, botTimeoutMs, this.#issuer, process.env);
     this.#relay = new Relay(this, {
       publicUrl: () => this.serviceUrl.replace(/\/$/, ''),
-      channelToken: (bot) => this.#bots.channelToken(bot),
+      channelToken: (settings) => channelToken(settings, process.env, this.clock),
     });
     this.#configuration = configuration;
     this.#publicUrl = publicUrl;
@@ -207,7 +208,7 @@ export class HandoffHub extends Hub {
     const checked = checkConfiguration(configuration);
     const current = await this.store.configuration();
     if (current !== undefined && isDeepStrictEqual(current.document, checked)) return current.version;
-    this.#bots.check(directoryOf(checked, 0));
+    this.#checkBots(directoryOf(checked, 0));
     const saved = await this.store.saveConfiguration(checked, by, this.clock.now(), current?.version ?? 0);
     await this.useDirectory(directoryOf(checked, saved.version));
     return saved.version;
@@ -215,7 +216,7 @@ export class HandoffHub extends Hub {
 
   /** Every bot that the directory names is connected before a decision can lead to it. */
   override async useDirectory(directory: Directory): Promise<void> {
-    this.#bots.check(directory);
+    this.#checkBots(directory);
     this.#bots.connect(directory);
     this.#relay.connect(directory);
     await super.useDirectory(directory);
@@ -235,6 +236,12 @@ export class HandoffHub extends Hub {
     await this.#opened.catch(() => undefined);
     this.#opened = undefined;
     await this.store.close();
+  }
+
+  /** @throws ConfigError with everything that keeps a bot from being reached, or its channels. */
+  #checkBots(directory: Directory): void {
+    this.#bots.check(directory);
+    this.#relay.check(directory);
   }
 
   #onlyWorkStream(): string {

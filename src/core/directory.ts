@@ -31,6 +31,13 @@ export interface Bot {
 export interface BotRelay {
   /** The work stream of conversations that come in this way; the first one unless set. */
   readonly workStream?: string;
+  /** Whose token the channels are shown: the bot's own app. Absent where nobody authenticates. */
+  readonly app?: {
+    readonly clientId: string;
+    readonly tenantId?: string;
+    readonly authority: string;
+    readonly credential: EntraCredential;
+  };
 }
 
 /** How the hub reaches a bot. Secrets are the names of environment variables, never the values. */

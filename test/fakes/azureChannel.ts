@@ -5,7 +5,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { Activity } from '../../src/core/activity.js';
 import { Arrivals } from './arrivals.js';
 import { request, type Answer } from './request.js';
@@ -28,6 +28,8 @@ export interface Tls {
   cert: string;
 }
 
+/** The only tenant that Entra knows. */
+export const TENANT = '11111111-2222-3333-4444-555555555555';
 const ISSUER = 'https://api.botframework.com';
 const CONVERSATION = /^\/teams\/v3\/conversations\/([^/]+)\/activities(?:\/([^/]+))?$/;
 
@@ -38,12 +40,14 @@ export class AzureChannel {
   appId = '00000000-0000-0000-0000-00000000b0b0';
   /** What Entra asks for; any unless set. */
   secret: string | undefined;
-  /** Tokens that the Connector takes; undefined = every call is taken. */
-  taken: Set<string> | undefined;
+  /** The Connector takes only tokens of the bot's app. */
+  authenticates = false;
   /** The Connector's answer to what is no activity, by method and path below the serviceUrl. */
   readonly answers = new Map<string, { status: number; body: unknown; type?: string }>();
   /** What the Connector answers instead of taking an activity. */
   refuse: (call: ChannelCall) => { status: number; body?: unknown } | undefined = () => undefined;
+  /** Tokens of the bot that count no more. */
+  readonly revoked = new Set<string>();
   /** How often Entra was asked for a token. */
   tokensGiven = 0;
   readonly calls: ChannelCall[] = [];
@@ -68,7 +72,8 @@ export class AzureChannel {
     let channel: AzureChannel | undefined = undefined;
     const serve: http.RequestListener = (req, res) => void channel?.serve(req, res);
     const server = tls === undefined ? http.createServer(serve) : https.createServer(tls, serve);
-    const agent = new http.Agent({ keepAlive: true });
+    const agent =
+      tls === undefined ? new http.Agent({ keepAlive: true }) : new https.Agent({ keepAlive: true, ca: tls.cert });
     channel = new AzureChannel(server, tls !== undefined, privateKey, jwk, agent);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return channel;
@@ -169,7 +174,7 @@ export class AzureChannel {
     if (url === '/v1/.well-known/openidconfiguration')
       return answer(200, { issuer: ISSUER, jwks_uri: `${this.origin}/v1/.well-known/keys` });
     if (url === '/v1/.well-known/keys') return answer(200, { keys: [this.jwk] });
-    if (url.includes('/.well-known/openid-configuration') || url.includes('/oauth2/v2.0/token'))
+    if (/\/(?:\.well-known\/openid-configuration|oauth2\/v2\.0\/token|discovery\/v2\.0\/keys)/.test(url))
       return this.entra(url, body, answer);
     const call: ChannelCall = {
       method: req.method ?? '',
@@ -180,7 +185,7 @@ export class AzureChannel {
       activity: activityIn(body),
     };
     this.calls.push(call);
-    if (this.taken !== undefined && !this.taken.has(call.token ?? ''))
+    if (this.authenticates && !this.isBots(call.token))
       return answer(401, { error: { code: 'Unauthorized', message: 'no token of the bot' } });
     const known = this.answers.get(`${call.method} ${call.url}`);
     if (known !== undefined) return answer(known.status, known.body, known.type);
@@ -200,20 +205,47 @@ export class AzureChannel {
     );
   }
 
-  private entra(url: string, body: Buffer, answer: (status: number, content: unknown) => void): void {
-    const tenant = `${this.origin}/${url.split('/')[1]}`;
+  /** Signed here, for the Connector, to the app of the bot. */
+  private isBots(token = ''): boolean {
+    try {
+      const { aud, appid } = decodeJwt(token);
+      return aud === ISSUER && appid === this.appId && !this.revoked.has(token);
+    } catch {
+      return false;
+    }
+  }
+
+  private async entra(url: string, body: Buffer, answer: (status: number, content: unknown) => void): Promise<void> {
+    const tenant = url.split('/')[1] ?? '';
+    const base = `${this.origin}/${tenant}`;
+    if (url.includes('/discovery/')) return answer(200, { keys: [this.jwk] });
+    if (tenant !== TENANT)
+      return answer(400, { error: 'invalid_tenant', error_description: `AADSTS90002: Tenant '${tenant}' not found.` });
     if (!url.includes('/oauth2/'))
       return answer(200, {
-        issuer: `${tenant}/v2.0`,
-        token_endpoint: `${tenant}/oauth2/v2.0/token`,
-        authorization_endpoint: `${tenant}/oauth2/v2.0/authorize`,
-        jwks_uri: `${tenant}/discovery/v2.0/keys`,
+        issuer: `https://sts.windows.net/${tenant}/`,
+        token_endpoint: `${base}/oauth2/v2.0/token`,
+        authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
+        jwks_uri: `${base}/discovery/v2.0/keys`,
       });
     const form = new URLSearchParams(body.toString());
     if (this.secret !== undefined && form.get('client_secret') !== this.secret)
       return answer(401, { error: 'invalid_client', error_description: 'AADSTS7000215: Invalid client secret.' });
     this.tokensGiven += 1;
-    const token = `token-${this.tokensGiven} of ${form.get('client_id')} for ${form.get('scope')}`.replaceAll(' ', '_');
+    const clientId = form.get('client_id') ?? '';
+    const nowS = Math.floor(Date.now() / 1_000);
+    const token = await new SignJWT({
+      ver: '1.0',
+      tid: TENANT,
+      appid: clientId,
+      iss: `https://sts.windows.net/${TENANT}/`,
+      aud: form.get('scope')?.replace(/\/\.default$/, ''),
+      nbf: nowS - 60,
+      exp: nowS + 3_600,
+      uti: String(this.tokensGiven),
+    })
+      .setProtectedHeader({ alg: 'RS256', kid: 'channel' })
+      .sign(this.key);
     answer(200, { token_type: 'Bearer', expires_in: 3_600, access_token: token });
   }
 }

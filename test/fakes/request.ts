@@ -1,5 +1,6 @@
 /** One JSON call over node:http with a kept-alive connection: what the fakes and the benchmark speak REST with. */
 import http from 'node:http';
+import https from 'node:https';
 
 export interface Answer {
   status: number;
@@ -27,7 +28,7 @@ export function request(method: string, url: string, call: Call = {}): Promise<A
     if (payload !== undefined) headers['content-type'] = 'application/json';
     // Node frames a POST without a body as chunked unless told its length.
     if (payload !== undefined || method !== 'GET') headers['content-length'] = payload?.length ?? 0;
-    const outgoing = http.request(
+    const outgoing = (url.startsWith('https:') ? https : http).request(
       url,
       { method, agent: call.agent, headers: { ...headers, ...call.headers } },
       (incoming) => {

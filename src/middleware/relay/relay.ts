@@ -2,8 +2,8 @@
 
 import type { Activity } from '../../core/activity.js';
 import { isObject } from '../../core/context.js';
-import type { Bot, Directory } from '../../core/directory.js';
-import { BadRequest } from '../../errors.js';
+import type { Bot, BotRelay, Directory } from '../../core/directory.js';
+import { BadRequest, ConfigError } from '../../errors.js';
 import type { HttpRequest, HttpResponse, HttpServer } from '../../http.js';
 import type { Hub } from '../../hub/hub.js';
 import type { ForeignAnswer, ForeignCall, ForeignCalls } from '../../hub/ports.js';
@@ -17,9 +17,9 @@ export interface RelayOptions {
   /** The origin under which channels, bots and people reach the hub, without a trailing slash. */
   readonly publicUrl: () => string;
   /** The bot's token for its channels; undefined for a bot without an app id. @throws ConfigError. */
-  readonly channelToken: (bot: Bot) => ChannelToken | undefined;
+  readonly channelToken: (settings: BotRelay) => ChannelToken | undefined;
   /** Where the SDK finds what differs from Azure's public cloud (ChannelService and the like). */
-  readonly settings?: SdkSettings;
+  readonly env?: SdkSettings;
   readonly answerWithinMs?: number;
 }
 
@@ -47,6 +47,20 @@ export class Relay implements ForeignCalls {
     private readonly options: RelayOptions,
   ) {}
 
+  /** @throws ConfigError with everything that keeps a bot's channels from being reached. */
+  check(directory: Directory): void {
+    const faults: string[] = [];
+    for (const { id, relay } of Object.values(directory.bots)) {
+      try {
+        if (relay !== undefined) this.options.channelToken(relay);
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        faults.push(...error.faults.map((fault) => `Relay of bot "${id}": ${fault}`));
+      }
+    }
+    if (faults.length > 0) throw new ConfigError(faults);
+  }
+
   /** Connects what is new or changed, before decisions cite the directory. */
   connect(directory: Directory): void {
     for (const bot of Object.values(directory.bots)) {
@@ -54,7 +68,7 @@ export class Relay implements ForeignCalls {
       if (before !== undefined && JSON.stringify(before.bot) === JSON.stringify(bot)) continue;
       before?.http.retire();
       this.#connected.delete(bot.id);
-      if (bot.relay !== undefined) this.#connected.set(bot.id, this.#connect(bot, bot.relay.workStream));
+      if (bot.relay !== undefined) this.#connected.set(bot.id, this.#connect(bot, bot.relay));
     }
   }
 
@@ -129,20 +143,20 @@ export class Relay implements ForeignCalls {
     return answer;
   }
 
-  #connect(bot: Bot, workStream: string | undefined): Connected {
+  #connect(bot: Bot, settings: BotRelay): Connected {
     const { hub } = this;
-    const { publicUrl, channelToken, settings = process.env, answerWithinMs } = this.options;
+    const { publicUrl, channelToken, env = process.env, answerWithinMs } = this.options;
     const appId = bot.transport.kind === 'http' ? bot.transport.appId : undefined;
-    const http = new ChannelHttp(channelToken(bot) ?? (() => Promise.resolve(undefined)));
+    const http = new ChannelHttp(channelToken(settings) ?? (() => Promise.resolve(undefined)));
     const relayed = new RelayedBot(hub, {
       botId: bot.id,
-      workStream,
+      workStream: settings.workStream,
       http,
       publicUrl,
       ...(answerWithinMs === undefined ? {} : { answerWithinMs }),
     });
     relayed.connect();
-    const identity = appId === undefined ? undefined : new ChannelIdentity(appId, settings);
+    const identity = appId === undefined ? undefined : new ChannelIdentity(appId, env);
     return { bot, relayed, calls: new BotCalls(relayed), http, identity };
   }
 }
