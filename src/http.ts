@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+/** @ts-ignore Its types are not installed with this package. */
 import restify from 'restify';
 import { isLoopback } from './addresses.js';
 import { BadRequest, StoreUnavailable, toHttpError } from './errors.js';

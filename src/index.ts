@@ -9,13 +9,15 @@ export type { Handled, Observer, Signal, Watcher } from './hub/engine.js';
 
 // Bots in this process
 export { DirectLineAdapter, type DirectLineAdapterOptions } from './middleware/directLineAdapter.js';
+export { AgentsDirectLineAdapter } from './middleware/agentsDirectLineAdapter.js';
 export {
   handoffMiddleware,
   type HandoffMiddleware,
   type HandoffMiddlewareOptions,
   type MiddlewareTexts,
 } from './middleware/handoffMiddleware.js';
-export { serveMessages, type MessagesOptions } from './middleware/messages.js';
+export { serveMessages, type CloudAdapterOf, type MessagesOptions } from './middleware/messages.js';
+export type { BotAdapterOf, BotTurnContext } from './middleware/host.js';
 export { canEscalate, endConversation, escalate, type EscalateOptions, type Outlook } from './middleware/escalation.js';
 
 // What a conversation is

@@ -37,14 +37,18 @@ const longFiles: Record<string, string> = {
 /** Everything that users of the library may rely on. Whoever changes it writes a line in CHANGELOG.md. */
 const publicNames = [
   'Activity',
+  'AgentsDirectLineAdapter',
   'AssignReceipt',
   'Attachment',
   'BadRequest',
+  'BotAdapterOf',
   'BotConnection',
   'BotTurn',
+  'BotTurnContext',
   'ChannelAccount',
   'ChannelConnection',
   'Clock',
+  'CloudAdapterOf',
   'Command',
   'ConfigError',
   'Configuration',

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { access, mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { publint } from 'publint';
@@ -108,6 +109,82 @@ describe('the package', () => {
     this.timeout(60_000);
     const older = ['--module', 'commonjs', '--moduleResolution', 'node10', '--ignoreDeprecations', '6.0'];
     await compile('typed.ts', typed, ...older, '--esModuleInterop');
+  });
+
+  describe('for programs with one of the SDKs only', () => {
+    let apart: string;
+
+    /** A folder of its own, where only `packages` are installed beside this one's own dependencies. */
+    async function install(...packages: string[]): Promise<void> {
+      apart = await mkdtemp(join(tmpdir(), 'handoff-consumer-'));
+      const modules = join(apart, 'node_modules');
+      const { dependencies } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
+        dependencies: Record<string, string>;
+      };
+      await mkdir(join(modules, '@types'), { recursive: true });
+      // Copied: through a link its declarations would be read where they lie, below the project's own packages.
+      await cp(installed, join(modules, 'botframework-handoff'), { recursive: true });
+      for (const name of [...Object.keys(dependencies), '@types/node', ...packages]) {
+        await mkdir(dirname(join(modules, name)), { recursive: true });
+        await symlink(join(projectFolder, 'node_modules', name), join(modules, name), 'junction');
+      }
+      await writeFile(join(apart, 'package.json'), '{ "name": "apart", "private": true, "type": "module" }');
+    }
+    afterEach(() => rm(apart, { recursive: true, force: true }));
+
+    /** What the compiler has to say about this package's declarations and the program, checking both in full. */
+    async function complaints(program: string): Promise<string[]> {
+      await writeFile(join(apart, 'program.ts'), program);
+      const tsc = join(projectFolder, 'node_modules/typescript/bin/tsc');
+      const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--types', 'node'];
+      const { stdout } = await run(process.execPath, [tsc, '--ignoreConfig', ...options, 'program.ts'], {
+        cwd: apart,
+      }).catch((error: unknown) => error as { stdout: string });
+      // Other packages' own declarations are their own affair.
+      return stdout.split('\n').filter((line) => /^(program|node_modules.botframework-handoff)/.test(line));
+    }
+
+    const program = (sdk: string, adapterClass: string, widgets: string) => `
+      import { CloudAdapter, type TurnContext } from '${sdk}';
+      import { canEscalate, createHub, escalate, handoffMiddleware, ${widgets}, SqliteStore } from 'botframework-handoff';
+      const hub = createHub({ store: new SqliteStore({ directory: './data' }), configuration: { workStreams: [{ id: 'web' }] } });
+      declare const adapter: ${adapterClass};
+      const run = async (context: TurnContext) => {
+        if ((await canEscalate(context)).open) await escalate(context, { summary: 'why' });
+      };
+      adapter.use(handoffMiddleware(hub, { adapter, botId: 'bot', run }));
+      adapter.use(handoffMiddleware(hub, { adapter, botId: 'bot', run: (context) => run(context) }));
+      new ${widgets}(hub, { botId: 'bot', run }).use(async (context, next) => next());
+      // @ts-expect-error the bot takes another kind of context
+      handoffMiddleware(hub, { adapter, botId: 'bot', run: (context: { nothing: true }) => Promise.resolve(context) });`;
+
+    it('compiles with botbuilder alone, declarations checked', async function () {
+      this.timeout(120_000);
+      await install('botbuilder', 'botframework-connector');
+      assert.deepEqual(await complaints(program('botbuilder', 'CloudAdapter', 'DirectLineAdapter')), []);
+    });
+
+    it('compiles with the Agents SDK alone, declarations checked', async function () {
+      this.timeout(120_000);
+      await install('@microsoft/agents-hosting');
+      const text = program('@microsoft/agents-hosting', 'CloudAdapter', 'AgentsDirectLineAdapter');
+      assert.deepEqual(await complaints(text), []);
+    });
+
+    it('says what to install when the SDK of an adapter is missing', async function () {
+      this.timeout(60_000);
+      await install('botbuilder', 'botframework-connector');
+      await writeFile(
+        join(apart, 'missing.mjs'),
+        `import { AgentsDirectLineAdapter } from 'botframework-handoff';
+         try { new AgentsDirectLineAdapter({}, { botId: 'bot' }); } catch (error) { console.log(error.name, error.message); }`,
+      );
+      const { stdout } = await run(process.execPath, ['--no-warnings', 'missing.mjs'], {
+        cwd: apart,
+      });
+      assert.match(stdout, /ConfigError/);
+      assert.match(stdout, /npm install @microsoft\/agents-hosting/);
+    });
   });
 
   it('brings the command', async () => {

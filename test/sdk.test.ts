@@ -1,4 +1,4 @@
-// When the SDK is loaded: not before a bot in this process needs it.
+// When the SDKs are loaded: not before a bot in this process needs one, and with a clear word when it is not there.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -8,9 +8,9 @@ import { lazyClass } from '../src/sdk.js';
 
 const library = new URL('../src/index.js', import.meta.url).href;
 
-describe('the Bot Framework SDK', () => {
-  it('is not loaded with the library, whether imported or required', async () => {
-    const loaded = `Object.keys(require.cache).filter((file) => /node_modules.(botbuilder|botframework-connector)/.test(file)).length`;
+describe('the SDKs', () => {
+  it('are not loaded with the library, whether imported or required', async () => {
+    const loaded = `Object.keys(require.cache).filter((file) => /node_modules.(botbuilder|botframework-connector|@microsoft.agents)/.test(file)).length`;
     const imported = `import('${library}').then(({ DirectLineAdapter }) => console.log(typeof DirectLineAdapter, ${loaded}))`;
     const required = `const { DirectLineAdapter } = require('${fileURLToPath(library).replaceAll('\\', '/')}'); console.log(typeof DirectLineAdapter, ${loaded})`;
     for (const script of [imported, required]) {

@@ -1,6 +1,6 @@
 // Whose activity it is: the customer, the channel's own conversation, and the keys under which the hub knows both.
 
-import type { Activity as SdkActivity, ChannelAccount, ConversationReference } from 'botbuilder';
+import { baseChannel, type Caller, type Reference, type SdkAccount, type SdkActivity } from './host.js';
 
 export interface Address {
   readonly channelId: string;
@@ -10,15 +10,17 @@ export interface Address {
   /** More than one customer may write here. */
   readonly isGroup: boolean;
   /** Where to send: as the SDK's own, but of no activity in particular. */
-  readonly reference: Partial<ConversationReference>;
+  readonly reference: Reference;
 }
 
 /** Undefined when no customer can be made out: the bot was added alone, or the channel named nobody. */
-export function addressOf(activity: SdkActivity, botId: string): Address | undefined {
-  const { channelId, conversation, recipient, serviceUrl, locale } = activity;
+export function addressOf(activity: SdkActivity, botId: string, caller?: Caller): Address | undefined {
+  const { conversation, recipient, serviceUrl, locale } = activity;
   const user = userOf(activity);
-  if (user === undefined || typeof conversation?.id !== 'string' || typeof channelId !== 'string') return undefined;
-  const { isGroup, conversationType } = conversation as { isGroup?: boolean; conversationType?: string };
+  if (user === undefined || typeof conversation?.id !== 'string' || typeof activity.channelId !== 'string')
+    return undefined;
+  const { isGroup, conversationType } = conversation;
+  const channelId = baseChannel(activity.channelId);
   return {
     channelId,
     customer: { id: user.id, ...(typeof user.name === 'string' && user.name !== '' ? { name: user.name } : {}) },
@@ -26,11 +28,12 @@ export function addressOf(activity: SdkActivity, botId: string): Address | undef
     isGroup: isGroup === true || conversationType === 'groupChat' || conversationType === 'channel',
     reference: {
       user,
-      bot: recipient,
       conversation,
-      channelId,
-      serviceUrl,
+      channelId: activity.channelId,
+      ...(recipient === undefined ? {} : { bot: recipient }),
+      ...(serviceUrl === undefined ? {} : { serviceUrl }),
       ...(locale === undefined ? {} : { locale }),
+      ...(caller === undefined ? {} : { caller }),
     },
   };
 }
@@ -40,9 +43,9 @@ export function addressOf(activity: SdkActivity, botId: string): Address | undef
  * come under the id of what they edit, so theirs has the time as well.
  */
 export function clientKeyOf(activity: SdkActivity): string | undefined {
-  const { channelId, conversation, id, type, timestamp } = activity;
+  const { channelId = '', conversation, id, type, timestamp } = activity;
   if (typeof id !== 'string' || id === '') return undefined;
-  const parts: unknown[] = [channelId, conversation.id, id];
+  const parts: unknown[] = [baseChannel(channelId), conversation?.id, id];
   if (type === 'messageUpdate' || type === 'messageDelete') parts.push(type, timestamp);
   return `channel:${JSON.stringify(parts)}`;
 }
@@ -53,8 +56,14 @@ export function isContinuation({ type, name }: SdkActivity): boolean {
 }
 
 /** Membership is told by the channel itself: who was added is the customer, not who sent it. */
-function userOf({ type, from, recipient, conversation, membersAdded }: SdkActivity): ChannelAccount | undefined {
-  const isCustomer = (account: ChannelAccount | undefined): account is ChannelAccount =>
+function userOf({
+  type,
+  from,
+  recipient,
+  conversation,
+  membersAdded,
+}: SdkActivity): (SdkAccount & { id: string }) | undefined {
+  const isCustomer = (account: SdkAccount | undefined): account is SdkAccount & { id: string } =>
     typeof account?.id === 'string' &&
     account.id !== '' &&
     account.id !== recipient?.id &&

@@ -1,15 +1,13 @@
 // The hub's two ends on the user's adapter: the channel it came in by, and the bot outside of a customer's turn.
 
-import type { ConversationReference, TurnContext } from 'botbuilder';
 import { seqOf, type Activity } from '../core/activity.js';
 import { isObject } from '../core/context.js';
 import type { Hub } from '../hub/hub.js';
 import type { BotConnection, BotTurn, ChannelConnection, Delivery } from '../hub/ports.js';
+import { baseChannel, forSdk, replaceActivity, type BotTurnContext, type Reference } from './host.js';
 import type { LiveSends } from './liveSends.js';
 import { deliveryFailed, type Reach, type Within } from './reach.js';
 import { toSdk } from './sdkActivity.js';
-
-export type Reference = Partial<ConversationReference>;
 
 /** Channels that hand events and the hub's own channelData to a client that can read them; to others they are an error. */
 export const CLIENTS_READ_EVENTS = new Set(['emulator', 'directline', 'webchat', 'test', 'console']);
@@ -25,13 +23,13 @@ export function channelConnection(reach: Reach, sends: LiveSends): ChannelConnec
       if (delivery.send !== 'activity') {
         // What the channel gave no id to cannot be changed there.
         if (seqOf(delivery.conversationId, activity.id) !== undefined) return {};
-      } else if (activity.type !== 'message' && !CLIENTS_READ_EVENTS.has(to.channelId ?? '')) {
+      } else if (activity.type !== 'message' && !CLIENTS_READ_EVENTS.has(baseChannel(to.channelId ?? ''))) {
         return {};
       }
       let channelActivityId: string | undefined;
       await own(reach, to, async (context) => {
         if (delivery.send === 'delete') return context.deleteActivity(activity.id ?? '');
-        const content = toSdk(contentFor(activity, to.channelId));
+        const content = forSdk(context, toSdk(contentFor(activity, to.channelId)));
         if (delivery.send === 'update')
           return void (await context.updateActivity({ ...content, id: activity.id ?? '' }));
         speakAs(context, activity.from?.name);
@@ -43,16 +41,19 @@ export function channelConnection(reach: Reach, sends: LiveSends): ChannelConnec
     signal(activity: Activity, reference: unknown): void {
       if (activity.type !== 'typing') return;
       // Shown or not: nobody waits for it.
-      own(
-        reach,
-        reference as Reference,
-        async (context) => void (await context.sendActivity({ type: 'typing' })),
-      ).catch(() => undefined);
+      own(reach, reference as Reference, async (context) => {
+        speakAs(context, undefined);
+        await context.sendActivity({ type: 'typing' });
+      }).catch(() => undefined);
     },
   };
 }
 
-async function own(reach: Reach, reference: Reference, logic: (context: TurnContext) => Promise<void>): Promise<void> {
+async function own(
+  reach: Reach,
+  reference: Reference,
+  logic: (context: BotTurnContext) => Promise<void>,
+): Promise<void> {
   try {
     await reach.turn(reference, passOn, logic);
   } catch (error) {
@@ -67,7 +68,7 @@ async function own(reach: Reach, reference: Reference, logic: (context: TurnCont
 export type RunOutside = (
   reference: Reference,
   turn: BotTurn,
-  begin: (context: TurnContext) => { answerable: boolean },
+  begin: (context: BotTurnContext) => { answerable: boolean },
 ) => Promise<void>;
 
 /** A customer's turn that waits for its place in the line: the outbox decides when it goes in, and whether. */
@@ -121,10 +122,8 @@ export async function channelIdOf(hub: Hub, conversationId: string, seq: number)
 }
 
 /** Makes the turn's activity the one the bot is to hear, addressed as the channel addresses its own. */
-export function putIn(context: TurnContext, activity: Activity, reference: Reference, botId: string): void {
-  const target = context.activity as unknown as Record<string, unknown>;
-  for (const field of Object.keys(target)) delete target[field];
-  Object.assign(target, toSdk({ ...activity, ...addressing(activity, reference, botId) }));
+export function putIn(context: BotTurnContext, activity: Activity, reference: Reference, botId: string): void {
+  replaceActivity(context, toSdk({ ...activity, ...addressing(activity, reference, botId) }));
 }
 
 /** Who speaks to whom, and where, as the channel would say it. */
@@ -155,7 +154,7 @@ export function contentFor(activity: Activity, channelId = ''): Activity {
     replyToId: _reply,
     ...content
   } = activity;
-  if (!isObject(content.channelData) || CLIENTS_READ_EVENTS.has(channelId)) return content;
+  if (!isObject(content.channelData) || CLIENTS_READ_EVENTS.has(baseChannel(channelId))) return content;
   // On some channels channelData is the channel's own message: a mark of ours in it would replace the text.
   const { handoff: _mark, ...own } = content.channelData;
   const { channelData: _data, ...rest } = content;
@@ -163,7 +162,7 @@ export function contentFor(activity: Activity, channelId = ''): Activity {
 }
 
 /** Under the person's name, where the channel shows one, and as a new activity: it answers nothing the channel knows. */
-function speakAs(context: TurnContext, name: string | undefined): void {
+function speakAs(context: BotTurnContext, name: string | undefined): void {
   context.onSendActivities(async (_context, activities, next) => {
     for (const activity of activities) {
       delete activity.replyToId;

@@ -1,7 +1,7 @@
 // What a bot asks of the hub in so many words: hand over, end, and whether anybody would be there.
 
-import type { ResourceResponse, TurnContext } from 'botbuilder';
 import { outlook, type Outlook } from '../hub/outlook.js';
+import type { BotTurnContext, ResourceResponse } from './host.js';
 import { linkOf } from './turnLink.js';
 
 export type { Outlook } from '../hub/outlook.js';
@@ -17,7 +17,10 @@ export interface EscalateOptions {
  * Asks for a person. The customer is queued before this resolves; further activities of the same turn are still delivered.
  * Sends the Bot Framework handoff protocol's own event, so that it works in process and over HTTP alike.
  */
-export function escalate(context: TurnContext, options: EscalateOptions = {}): Promise<ResourceResponse | undefined> {
+export function escalate(
+  context: BotTurnContext,
+  options: EscalateOptions = {},
+): Promise<ResourceResponse | undefined> {
   const { variables = {}, summary } = options;
   return context.sendActivity({
     type: 'event',
@@ -27,8 +30,9 @@ export function escalate(context: TurnContext, options: EscalateOptions = {}): P
 }
 
 /** Ends the conversation. The customer is told that it is closed. */
-export function endConversation(context: TurnContext): Promise<ResourceResponse | undefined> {
-  return context.sendActivity({ type: 'endOfConversation', code: 'completedSuccessfully' });
+export function endConversation(context: BotTurnContext): Promise<ResourceResponse | undefined> {
+  const ended = { type: 'endOfConversation', code: 'completedSuccessfully' };
+  return context.sendActivity(ended);
 }
 
 /**
@@ -36,7 +40,7 @@ export function endConversation(context: TurnContext): Promise<ResourceResponse 
  * reserved. A turn that did not come through the hub, or one of a group, answers `open: false`.
  * @throws Rejected when there is no such queue.
  */
-export async function canEscalate(context: TurnContext, asked: { queue?: string } = {}): Promise<Outlook> {
+export async function canEscalate(context: BotTurnContext, asked: { queue?: string } = {}): Promise<Outlook> {
   const link = linkOf(context);
   if (link?.conversationId === undefined) return { open: false, agentsOnline: 0, position: 0 };
   return outlook(link.hub, link.conversationId, asked);

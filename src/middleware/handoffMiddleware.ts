@@ -1,20 +1,13 @@
-// handoffMiddleware: the hub between a bot and its channel, inside the bot's own process, on any botbuilder adapter.
+// handoffMiddleware: the hub between a bot and its channel, inside the bot's own process, on any adapter of either SDK.
 
 import { AsyncResource } from 'node:async_hooks';
-import type { BotAdapter, TurnContext } from 'botbuilder';
 import type { Conversation } from '../core/conversation.js';
 import { ConfigError } from '../errors.js';
 import type { Hub } from '../hub/hub.js';
 import type { BotTurn } from '../hub/ports.js';
 import { addressOf, isContinuation, type Address } from './address.js';
-import {
-  botConnection,
-  channelConnection,
-  putIn,
-  type Reference,
-  type RunOutside,
-  type WaitingTurn,
-} from './connections.js';
+import { botConnection, channelConnection, putIn, type RunOutside, type WaitingTurn } from './connections.js';
+import { appIdOf, callerOf, type BotAdapterOf, type BotTurnContext, type Reference } from './host.js';
 import { Intake, type Heard } from './intake.js';
 import { LiveSends } from './liveSends.js';
 import { isStoreUnavailable, Outgoing, type Recorded, type Refusal } from './outgoing.js';
@@ -23,15 +16,19 @@ import { DEFAULT_TEXTS, refusalStatus, refusalText, type MiddlewareTexts } from 
 import { fromSdk } from './sdkActivity.js';
 import { linkTurn } from './turnLink.js';
 
-export interface HandoffMiddlewareOptions {
-  /** The adapter that uses the middleware: what people say goes out through it. */
-  adapter: BotAdapter;
+/** `C` is the TurnContext of the adapter's SDK. */
+export interface HandoffMiddlewareOptions<C extends BotTurnContext = BotTurnContext> {
+  /** The adapter that uses the middleware, of botbuilder or of the Agents SDK: what people say goes out through it. */
+  adapter: BotAdapterOf<C>;
   /** The bot's id in the hub's configuration. */
   botId: string;
-  /** The bot's Microsoft App ID; `MicrosoftAppId` of the environment unless set, empty where the channel asks for none. */
+  /**
+   * The bot's Microsoft App ID, empty where the channel asks for none. Unless set: what the Agents SDK's adapter was made
+   * with, for botbuilder `MicrosoftAppId` of the environment.
+   */
   appId?: string;
   /** The bot: `(context) => bot.run(context)`. The hub calls it when no customer did: context, outcome of a handoff. */
-  run: (context: TurnContext) => Promise<unknown>;
+  run: (context: C) => Promise<unknown>;
   /** The work stream conversations belong to; the only one there is, unless set. */
   workStream?: string;
   /**
@@ -48,16 +45,20 @@ const SAYS_LITTLE = new Set(['typing', 'messageUpdate', 'messageDelete', 'messag
 
 export type { MiddlewareTexts } from './refusals.js';
 
-export type HandoffMiddleware = (context: TurnContext, next: Next) => Promise<void>;
+export type HandoffMiddleware<C extends BotTurnContext = BotTurnContext> = (context: C, next: Next) => Promise<void>;
 
 /**
  * Use it before all other middleware, and before `hub.start()`. Every activity of a customer is recorded first; the bot's
  * turn runs while the bot holds the conversation; what the bot and people say is recorded before it is sent. When the bot
- * throws, `adapter.onTurnError` is called here, so that its words come before the hub's own.
+ * throws in a customer's turn, `adapter.onTurnError` is called here, so that its words come before the hub's own.
  * @throws ConfigError when the hub's configuration has no such bot or work stream.
  */
-export function handoffMiddleware(hub: Hub, options: HandoffMiddlewareOptions): HandoffMiddleware {
-  const proxy = new BotProxy(hub, options);
+export function handoffMiddleware<C extends BotTurnContext>(
+  hub: Hub,
+  options: HandoffMiddlewareOptions<C>,
+): HandoffMiddleware<C> {
+  // Every context that comes in is one of the adapter's.
+  const proxy = new BotProxy(hub, options as unknown as HandoffMiddlewareOptions);
   return (context, next) => proxy.onTurn(context, next);
 }
 
@@ -67,21 +68,14 @@ class BotProxy {
   readonly #sends: LiveSends;
   readonly #texts: MiddlewareTexts;
   readonly #passThrough: boolean;
-  readonly #run: (context: TurnContext) => Promise<void>;
+  readonly #run: (context: BotTurnContext) => Promise<void>;
   readonly #intake: Intake;
 
   constructor(
     private readonly hub: Hub,
     private readonly options: HandoffMiddlewareOptions,
   ) {
-    const {
-      adapter,
-      botId,
-      appId = process.env['MicrosoftAppId'] ?? '',
-      run,
-      texts,
-      onHubUnavailable = 'passThrough',
-    } = options;
+    const { adapter, botId, appId = appIdOf(adapter) ?? '', run, texts, onHubUnavailable = 'passThrough' } = options;
     this.#botId = botId;
     this.#texts = { ...DEFAULT_TEXTS, ...texts };
     this.#passThrough = onHubUnavailable === 'passThrough';
@@ -99,11 +93,11 @@ class BotProxy {
     hub.connectBot(botId, botConnection(hub, botId, this.#intake.waiting, runOutside), via);
   }
 
-  async onTurn(context: TurnContext, next: Next): Promise<void> {
+  async onTurn(context: BotTurnContext, next: Next): Promise<void> {
     const own = this.#reach.take();
     if (own !== undefined) return own(context, next);
     const { activity } = context;
-    const address = addressOf(activity, this.#botId);
+    const address = addressOf(activity, this.#botId, callerOf(context));
     if (address === undefined || address.isGroup) return this.#unrecorded(context, next, address);
     if (isContinuation(activity)) return this.#botSpeaksUp(context, next, address);
     if (SAYS_LITTLE.has(activity.type)) {
@@ -116,7 +110,7 @@ class BotProxy {
   }
 
   /** Recorded first; then the outbox says when, and whether, it is the bot's turn. */
-  async #customerTurn(context: TurnContext, next: Next, address: Address): Promise<void> {
+  async #customerTurn(context: BotTurnContext, next: Next, address: Address): Promise<void> {
     const outgoing = this.#outgoing(context, address);
     const live = new LiveTurn((turn) => {
       outgoing.record(recordedIn(turn));
@@ -145,27 +139,27 @@ class BotProxy {
   }
 
   /** Shown to whoever holds the conversation, never kept. */
-  async #typing(context: TurnContext, next: Next, address: Address, conversationId: string): Promise<void> {
+  async #typing(context: BotTurnContext, next: Next, address: Address, conversationId: string): Promise<void> {
     await this.hub.signal(conversationId, { role: 'customer', id: address.customer.id }, fromSdk(context.activity));
     if (this.#holds(await this.hub.conversation(conversationId)))
       await this.#unasked(context, next, address, conversationId);
   }
 
   /** The customer goes; the bot that held the conversation hears of it, and speaks to nobody any more. */
-  async #leaves(context: TurnContext, next: Next, address: Address, conversationId: string): Promise<void> {
+  async #leaves(context: BotTurnContext, next: Next, address: Address, conversationId: string): Promise<void> {
     const held = this.#holds(await this.hub.conversation(conversationId));
     await this.hub.handle(conversationId, await this.#intake.said(conversationId, context.activity, address));
     if (held) await this.#unasked(context, next, address, conversationId);
   }
 
   /** The bot's own continueConversationAsync: what it says unasked reaches the customer while the bot holds. */
-  async #botSpeaksUp(context: TurnContext, next: Next, address: Address): Promise<void> {
+  async #botSpeaksUp(context: BotTurnContext, next: Next, address: Address): Promise<void> {
     const conversationId = await this.#intake.find(address).catch(ifUnavailable(undefined));
     if (conversationId === undefined) return this.#unrecorded(context, next, address);
     return this.#unasked(context, next, address, conversationId);
   }
 
-  async #unasked(context: TurnContext, next: Next, address: Address, conversationId: string): Promise<void> {
+  async #unasked(context: BotTurnContext, next: Next, address: Address, conversationId: string): Promise<void> {
     const outgoing = this.#outgoing(context, address);
     outgoing.record(this.#unaskedIn(conversationId));
     this.#link(context, conversationId);
@@ -174,7 +168,7 @@ class BotProxy {
   }
 
   /** Turns the hub has no conversation for: groups, a bot that was added alone, somebody's typing before any word. */
-  async #unrecorded(context: TurnContext, next: Next, address: Address | undefined): Promise<void> {
+  async #unrecorded(context: BotTurnContext, next: Next, address: Address | undefined): Promise<void> {
     const outgoing = this.#outgoing(context, address);
     this.#link(context, undefined);
     await through(next, outgoing);
@@ -182,7 +176,7 @@ class BotProxy {
   }
 
   async #withoutHub(
-    context: TurnContext,
+    context: BotTurnContext,
     next: Next,
     address: Address,
     outgoing: Outgoing,
@@ -204,7 +198,7 @@ class BotProxy {
   async #outside(
     reference: Reference,
     turn: BotTurn,
-    begin: (context: TurnContext) => { answerable: boolean },
+    begin: (context: BotTurnContext) => { answerable: boolean },
   ): Promise<void> {
     await this.#reach.turn(
       reference,
@@ -213,14 +207,15 @@ class BotProxy {
         const outgoing = this.#outgoing(context, undefined);
         outgoing.record(recordedIn(turn), !answerable);
         this.#link(context, turn.conversationId);
-        await this.#runBot(context, next, outgoing);
+        // Of the hub's own events no customer knows: what onTurnError tells customers would answer nothing.
+        await (turn.answers === undefined ? through(next, outgoing) : this.#runBot(context, next, outgoing));
       },
       this.#run,
     );
   }
 
   /** @throws HandledByBot when the bot's own handler took care of the failure: the hub must still learn of it. */
-  async #runBot(context: TurnContext, next: Next, outgoing: Outgoing): Promise<void> {
+  async #runBot(context: BotTurnContext, next: Next, outgoing: Outgoing): Promise<void> {
     try {
       await next();
     } catch (error) {
@@ -233,7 +228,7 @@ class BotProxy {
     }
   }
 
-  #outgoing(context: TurnContext, address: Address | undefined): Outgoing {
+  #outgoing(context: BotTurnContext, address: Address | undefined): Outgoing {
     const { hub } = this;
     const opens = address !== undefined && !address.isGroup;
     return new Outgoing(context, {
@@ -286,7 +281,7 @@ class BotProxy {
     }
   }
 
-  #link(context: TurnContext, conversationId: string | undefined): void {
+  #link(context: BotTurnContext, conversationId: string | undefined): void {
     linkTurn(context, { hub: this.hub, botId: this.#botId, conversationId });
   }
 

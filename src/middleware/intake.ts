@@ -1,12 +1,12 @@
 // Customers' activities on their way into the log: which conversation they belong to, in order, each once.
 
 import { randomUUID } from 'node:crypto';
-import type { Activity as SdkActivity } from 'botbuilder';
 import type { Command } from '../core/commands.js';
 import type { Conversation } from '../core/conversation.js';
 import { newConversationId, type Hub } from '../hub/hub.js';
 import { clientKeyOf, type Address } from './address.js';
 import { turnKey, type WaitingTurn } from './connections.js';
+import type { SdkActivity } from './host.js';
 import { fromSdk } from './sdkActivity.js';
 
 export interface IntakeOptions {

@@ -1,10 +1,10 @@
 // What becomes of a bot's words in one turn: recorded and sent, recorded for staff only, consumed as a signal, or passed on.
 
-import type { Activity as SdkActivity, ConversationReference, ResourceResponse, TurnContext } from 'botbuilder';
 import { seqOf, type Activity } from '../core/activity.js';
 import { readSignal } from '../core/escalation.js';
 import { fence } from '../core/plan.js';
 import type { Hub } from '../hub/hub.js';
+import type { BotTurnContext, ResourceResponse, SdkActivity } from './host.js';
 import type { LiveSends } from './liveSends.js';
 import { fromSdk } from './sdkActivity.js';
 
@@ -45,7 +45,7 @@ export class Outgoing {
   readonly #pending = new Set<Promise<unknown>>();
 
   constructor(
-    context: TurnContext,
+    context: BotTurnContext,
     private readonly options: OutgoingOptions,
   ) {
     context.onSendActivities((_context, activities, next) => this.#track(this.#send(activities, next)));
@@ -183,13 +183,10 @@ export class Outgoing {
     return ids;
   }
 
-  async #update(
-    activity: Partial<SdkActivity>,
-    next: () => Promise<ResourceResponse | void>,
-  ): Promise<ResourceResponse | void> {
+  async #update(activity: Partial<SdkActivity>, next: () => Promise<unknown>): Promise<unknown> {
     const { hub, botId } = this.options;
     const id = activity.id ?? '';
-    let response: ResourceResponse | void = { id };
+    let response: unknown = { id };
     const commit = (conversationId: string) => hub.botEdits(conversationId, botId, id, fromSdk(activity));
     await this.#change(id, commit, async () => {
       response = await next();
@@ -197,7 +194,7 @@ export class Outgoing {
     return response;
   }
 
-  #delete(reference: Partial<ConversationReference>, next: () => Promise<void>): Promise<void> {
+  #delete(reference: { activityId?: string }, next: () => Promise<unknown>): Promise<void> {
     const { hub, botId } = this.options;
     const id = reference.activityId ?? '';
     return this.#change(id, (conversationId) => hub.botDeletes(conversationId, botId, id), next);
@@ -206,16 +203,16 @@ export class Outgoing {
   async #change(
     id: string,
     commit: (conversationId: string) => Promise<{ seq: number | undefined }>,
-    next: () => Promise<void>,
+    next: () => Promise<unknown>,
   ): Promise<void> {
-    if (this.#recorded === undefined) return next();
+    if (this.#recorded === undefined) return void (await next());
     const { conversationId, answers } = this.#recorded;
     // The channel has nothing under an id that the hub made up.
     const send = seqOf(conversationId, id) === undefined ? () => next().then(() => undefined) : undefined;
     try {
       await this.options.sends.through(conversationId, async () => [(await commit(conversationId)).seq], [send]);
     } catch (error) {
-      if (isStoreUnavailable(error) && this.#botHolds()) return next();
+      if (isStoreUnavailable(error) && this.#botHolds()) return void (await next());
       if ((error as { code?: string }).code !== 'notFound') throw error;
       // Sent before the hub was there: the bot may change it while it holds the conversation.
       const state = await this.options.hub.conversation(conversationId);
@@ -249,20 +246,10 @@ function escalates(activity: Activity): boolean {
   return readSignal(activity).kind === 'escalate';
 }
 
-/** A text to the same customer by the same way. */
-function textLike(
-  { channelId, serviceUrl, conversation, from, recipient, replyToId, locale }: Partial<SdkActivity>,
-  text: string,
-): Partial<SdkActivity> {
-  return {
-    type: 'message',
-    text,
-    channelId,
-    serviceUrl,
-    conversation,
-    from,
-    recipient,
-    replyToId,
-    locale,
-  };
+/** A text to the same customer by the same way, of the same class where the SDK has one. */
+function textLike(activity: Partial<SdkActivity>, text: string): Partial<SdkActivity> {
+  const { channelId, serviceUrl, conversation, from, recipient, replyToId, locale } = activity;
+  const addressed = { channelId, serviceUrl, conversation, from, recipient, replyToId, locale };
+  const alike = Object.create(Object.getPrototypeOf(activity) as object) as Partial<SdkActivity>;
+  return Object.assign(alike, { type: 'message', text }, addressed);
 }

@@ -1,12 +1,12 @@
 // The user's adapter, reached outside a customer's turn: what people say goes out, and the bot hears how it ended.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { BotAdapter, ConversationReference, TurnContext } from 'botbuilder';
 import { DeliveryFailed } from '../errors.js';
+import { continuing, type BotTurnContext, type Continue, type Logic, type Reference } from './host.js';
 
 export type Next = () => Promise<void>;
 /** What the middleware does at its place in the pipeline, in a turn of the hub's own. */
-export type Within = (context: TurnContext, next: Next) => Promise<void>;
+export type Within = (context: BotTurnContext, next: Next) => Promise<void>;
 
 interface OwnTurn {
   readonly within: Within;
@@ -16,19 +16,14 @@ interface OwnTurn {
 
 export class Reach {
   readonly #own = new AsyncLocalStorage<OwnTurn>();
-  #older = false;
+  readonly #continue: Continue;
 
-  constructor(
-    private readonly adapter: BotAdapter,
-    private readonly appId: string,
-  ) {}
+  constructor(adapter: object, appId: string) {
+    this.#continue = continuing(adapter, appId);
+  }
 
   /** @throws what `within` or `logic` threw: the adapter's onTurnError is for the bot's own turns. */
-  async turn(
-    reference: Partial<ConversationReference>,
-    within: Within,
-    logic: (context: TurnContext) => Promise<void>,
-  ): Promise<void> {
+  async turn(reference: Reference, within: Within, logic: Logic): Promise<void> {
     const own: OwnTurn = { within, taken: false };
     await this.#own.run(own, () => this.#continue(reference, logic));
     if (!own.taken)
@@ -52,22 +47,6 @@ export class Reach {
       }
     };
   }
-
-  async #continue(
-    reference: Partial<ConversationReference>,
-    logic: (context: TurnContext) => Promise<void>,
-  ): Promise<void> {
-    if (!this.#older) {
-      try {
-        return await this.adapter.continueConversationAsync(this.appId, reference, logic);
-      } catch (error) {
-        // The SDK's base class; BotFrameworkAdapter has only the older call.
-        if ((error as Error).message !== 'NotImplemented') throw error;
-        this.#older = true;
-      }
-    }
-    await this.adapter.continueConversation(reference, logic);
-  }
 }
 
 const STATUS_TO_TRY_AGAIN = new Set([429, 502, 503, 504]);
@@ -76,11 +55,29 @@ const NEVER_ARRIVED = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/;
 /** A channel's refusal, as the outbox understands it: tried again only when the channel certainly did not get it. */
 export function deliveryFailed(error: unknown): DeliveryFailed {
   if (error instanceof DeliveryFailed) return error;
-  const { statusCode, code, message } = error as { statusCode?: number; code?: string; message?: string };
+  const { statusCode, code, message } = refusal(error);
   const retry =
     statusCode === undefined ? NEVER_ARRIVED.test(`${code} ${message}`) : STATUS_TO_TRY_AGAIN.has(statusCode);
   const status = statusCode === undefined ? '' : ` (${statusCode})`;
   return new DeliveryFailed(`The channel did not take it${status}: ${message ?? String(error)}`, retry, {
     cause: error,
   });
+}
+
+/** botbuilder's client tells the status as `statusCode`, the Agents SDK's as `status`, and what fetch hides as its cause. */
+function refusal(error: unknown): { statusCode?: number; code?: string; message?: string } {
+  const { statusCode, status, code, message, cause } = error as {
+    statusCode?: number;
+    status?: number;
+    code?: string;
+    message?: string;
+    cause?: { code?: string };
+  };
+  const told = statusCode ?? status;
+  const why = code ?? cause?.code;
+  return {
+    ...(told === undefined ? {} : { statusCode: told }),
+    ...(why === undefined ? {} : { code: why }),
+    ...(message === undefined ? {} : { message }),
+  };
 }

@@ -1,7 +1,7 @@
 // Activities between the SDK and the hub: the SDK has dates and shares objects, the hub keeps plain JSON of its own.
 
-import type { Activity as SdkActivity } from 'botbuilder';
 import type { Activity } from '../core/activity.js';
+import { fromAgents, isAgents, type SdkActivity } from './host.js';
 
 const DATES = ['timestamp', 'localTimestamp', 'expiration'] as const;
 const RAW_DATES = ['rawTimestamp', 'rawLocalTimestamp', 'rawExpiration'];
@@ -15,7 +15,8 @@ export function toSdk(activity: Activity): SdkActivity {
 
 /** @throws TypeError when the activity holds something that JSON cannot (a circle, a bigint). */
 export function fromSdk(activity: Partial<SdkActivity>): Activity {
-  const plain = JSON.parse(JSON.stringify(activity)) as Record<string, unknown>;
+  const json = JSON.parse(JSON.stringify(activity)) as Record<string, unknown>;
+  const plain = isAgents(activity) ? fromAgents(json, activity.channelId) : json;
   for (const field of RAW_DATES) delete plain[field];
   return { ...plain, type: typeof plain['type'] === 'string' ? plain['type'] : 'message' };
 }

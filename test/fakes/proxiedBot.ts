@@ -1,18 +1,17 @@
-/** A bot behind a real CloudAdapter with handoffMiddleware, on a real hub, talking to a fake channel over HTTP. */
+/** A bot behind a real CloudAdapter of either SDK with handoffMiddleware, on a real hub, talking to a fake channel over HTTP. */
 import { readFile } from 'node:fs/promises';
-import { CloudAdapter, ConfigurationBotFrameworkAuthentication, type TurnContext } from 'botbuilder';
 import { readConfiguration } from '../../src/config.js';
 import type { Conversation, Entry } from '../../src/core/conversation.js';
 import { HttpServer } from '../../src/http.js';
+import type { BotTurnContext } from '../../src/middleware/host.js';
 import { serveMessages, type MessagesOptions } from '../../src/middleware/messages.js';
 import { FakeChannel } from './channel.js';
 import { openHub, SILENT, type TestHub } from './hub.js';
+import type { Adapter, Logic, SdkInTest } from './sdks.js';
 
-function newAdapter(): CloudAdapter {
-  return new CloudAdapter(new ConfigurationBotFrameworkAuthentication({}));
-}
+export type BotTurn = (context: BotTurnContext) => Promise<unknown> | unknown;
 
-export type BotTurn = (context: TurnContext) => Promise<unknown> | unknown;
+type Options = Partial<MessagesOptions<BotTurnContext>>;
 
 export class ProxiedBot {
   /** What the bot does with messages; `others` with everything else. */
@@ -26,19 +25,25 @@ export class ProxiedBot {
   private constructor(
     public test: TestHub,
     readonly channel: FakeChannel,
-    private readonly options: Partial<MessagesOptions>,
+    readonly sdk: SdkInTest,
+    private readonly options: Options,
   ) {}
 
-  adapter!: CloudAdapter;
+  adapter!: Adapter;
   private http!: HttpServer;
 
-  static async start(options: Partial<MessagesOptions> & { botTimeoutMs?: number } = {}): Promise<ProxiedBot> {
+  static async start(sdk: SdkInTest, options: Options & { botTimeoutMs?: number } = {}): Promise<ProxiedBot> {
     const { botTimeoutMs, ...messages } = options;
     const configuration = readConfiguration(await readFile('handoff.yaml', 'utf8'));
     const test = await openHub({ configuration, ...(botTimeoutMs === undefined ? {} : { botTimeoutMs }) });
-    const bot = new ProxiedBot(test, await FakeChannel.start(), messages);
+    const bot = new ProxiedBot(test, await FakeChannel.start(), sdk, messages);
     await bot.serve();
     return bot;
+  }
+
+  /** The bot says something unasked, where `reference` says. */
+  speakUp(reference: object, logic: Logic): Promise<void> {
+    return this.sdk.speakUp(this.adapter, reference, logic);
   }
 
   /** What the hub holds for the customer now. */
@@ -107,7 +112,9 @@ export class ProxiedBot {
 
   private connect(hub: TestHub['hub']): void {
     this.http = new HttpServer({ log: SILENT });
-    const adapter = newAdapter();
+    const adapter = this.sdk.cloudAdapter();
+    // The Agents SDK's own tells customers to fix the source code.
+    adapter.onTurnError = undefined as never;
     adapter.use((context, next) => this.around(context.activity.id ?? '', next));
     this.adapter = serveMessages(this.http, hub, {
       adapter,

@@ -1,22 +1,24 @@
-// DirectLineAdapter with the SDK's own ActivityHandler, middleware and turn contexts, on a real hub and store.
+// DirectLineAdapter and AgentsDirectLineAdapter with the SDKs' own bots, middleware and turn contexts, on a real hub and store.
 
 import assert from 'node:assert/strict';
-import { ActivityHandler, BotAdapter, TurnContext, type ConversationReference } from 'botbuilder';
+import { AgentsDirectLineAdapter } from '../../src/middleware/agentsDirectLineAdapter.js';
 import { DirectLineAdapter } from '../../src/middleware/directLineAdapter.js';
 import { canEscalate, endConversation, escalate } from '../../src/middleware/escalation.js';
+import type { BotTurnContext } from '../../src/middleware/host.js';
 import { openHub, type TestHub } from '../fakes/hub.js';
+import { describeOnEachSdk, type WidgetAdapter } from '../fakes/sdks.js';
 
-type Turn = (context: TurnContext) => Promise<unknown> | unknown;
+type Turn = (context: BotTurnContext) => Promise<unknown> | unknown;
 
-describe('DirectLineAdapter', () => {
+describeOnEachSdk('DirectLineAdapter', (sdk) => {
   let test: TestHub;
-  let adapter: DirectLineAdapter;
+  let adapter: WidgetAdapter;
   let onMessage: Turn;
 
   beforeEach(async () => {
     test = await openHub();
     onMessage = (context) => context.sendActivity(`Echo: ${context.activity.text}`);
-    adapter = new DirectLineAdapter(test.hub, {
+    adapter = sdk.widgetAdapter(test.hub, {
       botId: 'demo',
       run: async (context) => {
         if (context.activity.type === 'message') await onMessage(context);
@@ -31,33 +33,32 @@ describe('DirectLineAdapter', () => {
     return id;
   }
 
-  it('is a BotAdapter, can be asked for by instanceof, and can be extended', () => {
-    assert.ok(adapter instanceof BotAdapter);
-    assert.ok(adapter instanceof DirectLineAdapter);
-    class Mine extends DirectLineAdapter {
+  it('is an adapter of its SDK, can be asked for by instanceof, and can be extended', () => {
+    const Adapter = (
+      sdk.name === 'botbuilder' ? DirectLineAdapter : AgentsDirectLineAdapter
+    ) as typeof DirectLineAdapter;
+    assert.ok(adapter instanceof sdk.baseAdapter);
+    assert.ok(adapter instanceof Adapter);
+    class Mine extends Adapter {
       readonly extra = 1;
     }
     const mine = new Mine(test.hub, { botId: 'demo', run: () => Promise.resolve() });
-    assert.ok(mine instanceof Mine && mine instanceof DirectLineAdapter && mine instanceof BotAdapter);
+    assert.ok(mine instanceof Mine && mine instanceof Adapter && mine instanceof sdk.baseAdapter);
     assert.equal(mine.botId, 'demo');
     assert.equal(mine.extra, 1);
   });
 
-  it('runs a bot built as an ActivityHandler through the middleware it was given', async () => {
+  it("runs a bot of the SDK's own kind through the middleware it was given", async () => {
     const order: string[] = [];
-    const bot = new ActivityHandler();
-    bot.onMessage(async (context, next) => {
+    const run = sdk.bot(async (context) => {
       order.push('bot');
-      await context.sendActivity(`Hello ${context.activity.from.name}`);
-      await next();
+      await context.sendActivity(`Hello ${context.activity.from?.name}`);
     });
-    new DirectLineAdapter(test.hub, { botId: 'demo', run: (context) => bot.run(context) }).use(
-      async (_context, next) => {
-        order.push('before');
-        await next();
-        order.push('after');
-      },
-    );
+    sdk.widgetAdapter(test.hub, { botId: 'demo', run }).use(async (_context, next) => {
+      order.push('before');
+      await next();
+      order.push('after');
+    });
     const id = await test.startConversation();
     order.length = 0;
     await test.says(id, 'hi');
@@ -104,7 +105,7 @@ describe('DirectLineAdapter', () => {
     let refused: unknown;
     onMessage = async (context) => {
       refused = await context
-        .updateActivity({ id: context.activity.id!, text: 'never said' })
+        .updateActivity({ id: context.activity.id!, type: 'message', text: 'never said' })
         .catch((error: unknown) => error);
     };
     await chat('hi');
@@ -114,7 +115,7 @@ describe('DirectLineAdapter', () => {
   it('keeps the log as it is when the bot changes the activity it was given', async () => {
     onMessage = (context) => {
       context.activity.text = 'changed by the bot';
-      context.activity.from.name = 'Somebody else';
+      context.activity.from!.name = 'Somebody else';
     };
     const id = await chat('hi');
     const said = (await test.log(id)).find(({ event }) => event.type === 'said' && event.by.role === 'customer');
@@ -123,28 +124,28 @@ describe('DirectLineAdapter', () => {
   });
 
   it('lets a bot speak up outside a turn', async () => {
-    let reference: Partial<ConversationReference> = {};
+    let reference: object = {};
     onMessage = (context) => {
-      reference = TurnContext.getConversationReference(context.activity);
+      reference = sdk.referenceOf(context.activity);
     };
     const id = await chat('remind me');
-    await adapter.continueConversationAsync('', reference, async (context) => {
+    await sdk.speakUp(adapter, reference, async (context) => {
       await context.sendActivity('Here I am');
     });
     assert.deepEqual(await test.customerSees(id), ['remind me', 'Here I am']);
   });
 
   it('keeps what the bot says unasked from the customer while a person holds the chat', async () => {
-    let reference: Partial<ConversationReference> = {};
+    let reference: object = {};
     onMessage = async (context) => {
-      reference = TurnContext.getConversationReference(context.activity);
+      reference = sdk.referenceOf(context.activity);
       await escalate(context);
     };
     await test.hub.people.setPresence('ana', 'available');
     const id = await chat('human');
     await test.hub.handle(id, { type: 'accept', agent: 'ana' });
     await test.hub.settled();
-    await adapter.continueConversationAsync('', reference, async (context) => {
+    await sdk.speakUp(adapter, reference, async (context) => {
       await context.sendActivity('Still there?');
     });
     assert.equal((await test.customerSees(id)).includes('Still there?'), false);
@@ -187,7 +188,7 @@ describe('DirectLineAdapter', () => {
   });
 
   it('answers an invoke with what the bot says, and with 501 when it says nothing', async () => {
-    new DirectLineAdapter(test.hub, {
+    sdk.widgetAdapter(test.hub, {
       botId: 'demo',
       run: async (context) => {
         if (context.activity.name === 'known')
@@ -196,12 +197,17 @@ describe('DirectLineAdapter', () => {
     });
     const id = await test.startConversation();
     const deliver = (name: string) =>
-      test.hub.bots
-        .get('demo')
-        ?.deliver(
-          { type: 'invoke', name, conversation: { id }, from: { id: 'kim' }, recipient: { id: 'demo' } },
-          { conversationId: id, botId: 'demo', answers: undefined, respond: () => Promise.resolve([]) },
-        );
+      test.hub.bots.get('demo')?.deliver(
+        {
+          type: 'invoke',
+          name,
+          channelId: 'directline',
+          conversation: { id },
+          from: { id: 'kim' },
+          recipient: { id: 'demo' },
+        },
+        { conversationId: id, botId: 'demo', answers: undefined, respond: () => Promise.resolve([]) },
+      );
     assert.deepEqual(await deliver('known'), { status: 200, body: { ok: true } });
     assert.deepEqual(await deliver('unknown'), { status: 501 });
   });
@@ -229,21 +235,13 @@ describe('DirectLineAdapter', () => {
   it('hears the customer type', async () => {
     const heard: string[] = [];
     const id = await chat();
-    new DirectLineAdapter(test.hub, {
+    sdk.widgetAdapter(test.hub, {
       botId: 'demo',
       run: (context) => Promise.resolve(heard.push(context.activity.type)),
     });
     await test.hub.signal(id, { role: 'customer', id: 'kim' }, { type: 'typing' });
     await test.hub.settled();
     assert.deepEqual(heard, ['typing']);
-  });
-
-  it('says clearly that a bot cannot start a Direct Line conversation', async () => {
-    await assert.rejects(
-      async () =>
-        adapter.createConversationAsync('', 'directline', 'http://localhost', '', {} as never, () => Promise.resolve()),
-      /started by its customer/,
-    );
   });
 
   describe('helpers for bots', () => {
@@ -287,5 +285,107 @@ describe('DirectLineAdapter', () => {
       await chat('ask');
       assert.match(String(refused), /no queue "Nowhere"/);
     });
+  });
+});
+
+describe('DirectLineAdapter and what only one SDK has', () => {
+  let test: TestHub;
+  beforeEach(async () => (test = await openHub()));
+  afterEach(() => test.close());
+
+  it('says clearly that a bot cannot start a Direct Line conversation', async () => {
+    const adapter = new DirectLineAdapter(test.hub, { botId: 'demo', run: () => Promise.resolve() });
+    await assert.rejects(
+      async () =>
+        adapter.createConversationAsync('', 'directline', 'http://localhost', '', {} as never, () => Promise.resolve()),
+      /started by its customer/,
+    );
+  });
+
+  it('shows the words of an Agents SDK bot as they come, and keeps them once they are complete', async () => {
+    new AgentsDirectLineAdapter(test.hub, {
+      botId: 'demo',
+      run: async ({ activity, streamingResponse }) => {
+        if (activity.type !== 'message') return;
+        streamingResponse.setDelayInMs(0);
+        streamingResponse.queueInformativeUpdate('Looking it up');
+        streamingResponse.queueTextChunk('Forty');
+        streamingResponse.queueTextChunk('-two');
+        await streamingResponse.endStream();
+      },
+    });
+    const id = await test.startConversation();
+    const shown: { id?: string; text?: string; streamId?: string }[] = [];
+    const stop = test.hub.watch(id, {
+      entries: () => undefined,
+      signal: ({ activity: { id, text, entities } }) =>
+        shown.push({ id: id!, text: text!, ...(entities?.[0] as { streamId?: string }) }),
+    });
+    await test.says(id, 'the answer?');
+    stop();
+    const [first] = shown;
+    assert.equal(first?.text, 'Looking it up');
+    assert.ok(first.id);
+    assert.ok(
+      shown.slice(1).every(({ streamId }) => streamId === first.id),
+      'what follows names the first',
+    );
+    assert.deepEqual(await test.customerSees(id), ['the answer?', 'Forty-two']);
+    const said = (await test.log(id)).at(-1)?.event.body?.activity;
+    const [info] = said?.entities as { streamType: string; streamId: string }[];
+    assert.deepEqual([info?.streamType, info?.streamId], ['final', first.id]);
+  });
+
+  it("takes what a widget may say and the Agents SDK's schema refuses", async () => {
+    const heard: unknown[] = [];
+    new AgentsDirectLineAdapter(test.hub, {
+      botId: 'demo',
+      run: async (context) => {
+        if (context.activity.type !== 'message') return;
+        heard.push(context.activity.text, context.activity.attachments);
+        await context.sendActivity(`Echo: ${context.activity.text}`);
+      },
+    });
+    const id = await test.startConversation();
+    const attachments = [
+      { contentType: 'image/png', contentUrl: 'https://example.com/a.png', name: '', thumbnailUrl: null },
+    ];
+    const activity = {
+      type: 'message',
+      text: 'look',
+      speak: '',
+      locale: null,
+      attachments,
+      from: { id: 'kim', name: null },
+    };
+    await test.hub.handle(id, { type: 'say', by: { role: 'customer', id: 'kim' }, activity: activity as never });
+    await test.hub.settled();
+    assert.deepEqual(heard, ['look', [{ contentType: 'image/png', contentUrl: 'https://example.com/a.png' }]]);
+    assert.deepEqual(await test.customerSees(id), ['look', 'Echo: look']);
+  });
+
+  it('lets an Agents SDK bot speak up with an old reference: it answers nothing, so nothing makes it late', async () => {
+    let reference: object = {};
+    const adapter = new AgentsDirectLineAdapter(test.hub, {
+      botId: 'demo',
+      run: ({ activity }) => {
+        if (activity.type === 'message') reference = activity.getConversationReference();
+        return Promise.resolve();
+      },
+    });
+    const id = await test.startConversation();
+    await test.says(id, 'remind me');
+    await test.hub.people.setPresence('ana', 'available');
+    await adapter.continueConversation('', reference, async (context) => void (await escalate(context)));
+    await test.hub.settled();
+    await test.hub.handle(id, { type: 'accept', agent: 'ana' });
+    await test.hub.handle(id, { type: 'return', by: { role: 'agent', id: 'ana' } });
+    await test.hub.settled();
+    await adapter.continueConversation(
+      '',
+      reference,
+      async (context) => void (await context.sendActivity('Time to go')),
+    );
+    assert.equal((await test.customerSees(id)).at(-1), 'Time to go');
   });
 });

@@ -1,17 +1,16 @@
-// handoffMiddleware on a real CloudAdapter: activities come in by HTTP, and go out to the channel's serviceUrl by HTTP.
+// handoffMiddleware on real CloudAdapters of both SDKs: activities come in by HTTP, and go out to the channel's serviceUrl by HTTP.
 
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { MemoryTranscriptStore, TestAdapter, TranscriptLoggerMiddleware, TurnContext } from 'botbuilder';
-import type { BotAdapter, ConversationReference, ResourceResponse } from 'botbuilder';
-import { handoffMiddleware } from '../../src/middleware/handoffMiddleware.js';
 import { canEscalate, escalate } from '../../src/middleware/escalation.js';
+import type { ResourceResponse, SdkActivity } from '../../src/middleware/host.js';
 import { ProxiedBot } from '../fakes/proxiedBot.js';
+import { describeOnEachSdk } from '../fakes/sdks.js';
 
-describe('handoffMiddleware', () => {
+describeOnEachSdk('handoffMiddleware', (sdk) => {
   let bot: ProxiedBot;
   beforeEach(async () => {
-    bot = await ProxiedBot.start();
+    bot = await ProxiedBot.start(sdk);
     bot.onMessage = async (context) => {
       const { text } = context.activity;
       if (text === 'human') await escalate(context, { variables: { BotHandoffTopic: 'CreditCard' }, summary: 'angry' });
@@ -46,13 +45,13 @@ describe('handoffMiddleware', () => {
 
     it("gives the bot the activity as the channel sent it, and one response with the channel's id per activity", async () => {
       let responses: ResourceResponse[] = [];
-      let seen: Partial<TurnContext['activity']> = {};
+      let seen: Partial<SdkActivity> = {};
       bot.onMessage = async (context) => {
         seen = context.activity;
         responses = await context.sendActivities([
           { type: 'message', text: 'one' },
           { type: 'typing' },
-          { type: 'delay', value: 1 },
+          { type: 'trace', name: 'debug' },
           { type: 'message', text: 'two', channelData: { teams: true } },
         ]);
       };
@@ -122,10 +121,10 @@ describe('handoffMiddleware', () => {
     });
 
     it('delivers what the bot says unasked, and records it', async () => {
-      let reference: Partial<ConversationReference> = {};
-      bot.onMessage = (context) => (reference = TurnContext.getConversationReference(context.activity));
+      let reference: object = {};
+      bot.onMessage = (context) => (reference = sdk.referenceOf(context.activity));
       await post('remind me');
-      await bot.adapter.continueConversationAsync('', reference, async (context) => {
+      await bot.speakUp(reference, async (context) => {
         await context.sendActivity('Time to go');
       });
       assert.deepEqual(bot.channel.texts, ['Time to go']);
@@ -221,15 +220,15 @@ describe('handoffMiddleware', () => {
     });
 
     it('keeps from the customer what the bot says unasked, shows it to people, and gives it an id of its own', async () => {
-      let reference: Partial<ConversationReference> = {};
+      let reference: object = {};
       bot.onMessage = async (context) => {
-        reference = TurnContext.getConversationReference(context.activity);
+        reference = sdk.referenceOf(context.activity);
         await escalate(context);
       };
       const { id } = await bot.giveToAna();
       const before = bot.channel.delivered.length;
       let given: ResourceResponse | undefined;
-      await bot.adapter.continueConversationAsync('', reference, async (context) => {
+      await bot.speakUp(reference, async (context) => {
         given = await context.sendActivity('Still there?');
         await context.sendActivity({ type: 'typing' });
         await context.updateActivity({ ...given, type: 'message', text: 'Are you there?' });
@@ -242,11 +241,11 @@ describe('handoffMiddleware', () => {
     it('keeps a late reply from the customer: the conversation changed hands while the bot was thinking', async () => {
       let go = () => {};
       const thinking = new Promise<void>((resolve) => (go = resolve));
-      let reference: Partial<ConversationReference> = {};
+      let reference: object = {};
       let begun = () => {};
       const started = new Promise<void>((resolve) => (begun = resolve));
       bot.onMessage = async (context) => {
-        reference = TurnContext.getConversationReference(context.activity);
+        reference = sdk.referenceOf(context.activity);
         begun();
         await thinking;
         await context.sendActivity('a late answer');
@@ -254,7 +253,7 @@ describe('handoffMiddleware', () => {
       await bot.test.hub.people.setPresence('ana', 'available');
       const turn = post('difficult');
       await started;
-      await bot.adapter.continueConversationAsync('', reference, async (context) => void (await escalate(context)));
+      await bot.speakUp(reference, async (context) => void (await escalate(context)));
       const { id } = await bot.state();
       await bot.test.hub.handle(id, { type: 'accept', agent: 'ana' });
       go();
@@ -353,9 +352,10 @@ describe('handoffMiddleware', () => {
         serviceUrl: bot.channel.serviceUrl,
         user: { id: '29:kim', name: 'kim' },
         bot: { id: '28:bot', name: 'Bot' },
-        conversation: { id: 'a:kim', conversationType: 'personal', isGroup: false, name: '' },
+        agent: { id: '28:bot', name: 'Bot' },
+        conversation: { id: 'a:kim', conversationType: 'personal', isGroup: false },
       };
-      await bot.adapter.continueConversationAsync('', reference, async (context) => {
+      await bot.speakUp(reference, async (context) => {
         await context.sendActivity('You seem to need help');
         await escalate(context);
       });
@@ -409,69 +409,6 @@ describe('handoffMiddleware', () => {
           [`I am ${name}`, `Echo: I am ${name}`],
         );
       }
-    });
-  });
-
-  describe('on other adapters', () => {
-    it("works where the adapter can only answer: the bot does not hear the hub's own events then", async () => {
-      const adapter = new TestAdapter(
-        async (context) => void (await context.sendActivity(`Echo: ${context.activity.text}`)),
-      );
-      const run = () => Promise.resolve();
-      adapter.use(handoffMiddleware(bot.test.hub, { adapter, botId: 'demo', run }));
-      await adapter.send('hello').assertReply('Echo: hello').startTest();
-    });
-
-    it('uses the older call where the adapter has no newer one', async () => {
-      const calls: string[] = [];
-      const adapter = {
-        continueConversationAsync: () => Promise.reject(new Error('NotImplemented')),
-        continueConversation: (reference: Partial<ConversationReference>) =>
-          Promise.resolve(void calls.push(reference.conversation?.id ?? '')),
-      } as unknown as BotAdapter;
-      handoffMiddleware(bot.test.hub, { adapter, botId: 'demo', run: () => Promise.resolve() });
-      await bot.test.hub.channels
-        .get('adapter:demo')
-        ?.send(
-          { type: 'message', text: 'hi' },
-          { conversation: { id: 'c' }, channelId: 'msteams' },
-          { conversationId: 'x', seq: 1, send: 'activity' },
-        )
-        .catch((error: Error) => assert.match(error.message, /before all others/));
-      assert.deepEqual(calls, ['c']);
-    });
-
-    it('leaves other middleware what it reads: activities with their ids, in order', async () => {
-      const transcript = new MemoryTranscriptStore();
-      const adapter = new TestAdapter(async (context) => {
-        await context.sendActivities([
-          { type: 'message', text: 'one' },
-          { type: 'message', text: 'two' },
-        ]);
-      });
-      adapter.use(new TranscriptLoggerMiddleware(transcript));
-      adapter.use(handoffMiddleware(bot.test.hub, { adapter, botId: 'demo', run: () => Promise.resolve() }));
-      await adapter.send('hello').assertReply('one').assertReply('two').startTest();
-      const { items } = await transcript.getTranscriptActivities('test', 'Convo1');
-      assert.deepEqual(
-        items.map(({ text }) => text),
-        ['hello', 'one', 'two'],
-      );
-      assert.equal(new Set(items.map(({ id }) => id)).size, 3);
-    });
-
-    it('says what is wrong when the configuration has no such bot', () => {
-      const adapter = new TestAdapter();
-      assert.throws(
-        () =>
-          handoffMiddleware(bot.test.hub, {
-            adapter,
-            botId: 'nobody',
-            workStream: 'nowhere',
-            run: () => Promise.resolve(),
-          }),
-        /there is no bot "nobody".*\n.*no work stream "nowhere"/,
-      );
     });
   });
 });

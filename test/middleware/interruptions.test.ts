@@ -1,14 +1,14 @@
-// handoffMiddleware when something breaks: the channel, the bot, the process, the store. Real CloudAdapter, real HTTP.
+// handoffMiddleware when something breaks: the channel, the bot, the process, the store. Real CloudAdapters of both SDKs, real HTTP.
 
 import assert from 'node:assert/strict';
-import type { CloudAdapter } from 'botbuilder';
 import { escalate } from '../../src/middleware/escalation.js';
 import { ProxiedBot } from '../fakes/proxiedBot.js';
+import { describeOnEachSdk, type Adapter } from '../fakes/sdks.js';
 
-describe('handoffMiddleware, interrupted', () => {
+describeOnEachSdk('handoffMiddleware, interrupted', (sdk) => {
   let bot: ProxiedBot;
   beforeEach(async () => {
-    bot = await ProxiedBot.start();
+    bot = await ProxiedBot.start(sdk);
     bot.onMessage = async (context) => {
       if (context.activity.text === 'human') await escalate(context);
       else await context.sendActivity(`Echo: ${context.activity.text}`);
@@ -24,7 +24,9 @@ describe('handoffMiddleware, interrupted', () => {
       bot.channel.refuse = () => (busy ? 429 : undefined);
       let given: string[] = [];
       bot.onMessage = async (context) => {
-        given = (await context.sendActivities([{ text: 'one' }, { text: 'two' }])).map(({ id }) => id);
+        given = (await context.sendActivities(['one', 'two'].map((text) => ({ type: 'message', text })))).map(
+          ({ id }) => id,
+        );
       };
       assert.equal((await bot.channel.post('hello')).status, 200, "the bot's turn does not wait for the channel");
       assert.deepEqual(bot.channel.texts, []);
@@ -40,13 +42,13 @@ describe('handoffMiddleware, interrupted', () => {
 
     it('tells the bot when the channel refuses what it sent, and the log too', async () => {
       bot.channel.refuse = ({ activity }) => (activity.text === 'bad' ? 400 : undefined);
-      let refused: { statusCode?: number } = {};
+      let refused: { statusCode?: number; status?: number } = {};
       bot.onMessage = async (context) => {
         refused = (await context.sendActivity('bad').catch((error: unknown) => error)) as typeof refused;
         await context.sendActivity('good');
       };
       await bot.channel.post('hello');
-      assert.equal(refused.statusCode, 400);
+      assert.equal(refused.statusCode ?? refused.status, 400);
       assert.deepEqual(bot.channel.texts, ['good']);
       assert.ok((await types()).includes('deliveryFailed'));
     });
@@ -66,7 +68,7 @@ describe('handoffMiddleware, interrupted', () => {
       ]);
       assert.equal((await bot.state()).escalationReason, 'botUnavailable');
 
-      (bot.adapter as { onTurnError?: CloudAdapter['onTurnError'] | undefined }).onTurnError = undefined;
+      (bot.adapter as { onTurnError?: Adapter['onTurnError'] | undefined }).onTurnError = undefined;
       const printed = silenceConsole();
       try {
         assert.equal((await bot.channel.post('help', 'lee')).status, 500);
@@ -76,7 +78,8 @@ describe('handoffMiddleware, interrupted', () => {
       assert.equal((await bot.state('lee')).escalationReason, 'botUnavailable');
     });
 
-    it("does not count against a bot that it cannot make anything of the hub's own events", async () => {
+    it("does not count against a bot that it cannot make anything of the hub's own events, nor is the customer told", async () => {
+      bot.adapter.onTurnError = async (context) => void (await context.sendActivity('Something went wrong'));
       bot.onOther = (context) => {
         throw new Error(`what is ${context.activity.name}?`);
       };
@@ -87,7 +90,7 @@ describe('handoffMiddleware, interrupted', () => {
 
     it('hands the customer to people when the bot does not finish in time, and fences what it says afterwards', async () => {
       await bot.stop();
-      bot = await ProxiedBot.start({ botTimeoutMs: 100 });
+      bot = await ProxiedBot.start(sdk, { botTimeoutMs: 100 });
       let wake = () => {};
       bot.onMessage = async (context) => {
         await new Promise<void>((resolve) => (wake = resolve));
@@ -212,7 +215,10 @@ describe('handoffMiddleware, interrupted', () => {
 
     it('tells everybody to come back later when asked to refuse', async () => {
       await bot.stop();
-      bot = await ProxiedBot.start({ onHubUnavailable: 'refuse', texts: { hubUnavailable: 'Closed for repairs.' } });
+      bot = await ProxiedBot.start(sdk, {
+        onHubUnavailable: 'refuse',
+        texts: { hubUnavailable: 'Closed for repairs.' },
+      });
       await breakStore();
       await bot.channel.post('hello');
       assert.deepEqual(bot.channel.texts, ['Closed for repairs.']);

@@ -1,14 +1,16 @@
-// /api/messages: who may post there, what is answered, and one bot that serves widgets and a channel at once.
+// /api/messages on both SDKs: who may post there, what is answered, and one bot that serves widgets and a channel at once.
 
 import assert from 'node:assert/strict';
-import { connectDemoBot, DemoBot } from '../../src/demoBot.js';
 import { HttpServer } from '../../src/http.js';
-import { serveMessages } from '../../src/middleware/messages.js';
+import { escalate } from '../../src/middleware/escalation.js';
+import type { BotTurnContext } from '../../src/middleware/host.js';
+import { serveMessages, type MessagesOptions } from '../../src/middleware/messages.js';
 import { FakeChannel } from '../fakes/channel.js';
 import { openHub, SILENT, type TestHub } from '../fakes/hub.js';
 import { request } from '../fakes/request.js';
+import { describeOnEachSdk } from '../fakes/sdks.js';
 
-describe('/api/messages', () => {
+describeOnEachSdk('/api/messages', (sdk) => {
   let test: TestHub;
   let http: HttpServer;
   let channel: FakeChannel;
@@ -26,9 +28,17 @@ describe('/api/messages', () => {
 
   async function serve(settings: Record<string, string> = {}): Promise<void> {
     http = new HttpServer({ log: SILENT });
-    const bot = new DemoBot();
-    serveMessages(http, test.hub, { botId: 'demo', settings, run: (context) => bot.run(context) });
+    const options: Partial<MessagesOptions> = { botId: 'demo', settings, sdk: sdk.name, run: bot };
+    serveMessages(http, test.hub, options as MessagesOptions);
     channel.endpoint = `${(await http.listen(0, '127.0.0.1')).replace('localhost', '127.0.0.1')}/api/messages`;
+  }
+
+  async function bot(context: BotTurnContext): Promise<void> {
+    const { type, text, membersAdded = [], recipient } = context.activity;
+    if (text?.startsWith('human')) await escalate(context, { variables: { BotHandoffTopic: 'CreditCard' } });
+    else if (text === 'fail') throw new Error('bug');
+    else if (type === 'message') await context.sendActivity(`Echo: ${text}`);
+    else if (membersAdded.some(({ id }) => id !== recipient?.id)) await context.sendActivity('Welcome');
   }
 
   const activity = (more: Record<string, unknown> = {}) => ({
@@ -46,7 +56,7 @@ describe('/api/messages', () => {
     request('POST', channel.endpoint, { body, headers, timeoutMs: 10_000 });
   const codeOf = (body: unknown) => (body as { error?: { code?: string } }).error?.code;
 
-  it('serves the demo bot to the Emulator: welcome, echo, handoff and back', async () => {
+  it('serves the bot to the Emulator: welcome, echo, handoff and back', async () => {
     await serve();
     await channel.post({ type: 'conversationUpdate', membersAdded: [{ id: '28:bot' }, { id: '29:kim' }] });
     await channel.post('hello');
@@ -74,7 +84,7 @@ describe('/api/messages', () => {
   });
 
   it('has the same bot serve widgets at the same time', async () => {
-    connectDemoBot(test.hub, 'demo');
+    sdk.widgetAdapter(test.hub, { botId: 'demo', run: bot });
     await serve();
     await channel.post('from the channel');
     const id = await test.startConversation();
@@ -121,11 +131,12 @@ describe('/api/messages', () => {
   });
 
   it('leaves it to the SDK to check callers when there is an app id', async () => {
-    await serve({
-      MicrosoftAppId: '00000000-0000-0000-0000-000000000001',
-      MicrosoftAppPassword: 'x',
-      MicrosoftAppType: 'MultiTenant',
-    });
+    const id = '00000000-0000-0000-0000-000000000001';
+    await serve(
+      sdk.name === 'botbuilder'
+        ? { MicrosoftAppId: id, MicrosoftAppPassword: 'x', MicrosoftAppType: 'MultiTenant' }
+        : { clientId: id, clientSecret: 'x', tenantId: id },
+    );
     const { error } = console;
     console.error = () => undefined;
     try {
@@ -135,6 +146,18 @@ describe('/api/messages', () => {
       console.error = error;
     }
     assert.deepEqual(await test.store.conversationIds(10), []);
+  });
+
+  it('has the hub tell the customer when the bot fails, and answers the channel that all is well', async () => {
+    await serve();
+    assert.equal((await channel.post('fail')).status, 200);
+    await channel.next('Sorry, Demo Bot cannot answer right now.');
+    assert.equal(channel.texts[0], 'Sorry, Demo Bot cannot answer right now.', 'and nobody else said anything');
+  });
+
+  it('returns what the bot answers to an invoke, and 501 when it answers nothing', async () => {
+    await serve();
+    assert.equal((await channel.post({ type: 'invoke', name: 'unknown' })).status, 501);
   });
 
   it('says what is wrong with a body that is no activity', async () => {

@@ -3,7 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { seqOf, type Activity } from '../../core/activity.js';
 import type { ChannelConnection, Delivery } from '../../hub/ports.js';
-import { CLIENTS_READ_EVENTS, contentFor, type Reference } from '../connections.js';
+import { CLIENTS_READ_EVENTS, contentFor } from '../connections.js';
+import type { Reference } from '../host.js';
 import type { LiveSends } from '../liveSends.js';
 import { idIn, requireTaken, type ChannelHttp } from './channelHttp.js';
 import type { Place, Places } from './places.js';

@@ -1,9 +1,10 @@
 // Where the conversations of relayed channels are: learned from validated calls of the channel only, and kept over restarts.
 
 import { createHash } from 'node:crypto';
-import type { Activity as SdkActivity, ChannelAccount, ConversationAccount } from 'botbuilder';
+import type { ChannelAccount } from '../../core/activity.js';
 import type { Clock, Store } from '../../hub/ports.js';
 import { addressOf, type Address } from '../address.js';
+import type { SdkActivity, SdkConversation } from '../host.js';
 
 /** A channel on which the bot is known. */
 export interface Home {
@@ -16,7 +17,7 @@ export interface Home {
 
 /** A conversation on it. */
 export interface Place extends Home {
-  readonly conversation: ConversationAccount;
+  readonly conversation: SdkConversation;
   /** The customer; absent in groups, and where nobody is known yet. */
   readonly user?: ChannelAccount;
   readonly isGroup: boolean;
@@ -72,7 +73,7 @@ export class Places {
     const exact = (await this.#find(`conversation ${conversationId}`)) as Place | undefined;
     if (exact !== undefined || whole === conversationId) return exact;
     const channel = (await this.#find(`conversation ${whole}`)) ?? (await this.#find(`team ${whole}`));
-    return channel && { ...channel, conversation: { id: conversationId } as ConversationAccount, isGroup: true };
+    return channel && { ...channel, conversation: { id: conversationId } as SdkConversation, isGroup: true };
   }
 
   /** Where the bot is known by this account, on this channel, or has made this. */

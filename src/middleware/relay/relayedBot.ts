@@ -1,6 +1,5 @@
 // One bot behind the relay: what its channels bring is recorded like any customer's, and the bot hears it as if they had called it.
 
-import type { Activity as SdkActivity } from 'botbuilder';
 import type { Activity } from '../../core/activity.js';
 import { readSignal } from '../../core/escalation.js';
 import { BadRequest, DeliveryFailed, StoreUnavailable } from '../../errors.js';
@@ -8,7 +7,8 @@ import type { HttpResponse } from '../../http.js';
 import type { Hub } from '../../hub/hub.js';
 import type { BotConnection, BotTurn, InvokeResponse } from '../../hub/ports.js';
 import { addressOf, type Address } from '../address.js';
-import { addressing, channelIdOf, turnKey, type Reference, type WaitingTurn } from '../connections.js';
+import { addressing, channelIdOf, turnKey, type WaitingTurn } from '../connections.js';
+import type { Reference, SdkActivity } from '../host.js';
 import { Intake, type Heard } from '../intake.js';
 import { LiveSends } from '../liveSends.js';
 import { isStoreUnavailable } from '../outgoing.js';
@@ -326,7 +326,7 @@ function placeOf(activity: Activity): Place {
     );
   const address = addressOf(activity as unknown as SdkActivity, '');
   const isGroup = address === undefined ? hasId(from) && isGroupOf(conversation) : address.isGroup;
-  const user = isGroup ? undefined : address?.reference.user;
+  const user = isGroup ? undefined : (address?.reference.user as Place['user']);
   return {
     channelId,
     serviceUrl,
