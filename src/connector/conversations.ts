@@ -23,7 +23,8 @@ const LOCALE = /^[\w-]{1,35}$/;
 export async function createConversation(context: CallContext, call: Call): Promise<HttpResponse> {
   const { hub, workStream } = context;
   const parameters = fieldsOf(call, '{"bot": {"id"}, "members": [{"id", "name"}], "activity"}');
-  const bot = openingBot(context, call, parameters['bot']);
+  // The Agents SDK calls it agent.
+  const bot = openingBot(context, call, parameters['bot'] ?? parameters['agent']);
   const customer = customerIn(context, parameters);
   const posted = parameters['activity'];
   const activity =
