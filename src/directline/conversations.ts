@@ -29,6 +29,8 @@ const MAX_ORIGINS = 50;
 /** What ids of conversations look like, ours and what the secret's holder may ask for: printable, no spaces. */
 const CONVERSATION_ID = /^[\x21-\x7e]{1,200}$/;
 const LOCALE = /^[\w-]{1,35}$/;
+/** Ids that a page cannot claim by itself. */
+const VOUCHED = 'dl_';
 const SESSION_COOKIE = 'handoff_session';
 
 /** POST /tokens/generate: allocates an id and starts nothing. */
@@ -69,8 +71,17 @@ export async function reconnectConversation(context: ConversationContext, reques
   const conversationId = request.params['id'] ?? '';
   const caller = await authenticateFor(context, request, conversationId);
   const state = await findConversation(context, caller, conversationId);
-  const claims: ConversationClaims = caller.kind === 'secret' ? { conv: state.id } : caller.claims;
+  const claims: ConversationClaims = caller.kind === 'secret' ? vouchedFor(state) : caller.claims;
   return { body: await opened(context, claims, request.query.get('watermark') ?? '') };
+}
+
+/**
+ * The page's server opens a conversation that is there, for example one that a bot began. Where the customer goes by an id
+ * that only a token can vouch for, this one does.
+ */
+function vouchedFor({ id: conv, customer: { id, name } }: Conversation): CustomerClaims {
+  if (id?.startsWith(VOUCHED) !== true) return { conv };
+  return { conv, user: id, ...(name === undefined ? {} : { name }) };
 }
 
 /** GET /session/getsessionid: a page on the list of trusted origins gets a session of its own. */
@@ -121,7 +132,7 @@ export function customerId(
   const { people, bots } = context.hub.directory;
   const isTaken = claimed === 'system' || Object.hasOwn(people, claimed) || Object.hasOwn(bots, claimed);
   // The secret's holder is the page's server: it vouches for its users itself.
-  const needsVouching = claims !== undefined && claimed.startsWith('dl_');
+  const needsVouching = claims !== undefined && claimed.startsWith(VOUCHED);
   return isTaken || needsVouching ? anonymousId(conversationId, claimed) : claimed;
 }
 

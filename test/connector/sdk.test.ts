@@ -113,11 +113,12 @@ for (const [name, clientAt] of [
     let site: ConnectorSite;
     let client: Client;
     let conversation: string;
+    let token: string;
 
     beforeEach(async () => {
       site = await openConnector();
       client = clientAt(site.url);
-      conversation = (await site.start('dl_kim')).conversationId;
+      ({ conversationId: conversation, token } = await site.start('dl_kim'));
       await site.says(conversation, 'hello', 'dl_kim');
     });
     afterEach(() => site.close());
@@ -129,15 +130,11 @@ for (const [name, clientAt] of [
       assert.match(sent, new RegExp(`^${conversation}\\|\\d{7}$`));
       assert.equal(await client.update(conversation, sent, 'one, better'), sent);
       await client.remove(conversation, replied);
-      const widget = await site.widget({ user: { id: 'dl_other' } });
-      const { token } = (await site.call('GET', `/conversations/${conversation}`, { token: 'the-secret-of-the-tests' }))
-        .body as { token: string };
       const read = await site.call('GET', `/conversations/${conversation}/activities`, { token });
       const { activities } = read.body as { activities: { id: string; text?: string }[] };
       const texts = activities.map(({ text }) => text);
       assert.deepEqual(texts.slice(-2), ['Echo: hello', 'one, better']);
       assert.equal(activities.at(-1)?.id, sent);
-      await widget.close();
       const kinds = (await site.log(conversation)).map(({ event }) => event.type);
       assert.deepEqual(kinds.slice(-4), ['said', 'said', 'edited', 'deleted']);
     });

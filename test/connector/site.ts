@@ -6,7 +6,7 @@ import { PrivateCallers } from '../../src/connector/callers.js';
 import { serveConnector, type Connector, type ConnectorOptions } from '../../src/connector/server.js';
 import { Attachments } from '../../src/hub/attachments.js';
 import { openSite, type Site } from '../directline/site.js';
-import { openHub } from '../fakes/hub.js';
+import { openHub, type TestHub } from '../fakes/hub.js';
 import { request, type Answer, type Call } from '../fakes/request.js';
 
 export interface ConnectorSite extends Site {
@@ -16,6 +16,8 @@ export interface ConnectorSite extends Site {
 
 export interface ConnectorSiteOptions extends Partial<ConnectorOptions> {
   configuration?: Configuration;
+  /** One that is there already, as after a restart. */
+  hub?: TestHub;
 }
 
 /** The demo's configuration, but its bot, and a second one in no queue, are called over HTTP. */
@@ -28,8 +30,8 @@ ${yaml}`);
 }
 
 export async function openConnector(options: ConnectorSiteOptions = {}): Promise<ConnectorSite> {
-  const { callers, configuration = await remoteBots(), ...rest } = options;
-  const testHub = await openHub({ configuration });
+  const { callers, configuration = await remoteBots(), hub: given, ...rest } = options;
+  const testHub = given ?? (await openHub({ configuration }));
   const { hub, store, clock } = testHub;
   const attachments = new Attachments(store, clock);
   let url = '';
