@@ -217,6 +217,7 @@ function spoken(entry: Entry, slot: Slot, reading: Reading): Activity | undefine
       return event.to === 'channel' ? told(`(could not be reached: ${event.reason})`) : undefined;
     case 'started':
     case 'memberJoined':
+    case 'memberLeft':
     case 'routed':
     case 'botConnected':
     case 'draftResolved':
