@@ -27,6 +27,8 @@ const USAGE = `Usage: handoff <command> [flags]
   pairing-code <person>              print a code with which this person signs in from the Emulator or Teams
   transcript <conversation> [--format transcript|jsonl|text|html]
   verify                             check every log and every promise the record makes
+  doctor --bot <endpoint>            look at a bot and at this server from outside; says which setting to change
+                                     [--app-id ID] [--tenant ID] [--secret NAME of a variable] [--authority URL]
 
 Every command takes --config handoff.yaml, --data ./data and --json. --version prints the version.`;
 
@@ -40,6 +42,11 @@ interface Flags {
   demo: boolean;
   port: number | undefined;
   format: string | undefined;
+  bot: string | undefined;
+  appId: string | undefined;
+  tenant: string | undefined;
+  secret: string | undefined;
+  authority: string | undefined;
 }
 
 /** @returns the exit code. */
@@ -96,6 +103,9 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'verify':
       expectWords(rest, 0, 'verify');
       return verifyStore(flags);
+    case 'doctor':
+      expectWords(rest, 0, 'doctor --bot https://bot.example.com/api/messages');
+      return doctor(flags);
     case undefined:
     default:
       throw new ConfigError([`There is no command "${command}".\n\n${USAGE}`]);
@@ -114,14 +124,19 @@ function parse(args: readonly string[]): { words: string[]; flags: Flags; help: 
         demo: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         format: { type: 'string' },
+        bot: { type: 'string' },
+        'app-id': { type: 'string' },
+        tenant: { type: 'string' },
+        secret: { type: 'string' },
+        authority: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
         version: { type: 'boolean', default: false },
       },
     });
-    const { config, data, demo, json, format, help, version } = values;
+    const { config, data, demo, json, format, bot, 'app-id': appId, tenant, secret, authority, help, version } = values;
     return {
       words: positionals,
-      flags: { config, data, demo, json, format, port: portOf(values.port) },
+      flags: { config, data, demo, json, format, bot, appId, tenant, secret, authority, port: portOf(values.port) },
       help,
       version,
     };
@@ -308,6 +323,31 @@ async function verifyStore(flags: Flags): Promise<number> {
     console.log(`${conversations} conversations with ${entries} entries: everything holds.`);
   else console.log([...faults, `${faults.length} faults in ${conversations} conversations.`].join('\n'));
   return faults.length === 0 ? 0 : 1;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- doctor
+
+async function doctor({ bot, appId, tenant, secret, authority, json }: Flags): Promise<number> {
+  if (bot === undefined)
+    throw new ConfigError(['Name the bot: handoff doctor --bot https://bot.example.com/api/messages']);
+  if (secret !== undefined && (process.env[secret] ?? '') === '')
+    throw new ConfigError([
+      '--secret takes the name of an environment variable that holds the client secret; no such variable is set.',
+    ]);
+  const { examine, show } = await import('./doctor.js');
+  const publicUrl = process.env['PUBLIC_URL'];
+  const findings = await examine({
+    bot,
+    ...(appId === undefined ? {} : { appId }),
+    ...(tenant === undefined ? {} : { tenant }),
+    ...(secret === undefined ? {} : { secret }),
+    ...(authority === undefined ? {} : { authority: authority.replace(/\/+$/, '') }),
+    ...(publicUrl === undefined || publicUrl === '' ? {} : { publicUrl }),
+    env: process.env,
+    now: () => Date.now(),
+  });
+  console.log(json ? JSON.stringify({ findings }) : show(findings));
+  return findings.some(({ is }) => is === 'wrong') ? 1 : 0;
 }
 
 // ----------------------------------------------------------------------------------------------------------------- store

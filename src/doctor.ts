@@ -65,6 +65,17 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
   return findings;
 }
 
+/** For a terminal: what is wrong is told with the setting to change. */
+export function show(findings: readonly Finding[]): string {
+  const marks = { right: 'ok   ', doubtful: 'maybe', wrong: 'WRONG' };
+  return findings
+    .flatMap(({ check, is, text, setting }) => [
+      `${marks[is]}  ${check.padEnd(11)}  ${text}`,
+      ...(setting === undefined || is === 'right' ? [] : [`${' '.repeat(20)}Setting: ${setting}`]),
+    ])
+    .join('\n');
+}
+
 function endpointOf(bot: string, findings: Finding[]): URL | undefined {
   const url = URL.canParse(bot) ? new URL(bot) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
