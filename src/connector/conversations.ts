@@ -7,7 +7,7 @@ import { isObject } from '../core/context.js';
 import { DIRECT_LINE } from '../core/react.js';
 import { BadRequest } from '../errors.js';
 import type { HttpResponse } from '../http.js';
-import { accountOf, wireIdOf } from '../hub/owed.js';
+import { accountOf, conversationIdFor } from '../hub/owed.js';
 import { fieldsOf, placeOf, speakerOf, type Call, type CallContext, type Place } from './calls.js';
 import type { OfActivity, OfConversation, OfMember } from './operations.js';
 import { begin, callKey, requireActivity, stored } from './speaking.js';
@@ -74,7 +74,9 @@ export async function getConversations({ hub }: CallContext, { request, botIds }
     const page = await hub.store.list({}, PAGE_CONVERSATIONS - conversations.length, cursor);
     for (const state of page.items) {
       const bots = state.bots.filter((id) => botIds.has(id));
-      if (bots.length > 0) conversations.push({ id: wireIdOf(state), members: membersOf(hub, { state, bots }) });
+      const [first] = bots;
+      if (first !== undefined)
+        conversations.push({ id: conversationIdFor(hub, state, first), members: membersOf(hub, { state, bots }) });
     }
     scanned += page.items.length;
     cursor = page.next;

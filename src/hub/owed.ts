@@ -96,7 +96,7 @@ function isSuperseded(row: OutboxRow, entry: Entry, state: Conversation): boolea
 }
 
 function headOf(hub: Engine, state: Conversation, to: Addressee, id: string, at: number) {
-  const conversation = { id: wireIdOf(state) };
+  const conversation = { id: to === 'channel' ? wireIdOf(state) : conversationIdFor(hub, state, to.bot) };
   const head = {
     id,
     timestamp: new Date(at).toISOString(),
@@ -123,8 +123,18 @@ export function accountOf(hub: Engine, state: Conversation, id: string) {
   return id === state.customer.id ? customerOf(state) : { id, role: 'user' };
 }
 
-/** The conversation's id as bots and channels know it: on a foreign channel the channel's own. */
-export function wireIdOf(state: Conversation): string {
+/**
+ * The conversation's id as this bot knows it. A bot that is behind the customer's own channel has that channel's; any other
+ * bot it is handed to answers here, where the channel's id may mean nothing.
+ */
+export function conversationIdFor(hub: Engine, state: Conversation, botId: string): string {
+  const { via } = state.channel;
+  if (via === undefined || hub.bots.has(`${botId} ${via}`)) return wireIdOf(state);
+  return hub.channels.get(via)?.takesBotCalls === true ? wireIdOf(state) : state.id;
+}
+
+/** On a foreign channel, the channel's own id. */
+function wireIdOf(state: Conversation): string {
   if (state.channel.key === undefined) return state.id;
   const reference = state.reference as { conversation?: { id?: string } } | undefined;
   return reference?.conversation?.id ?? state.id;

@@ -247,6 +247,8 @@ export interface InvokeResponse {
 
 /** Sends to a customer on a foreign channel (middleware). Direct Line customers read the log themselves. */
 export interface ChannelConnection {
+  /** Any bot's calls to the hub may name the channel's own conversation. Without it only bots behind the channel know that id. */
+  readonly takesBotCalls?: boolean;
   /**
    * @returns the id the channel gave to a new activity.
    * @throws DeliveryFailed `retry: true` when the channel certainly did not get it.

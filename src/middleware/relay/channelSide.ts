@@ -10,6 +10,7 @@ import { idIn, requireTaken, type ChannelHttp } from './channelHttp.js';
 import type { Place, Places } from './places.js';
 
 export class ChannelSide implements ChannelConnection {
+  readonly takesBotCalls = true;
   /** Channels that wait for the replies in the answer of their call (expectReplies), by the channel's conversation. */
   readonly #gathered = new Map<string, Activity[]>();
 
