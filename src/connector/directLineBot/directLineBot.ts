@@ -3,6 +3,7 @@
 import type { Activity } from '../../core/activity.js';
 import type { Conversation } from '../../core/conversation.js';
 import type { BotTransport } from '../../core/directory.js';
+import { DeliveryFailed } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
 import type { BotConnection, InvokeResponse } from '../../hub/ports.js';
 import { readSecret } from '../trust/secrets.js';
@@ -109,7 +110,7 @@ export class DirectLineBot implements BotConnection {
     activity: Activity,
     { conversationId }: { conversationId: string },
   ): Promise<InvokeResponse | undefined> {
-    if (this.#isClosed) return undefined;
+    if (this.#isClosed) throw new DeliveryFailed(`Bot "${this.options.botId}" is being disconnected.`, true);
     await this.#line(conversationId).deliver(activity);
     return undefined;
   }

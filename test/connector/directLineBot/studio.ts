@@ -7,10 +7,11 @@ import {
   type DirectLineBotOptions,
   type Times,
 } from '../../../src/connector/directLineBot/directLineBot.js';
+import type { Hub } from '../../../src/hub/hub.js';
 import type { BotTurn, Log } from '../../../src/hub/ports.js';
 import { openSite, SECRET, type Site } from '../../directline/site.js';
 import { FaultyProxy } from '../../fakes/faultyProxy.js';
-import { FunctionBot, openHub, type TestClock, type TestHub } from '../../fakes/hub.js';
+import { FunctionBot, openHub, TestClock, type TestHub } from '../../fakes/hub.js';
 
 export const BOT = 'studio';
 const TOKEN_PATH = '/powervirtualagents/botsbyschema/cr_support/directline/token';
@@ -31,6 +32,17 @@ export const VARIABLES = {
   IsVip: true,
 };
 
+/** Time runs, and tests move it on. */
+export class LiveClock extends TestClock {
+  #aheadMs = 0;
+  override now(): number {
+    return Date.now() + this.#aheadMs;
+  }
+  override advance(ms: number): void {
+    this.#aheadMs += ms;
+  }
+}
+
 type Says = (turn: Pick<BotTurn, 'conversationId' | 'answers'>, activity: Activity) => Promise<void>;
 
 export class Studio {
@@ -38,21 +50,28 @@ export class Studio {
   readonly heard: Activity[] = [];
   /** Texts to which the bot says nothing until it is told to. */
   readonly held: (() => Promise<void>)[] = [];
+  /** Conversations that the token endpoint has named. */
+  readonly named: string[] = [];
   site!: Site;
+  /** Of the service; after a restart its bot may be asked before the service is reached again. */
+  #hub!: Hub;
   proxy!: FaultyProxy;
 
   private constructor() {}
 
-  static async open(): Promise<Studio> {
+  static async open(clock = new LiveClock()): Promise<Studio> {
     const studio = new Studio();
     const bot = new FunctionBot((activity, turn) => studio.#answer(activity, turn));
     studio.proxy = await new FaultyProxy(() => studio.site.url, {
-      [`GET ${TOKEN_PATH}`]: async () =>
-        (await studio.site.call('POST', '/tokens/generate', { token: SECRET, body: {} })).body,
+      [`GET ${TOKEN_PATH}`]: async () => {
+        const { body } = await studio.site.call('POST', '/tokens/generate', { token: SECRET, body: {} });
+        studio.named.push((body as { conversationId: string }).conversationId);
+        return body;
+      },
       'GET /powervirtualagents/regionalchannelsettings': () =>
         Promise.resolve({ channelUrlsById: { directline: `${studio.proxy.url}/` } }),
     }).open();
-    await studio.#serve(await openHub({ bot }));
+    await studio.#serve(await openHub({ bot, clock, beforeStart: (hub) => (studio.#hub = hub) }));
     return studio;
   }
 
@@ -74,7 +93,7 @@ export class Studio {
 
   /** What the bot says, as it is: nothing of it is taken for a signal here. */
   readonly says: Says = async ({ conversationId, answers }, activity) => {
-    await this.site.hub.handle(conversationId, {
+    await this.#hub.handle(conversationId, {
       type: 'say',
       by: { role: 'bot', id: 'demo' },
       activity: {
@@ -161,9 +180,9 @@ export const QUICK: Partial<Times> = {
 };
 
 export interface OurHub extends TestHub {
-  bot2: DirectLineBot;
-  /** The process is gone without a word: nothing is saved, nothing is answered. */
-  log2: string[];
+  connection: DirectLineBot;
+  /** What was logged as a warning or an error. */
+  warnings: string[];
 }
 
 export interface OurOptions extends Partial<Omit<DirectLineBotOptions, 'hub' | 'botId'>> {
@@ -174,17 +193,17 @@ export interface OurOptions extends Partial<Omit<DirectLineBotOptions, 'hub' | '
 
 /** A hub of ours with the bot of this Studio, by its token endpoint unless the options say otherwise. */
 export async function openOurHub(studio: Studio, options: OurOptions = {}): Promise<OurHub> {
-  const { directory, clock, configuration = configurationOf(studio), times, ...bot } = options;
-  const log2: string[] = [];
+  const { directory, clock = new LiveClock(), configuration = configurationOf(studio), times, ...bot } = options;
+  const warnings: string[] = [];
   const note = (fields: Record<string, unknown>, message: string) =>
-    void log2.push(`${message} ${(fields['err'] as Error | undefined)?.message ?? ''}`);
+    void warnings.push(`${message} ${(fields['err'] as Error | undefined)?.message ?? ''}`);
   const log: Log = { info() {}, debug() {}, warn: note, error: note };
   let connection!: DirectLineBot;
   const hub = await openHub({
     configuration,
     log,
     ...(directory === undefined ? {} : { directory }),
-    ...(clock === undefined ? {} : { clock }),
+    clock,
     beforeStart: (started) => {
       connection = new DirectLineBot({
         hub: started,
@@ -204,8 +223,8 @@ export async function openOurHub(studio: Studio, options: OurOptions = {}): Prom
   };
   return {
     ...hub,
-    bot2: connection,
-    log2,
+    connection,
+    warnings,
     stop,
     async close() {
       await connection.close();
