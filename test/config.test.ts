@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { checkConfiguration, configurationSchema, directoryOf, readConfiguration, warningsOf } from '../src/config.js';
+import { COPILOT_STUDIO_VARIABLES } from '../src/core/copilotStudio.js';
 import { readEnvironment, SDK_VARIABLES, VARIABLES } from '../src/environment.js';
 import { ConfigError } from '../src/errors.js';
 
@@ -120,6 +121,38 @@ describe('handoff.yaml', () => {
       workStreams: [{ id: 'web', rules: [{ when: { variable: 'Topic', operator: 'hasData' }, queue: 'Q' }] }],
     });
     assert.equal(warningsOf(configuration).length, 2);
+  });
+
+  it('declares the variables of Copilot Studio in work streams that lead to such a bot, and in no other', () => {
+    const directory = directoryOf(
+      readConfiguration(`
+bots: [{ id: refunds, directLine: { secret: '\${DL}' } }, { id: shop, connect: inProcess }]
+queues: [{ id: first, members: [refunds] }, { id: other, members: [shop] }]
+workStreams:
+  - id: ruled
+    fallbackQueue: other
+    context: [{ name: va_LastPhrase, type: text, displayable: false }, { name: Tier, type: text }]
+    rules: [{ when: { variable: va_LastTopic, operator: hasNoData }, queue: first }]
+  - { id: plain, fallbackQueue: other }
+`),
+      1,
+    );
+    const names = (stream: string) => directory.workStreams[stream]?.context.map(({ name }) => name) ?? [];
+    const all = COPILOT_STUDIO_VARIABLES.map(({ name }) => name);
+    assert.deepEqual(names('ruled'), ['va_LastPhrase', 'Tier', ...all.filter((name) => name !== 'va_LastPhrases')]);
+    assert.deepEqual(names('plain'), []);
+  });
+
+  it('does not warn of rules on what a Copilot Studio bot sends anyway', () => {
+    const text = (bot: string) => `
+bots: [{ id: refunds, ${bot} }]
+queues: [{ id: first, members: [refunds, ana] }]
+people: [{ id: ana }]
+workStreams:
+  - { id: web, fallbackQueue: first, rules: [{ when: { variable: va_LastPhrase, operator: hasData }, queue: first }] }
+`;
+    assert.deepEqual(warningsOf(readConfiguration(text("directLine: { secret: '${DL}' }"))), []);
+    assert.equal(warningsOf(readConfiguration(text('connect: inProcess'))).length, 1);
   });
 });
 

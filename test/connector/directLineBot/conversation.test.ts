@@ -1,9 +1,7 @@
 /** A conversation with a bot made in Copilot Studio, as customer, people and bot see it. */
 import assert from 'node:assert/strict';
 import type { Conversation } from '../../../src/core/conversation.js';
-import { BOT, eventually, openOurHub, Studio, VARIABLES, type OurHub } from './studio.js';
-
-const GREETING = 'Hello, I am a virtual agent';
+import { BOT, eventually, GREETING, openOurHub, Studio, VARIABLES, type OurHub } from './studio.js';
 
 describe('A bot of Copilot Studio behind the hub', function () {
   this.timeout(60_000);

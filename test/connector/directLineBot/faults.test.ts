@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { DirectLineBot } from '../../../src/connector/directLineBot/directLineBot.js';
 import { SECRET } from '../../directline/site.js';
-import { BOT, eventually, LiveClock, openOurHub, Studio, type OurHub, type OurOptions } from './studio.js';
+import { BOT, eventually, GREETING, LiveClock, openOurHub, Studio, type OurHub, type OurOptions } from './studio.js';
 
-const GREETING = 'Hello, I am a virtual agent';
 const MINUTE_MS = 60_000;
 const POST = /^POST .*\/activities$/;
 
@@ -354,7 +353,7 @@ describe('A bot behind Direct Line', function () {
   it('answers everything once and in order through one fault after another', async () => {
     await open({ times: { refusedMs: 50 } });
     const id = await greeted();
-    const faults = [
+    const faults: (() => void | Promise<void>)[] = [
       () => studio.proxy.cutStreams(),
       () => studio.proxy.breaks({ matching: POST, times: 1, does: 'loseAnswer' }),
       () => studio.proxy.breaks({ matching: POST, times: 1, does: 'reset' }),

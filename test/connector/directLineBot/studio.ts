@@ -14,6 +14,7 @@ import { FaultyProxy } from '../../fakes/faultyProxy.js';
 import { FunctionBot, openHub, TestClock, type TestHub } from '../../fakes/hub.js';
 
 export const BOT = 'studio';
+export const GREETING = 'Hello, I am a virtual agent';
 const TOKEN_PATH = '/powervirtualagents/botsbyschema/cr_support/directline/token';
 
 /** What Copilot Studio sends along when a topic hands over. */
@@ -142,7 +143,7 @@ export class Studio {
     this.heard.push(activity);
     const say = (reply: Activity | string) =>
       this.says(turn, typeof reply === 'string' ? { type: 'message', text: reply } : reply);
-    if (activity.name === 'startConversation') return say('Hello, I am a virtual agent');
+    if (activity.name === 'startConversation') return say(GREETING);
     if (activity.type !== 'message') return;
     const text = activity.text ?? '';
     const held = /^later (.*)$/.exec(text)?.[1];
@@ -234,7 +235,11 @@ export async function openOurHub(studio: Studio, options: OurOptions = {}): Prom
 }
 
 export function configurationOf(studio: Studio): Configuration {
-  return readConfiguration(`
+  return readConfiguration(configurationText(studio));
+}
+
+export function configurationText(studio: Studio): string {
+  return `
 bots:
   - { id: ${BOT}, name: Refund bot, directLine: { tokenEndpoint: '${studio.tokenEndpoint}', baseUrl: '${studio.proxy.url}' } }
 queues:
@@ -247,7 +252,7 @@ workStreams:
       - { when: { variable: va_LastTopic, operator: hasNoData }, queue: bots }
 people:
   - { id: ana, name: Ana, roles: [agent], capacity: 3 }
-`);
+`;
 }
 
 /** Looks again until it holds: for what comes by a real network. */
