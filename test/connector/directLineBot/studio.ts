@@ -149,12 +149,13 @@ export class Studio {
     const held = /^later (.*)$/.exec(text)?.[1];
     if (held !== undefined) {
       this.held.push(() => say(`Echo: ${held}`));
-    } else if (text === 'human') {
+    } else if (/^human(?: \{.*\})?$/.test(text)) {
       await say('I connect you with a person');
       await say({
         type: 'event',
         name: 'handoff.initiate',
-        value: VARIABLES,
+        // `human {"va_LastTopic":"…"}` hands over with these in place of its own.
+        value: { ...VARIABLES, ...(JSON.parse(text.slice('human'.length) || '{}') as object) },
         attachments: [
           {
             contentType: 'application/json',

@@ -174,7 +174,7 @@ describe('the relay', () => {
       await site.channel.post('hello');
       const heard = await site.bot.next('hello');
       const { status, body } = await site.bot.say({ ...heard, conversation: { id: 'a:nobody' } }, 'Hi');
-      assert.deepEqual([status, (body as { error: { code: string } }).error.code], [404, 'BadArgument']);
+      assert.deepEqual([status, (body as { error: { code: string } }).error.code], [404, 'ConversationNotFound']);
     });
   });
 
