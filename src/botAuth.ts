@@ -47,8 +47,7 @@ const entra = z
       ),
     clientId: z.string().min(1).optional().describe("App id of this server's own app, with as: skill."),
     tenantId: z
-      .string()
-      .min(1)
+      .guid("use the tenant's id, not its domain name")
       .optional()
       .describe('Tenant of a single-tenant app; leave it out for a multi-tenant one.'),
     secret: secret.optional().describe('${NAME} of a client secret.'),

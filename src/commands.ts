@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { checkConfiguration, directoryOf, readConfiguration, warningsOf, type Configuration } from './config.js';
+import { SigningKeys } from './connector/trust/keys.js';
 import { createTicket, mintPersonToken, putPairingCode } from './console/console.js';
 import { mintControlToken, SERVER_FILE } from './control.js';
 import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from './core/transcript.js';
@@ -25,6 +26,7 @@ const USAGE = `Usage: handoff <command> [flags]
   token <person>                     print a bearer token for scripts
   sign-in <person>                   print a path of the server that signs this person in once
   pairing-code <person>              print a code with which this person signs in from the Emulator or Teams
+  keys [revoke <key>]                list the keys that sign for bots; believe one of them no more
   transcript <conversation> [--format transcript|jsonl|text|html]
   verify                             check every log and every promise the record makes
   doctor --bot <endpoint>            look at a bot and at this server from outside; says which setting to change
@@ -97,6 +99,8 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'pairing-code':
       expectWords(rest, 1, 'pairing-code <person>');
       return pairingCode(rest[0] as string, flags);
+    case 'keys':
+      return keys(rest, flags);
     case 'transcript':
       expectWords(rest, 1, 'transcript <conversation>');
       return transcript(rest[0] as string, flags);
@@ -276,6 +280,25 @@ async function pairingCode(person: string, flags: Flags): Promise<number> {
         });
   console.log(flags.json ? JSON.stringify({ code }) : code);
   if (!flags.json) console.error(`Write to the bot for staff within ten minutes: sign in ${code}`);
+  return 0;
+}
+
+async function keys(words: readonly string[], flags: Flags): Promise<number> {
+  const [verb, revoke] = words;
+  if (verb !== undefined) expectWords(verb === 'revoke' ? words : [], 2, 'keys, or: handoff keys revoke <key>');
+  const asked = revoke === undefined ? {} : { revoke };
+  const answer = await askServer(flags, '/api/v1/control/keys', asked);
+  const list =
+    answer !== undefined
+      ? (answer as { keys: Awaited<ReturnType<SigningKeys['list']>> }).keys
+      : await writing(flags, async (store) => {
+          const signing = new SigningKeys(store, SYSTEM_CLOCK);
+          if (revoke !== undefined) await signing.revoke(revoke);
+          return signing.list();
+        });
+  const line = ({ kid, from, signs }: (typeof list)[number]) =>
+    `${kid}  from ${new Date(from).toISOString().slice(0, 10)}${signs ? '  signs now' : ''}`;
+  console.log(flags.json ? JSON.stringify({ keys: list }) : list.map(line).join('\n'));
   return 0;
 }
 

@@ -45,6 +45,13 @@ export function serveControl(http: HttpServer, hub: HandoffHub): void {
     if (!asked.success) throw new BadRequest(400, 'badRequest', 'Name the person: {"person": "ana"}.');
     return { body: { code: await hub.createPairingCode(asked.data.person) } };
   });
+  http.post('/api/v1/control/keys', async (request) => {
+    await authorise(request);
+    const asked = z.object({ revoke: z.string().optional() }).safeParse(await request.json());
+    if (!asked.success) throw new BadRequest(400, 'badRequest', 'Name the key to revoke, or none: {"revoke": "…"}.');
+    if (asked.data.revoke !== undefined) await hub.signingKeys.revoke(asked.data.revoke);
+    return { body: { keys: await hub.signingKeys.list() } };
+  });
   http.post('/api/v1/control/configuration', async (request) => {
     await authorise(request);
     const configuration = checkConfiguration(await request.json(CONFIGURATION_LIMIT_BYTES));

@@ -11,11 +11,12 @@ import { serveConnector } from './connector/server.js';
 import { TrustedCallers } from './connector/trust/callers.js';
 import { serveTrust } from './connector/trust/endpoints.js';
 import { HubIssuer } from './connector/trust/issuer.js';
+import type { SigningKeys } from './connector/trust/keys.js';
 import { serveAgentChat, type AgentChat } from './console/chat/chat.js';
 import { createPairingCode, serveConsole, type Console } from './console/console.js';
 import type { Directory } from './core/directory.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
-import { ConfigError, Rejected } from './errors.js';
+import { ConfigError } from './errors.js';
 import { HttpServer, isLocal } from './http.js';
 import { Attachments } from './hub/attachments.js';
 import { Hub } from './hub/hub.js';
@@ -189,18 +190,9 @@ export class HandoffHub extends Hub {
     return createPairingCode(this, personId);
   }
 
-  /** The keys by which this hub signs for bots: the one that signs now, the next, and the last while its tokens live. */
-  async signingKeys(): Promise<{ kid: string; signs: boolean; from: number }[]> {
-    const signing = await this.#issuer.keys.signing();
-    const keys = await this.#issuer.keys.published();
-    return keys.map(({ kid, from }) => ({ kid, from, signs: kid === signing.kid }));
-  }
-
-  /** Nothing that this key has signed is believed any more. @throws Rejected for a key that is not ours. */
-  async revokeSigningKey(kid: string): Promise<void> {
-    if ((await this.#issuer.keys.find(kid)) === undefined)
-      throw new Rejected('notFound', `There is no signing key "${kid}". "handoff keys" lists them.`);
-    await this.#issuer.keys.revoke(kid);
+  /** The keys by which this hub signs for bots. */
+  get signingKeys(): SigningKeys {
+    return this.#issuer.keys;
   }
 
   /** Puts a new configuration in force. @returns its version. @throws ConfigError, Conflict. */

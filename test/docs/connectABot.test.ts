@@ -1,6 +1,15 @@
 // The ways of docs/connect-a-bot.md, each with the page's own settings: the program and a bot of the SDK in processes of their own.
 
-import { RemoteSite } from '../fakes/remoteSite.js';
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeEntra, TENANT } from '../fakes/entra.js';
+import { RemoteSite, SECRET } from '../fakes/remoteSite.js';
+import { makeCertificate, TlsFront, type Certificate } from '../fakes/tlsFront.js';
+
+/** The app id of the page's examples. */
+const APP = '00000000-0000-0000-0000-0000000000aa';
 
 describe('a bot connected as docs/connect-a-bot.md says', function () {
   this.timeout(90_000);
@@ -22,4 +31,80 @@ describe('a bot connected as docs/connect-a-bot.md says', function () {
         await site.stop();
       }
     });
+
+  describe('with Microsoft Entra, played by a tenant on this machine,', () => {
+    let folder: string;
+    let entra: FakeEntra;
+    let front: TlsFront;
+    let certificate: Certificate;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'handoff-entra-'));
+      certificate = await makeCertificate(folder);
+      entra = await FakeEntra.start();
+      front = await TlsFront.start(certificate);
+      front.port = entra.port;
+      entra.publicUrl = front.url;
+      entra.secrets.set(APP, SECRET);
+    });
+    after(async () => {
+      await front.stop();
+      await entra.stop();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    /** The bot believes the tenant on this machine where it would believe Microsoft's. */
+    const start = (edit: (text: string) => string) =>
+      RemoteSite.start({
+        way: 'Microsoft Entra',
+        adapter: 'The hub as issuer, client secret',
+        certificate,
+        edit: (text) => edit(text.replace('issuer: entra', `issuer: entra\n      authority: ${front.url}`)),
+        botEnv: {
+          ToBotFromChannelOpenIdMetadataUrl: `${front.url}/unused`,
+          ToBotFromChannelTokenIssuer: 'https://api.botframework.com',
+          ToBotFromEmulatorOpenIdMetadataUrl: `${front.url}/${TENANT}/v2.0/.well-known/openid-configuration`,
+          ToChannelFromBotLoginUrl: `${front.url}/${TENANT}`,
+          ToChannelFromBotOAuthScope: 'https://api.botframework.com',
+          OAuthUrl: front.url,
+        },
+      });
+
+    it("serves a customer with the bot's own secret, and asks for few tokens", async () => {
+      const site = await start((text) => text);
+      try {
+        await site.serveOneCustomer();
+        const hubs = entra.asked.filter(({ scope }) => scope === `${APP}/.default`);
+        assert.deepEqual(hubs, [{ clientId: APP, scope: `${APP}/.default`, by: 'secret' }]);
+      } finally {
+        await site.stop();
+      }
+    });
+
+    it("serves a customer with the bot's own certificate", async () => {
+      const pem = join(folder, 'shop.pem');
+      await writeFile(pem, certificate.key + certificate.cert);
+      entra.certificates.set(APP, certificate.cert);
+      const site = await start((text) => text.replace("secret: '${SHOP_SECRET}'", `certificateFile: ${pem}`));
+      try {
+        await site.serveOneCustomer();
+        assert.ok(entra.asked.some(({ by }) => by === 'certificate'));
+      } finally {
+        await site.stop();
+      }
+    });
+
+    it('says what Entra says when the secret is wrong, and gives the customer to people', async () => {
+      const site = await start((text) => text.replaceAll(SECRET, 'a-secret-that-has-expired'));
+      try {
+        entra.secrets.set(APP, 'another secret than before');
+        const chat = await site.startChat();
+        await chat.say('hello');
+        await site.inPhase(chat, 'queued');
+        assert.match(site.program.output(), /refuses a token to app .*AADSTS7000215: Invalid client secret provided/);
+      } finally {
+        entra.secrets.set(APP, SECRET);
+        await site.stop();
+      }
+    });
+  });
 });

@@ -223,6 +223,37 @@ describe('the program', function () {
       }
     }));
 
+  it('lists the keys that sign for bots and revokes one, with a server and without', () =>
+    withData(async (data) => {
+      const listed = async () =>
+        (
+          JSON.parse((await handoff(['keys', '--data', data, '--json'])).out) as {
+            keys: { kid: string; signs: boolean }[];
+          }
+        ).keys;
+      const program = await startProgram(data);
+      let signing: { kid: string } | undefined;
+      try {
+        const before = await listed();
+        const old = before.find(({ signs }) => signs);
+        assert.ok(old !== undefined);
+        const { out } = await handoff(['keys', 'revoke', old.kid, '--data', data]);
+        assert.ok(!out.includes(old.kid));
+        signing = (await listed()).find(({ signs }) => signs);
+        assert.ok(
+          before.some(({ kid }) => kid === signing?.kid),
+          'one that was published before signs now',
+        );
+        assert.match((await handoff(['keys', 'revoke', old.kid, '--data', data])).err, /There is no signing key/);
+        assert.equal((await handoff(['keys', 'drop', old.kid, '--data', data])).code, 1);
+      } finally {
+        await program.stop();
+      }
+      assert.equal((await listed()).find(({ signs }) => signs)?.kid, signing?.kid);
+      assert.equal((await handoff(['keys', 'revoke', signing?.kid ?? '', '--data', data])).code, 0);
+      assert.ok(!(await listed()).some(({ kid }) => kid === signing?.kid));
+    }));
+
   it('refuses a directory it cannot write, with the cure', function () {
     // The superuser may write everywhere.
     if (process.getuid?.() === 0) return this.skip();

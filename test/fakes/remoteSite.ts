@@ -31,6 +31,10 @@ export interface RemoteSiteOptions {
   /** More of the hub's environment. */
   hubEnv?: Record<string, string>;
   botEnv?: Record<string, string>;
+  /** What both sides trust; one of their own unless set. */
+  certificate?: Certificate;
+  /** The section whose adapter the bot has; that of the way unless set. */
+  adapter?: string;
   /** Changes what the page says. */
   edit?: (text: string) => string;
 }
@@ -47,17 +51,24 @@ export class RemoteSite {
     private readonly botOutput: () => string,
   ) {}
 
-  static async start({ way, hubEnv = {}, botEnv = {}, edit = (text) => text }: RemoteSiteOptions): Promise<RemoteSite> {
+  static async start({
+    way,
+    adapter = way,
+    certificate: given,
+    hubEnv = {},
+    botEnv = {},
+    edit = (text) => text,
+  }: RemoteSiteOptions): Promise<RemoteSite> {
     const page = await readFile(PAGE, 'utf8');
     const folder = await mkdtemp(join(tmpdir(), 'handoff-remote-'));
-    const certificate = await makeCertificate(folder);
+    const certificate = given ?? (await makeCertificate(folder));
     const [hubFront, botFront] = [await TlsFront.start(certificate), await TlsFront.start(certificate)];
     const here = (text: string) =>
       edit(text)
         .replaceAll('https://chat.example.com', hubFront.url)
         .replaceAll('https://shop.example.com', botFront.url)
         .replaceAll('<the secret>', SECRET);
-    const script = botOf(page, way);
+    const script = botOf(page, adapter);
     // Below the project's folder, where the packages are found.
     const file = join('build/documented', `${way.replaceAll(/\W+/g, '-')}.mjs`);
     await mkdir('build/documented', { recursive: true });

@@ -3,6 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose';
+import { Rejected } from '../../errors.js';
 import type { Clock, Store } from '../../hub/ports.js';
 
 /**
@@ -68,8 +69,19 @@ export class SigningKeys {
     return (await this.published()).find((key) => key.kid === kid);
   }
 
-  /** No token of this key is believed any more: here at once, by bots when they read the list of keys again. */
+  /** For operators: the key that signs now, the next, and the last one while its tokens live. */
+  async list(): Promise<{ kid: string; from: number; signs: boolean }[]> {
+    const signing = await this.signing();
+    return (await this.published()).map(({ kid, from }) => ({ kid, from, signs: kid === signing.kid }));
+  }
+
+  /**
+   * No token of this key is believed any more: here at once, by bots when they read the list of keys again.
+   * @throws Rejected for a key that is none of the list.
+   */
   async revoke(kid: string): Promise<void> {
+    if ((await this.find(kid)) === undefined)
+      throw new Rejected('notFound', `There is no signing key "${kid}". "handoff keys" lists them.`);
     const at = this.clock.now();
     await this.store.putGrant({ kind: REVOKED, id: kid, value: { at }, expiresAt: at + REVOKED_MS });
     this.#published = undefined;

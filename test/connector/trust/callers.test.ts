@@ -204,7 +204,7 @@ describe('bots that the hub gives tokens to', () => {
     const issued = await site.tokenOf('a');
     assert.equal((await site.speak(conversation, issued)).status, 200);
     conversation = await site.conversationOf('a');
-    await site.hub.revokeSigningKey(own.kid);
+    await site.hub.signingKeys.revoke(own.kid);
     await expectRefused(issued, 401, 'key');
     const { keys } = (await request('GET', `${site.url}/v1/.well-known/keys`)).body as { keys: { kid: string }[] };
     assert.ok(!keys.some(({ kid }) => kid === own.kid));
