@@ -47,6 +47,10 @@ export const bot = z
     relay: relay
       .optional()
       .describe("The Azure Bot's messaging endpoint is this server: /api/messages/{id of the bot}."),
+    draftsWhileHeld: z
+      .boolean()
+      .optional()
+      .describe('While a person holds the conversation, it hears the customer and drafts replies for the person.'),
     bridging: z
       .enum(['open', 'strict'])
       .optional()
@@ -97,6 +101,7 @@ export function botOf(entry: BotEntry): Bot {
     id: entry.id,
     name: entry.name ?? entry.id,
     bridging: entry.bridging ?? 'open',
+    ...(entry.draftsWhileHeld === true ? { draftsWhileHeld: true } : {}),
     transport: transportOf(entry),
     ...(entry.relay === undefined ? {} : { relay: relayOf(entry.relay, entry.appId, entry.auth) }),
     ...(entry.timeoutSeconds === undefined ? {} : { timeoutMs: entry.timeoutSeconds * 1_000 }),

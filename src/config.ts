@@ -4,157 +4,17 @@ import { isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { bot, botOf, id } from './botConfig.js';
 import { withBotVariables } from './core/copilotStudio.js';
-import {
-  DEFAULT_TEXTS,
-  DEFAULT_TIMERS,
-  DEFAULT_WORK_STREAM,
-  PRESENCES,
-  type Directory,
-  type Person,
-  type Queue,
-  type TextName,
-  type WorkStream,
-  type WorkStreamTimers,
-} from './core/directory.js';
-import { conditionFaults, conditionNames, FACTS, OPERATORS, type Comparison, type Condition } from './core/routing.js';
-import { storedName } from './core/context.js';
+import type { Directory, Person, Queue, WorkStream } from './core/directory.js';
 import { ConfigError } from './errors.js';
+import { defined, workStream, workStreamOf, workStreamWarnings } from './workStreamConfig.js';
 
 // ---------------------------------------------------------------------------------------------------------- handoff.yaml
-
-const comparison = z
-  .strictObject({
-    variable: z.string().min(1).optional().describe('Name of a context variable.'),
-    fact: z.enum(FACTS).optional().describe('A fact of the conversation itself.'),
-    operator: z.enum(OPERATORS, { error: `use one of ${OPERATORS.join(', ')}` }),
-    value: z.unknown().optional(),
-    ignoreCase: z.boolean().optional(),
-  })
-  .superRefine((test, context) => {
-    for (const message of conditionFaults(test as Comparison)) context.addIssue({ code: 'custom', message });
-  });
-
-const condition: z.ZodType<Condition> = z.lazy(() =>
-  z.union(
-    [
-      z.strictObject({ all: z.array(condition).min(1) }),
-      z.strictObject({ any: z.array(condition).min(1) }),
-      z.strictObject({ not: condition }),
-      comparison,
-    ],
-    // The fault itself, and not "no member of the union matched".
-    { error: ({ input }) => faultOf(input) },
-  ),
-);
-
-function faultOf(input: unknown): string {
-  if (typeof input !== 'object' || input === null || Array.isArray(input))
-    return 'a condition is an object: {variable, operator, value}, or {all: […]}, {any: […]}, {not: …}';
-  const known = new Set(['all', 'any', 'not', 'variable', 'fact', 'operator', 'value', 'ignoreCase']);
-  const unknown = Object.keys(input).filter((key) => !known.has(key));
-  if (unknown.length > 0)
-    return `unknown ${unknown.map((key) => `"${key}"`).join(', ')}; a condition knows ${[...known].join(', ')}`;
-  try {
-    return (
-      conditionFaults(input as Condition).join('; ') ||
-      'name one of all, any, not, or a variable or fact with an operator'
-    );
-  } catch {
-    return 'all and any take a list of conditions, not takes one';
-  }
-}
-
-const seconds = (meaning: string, ms: number) =>
-  z
-    .number()
-    .positive()
-    .max(366 * 24 * 3600)
-    .optional()
-    .describe(`${meaning} In seconds; ${ms / 1_000} unless set.`);
-
-const timers = z.strictObject({
-  offerSeconds: seconds('How long a request waits for one person before it lapses.', DEFAULT_TIMERS.offerMs),
-  queueLimitSeconds: seconds(
-    'How long a customer waits in line at most while people are there.',
-    DEFAULT_TIMERS.queueLimitMs,
-  ),
-  botIdleSeconds: seconds('A chat with the bot closes after this time without a message.', DEFAULT_TIMERS.botIdleMs),
-  agentSilentSeconds: seconds(
-    'A chat with a person is taken back after this time without a message.',
-    DEFAULT_TIMERS.agentSilentMs,
-  ),
-  waitingSeconds: seconds('A parked conversation closes after this time.', DEFAULT_TIMERS.waitingMs),
-  wrapUpSeconds: seconds('Wrap-up ends by itself after this time.', DEFAULT_TIMERS.wrapUpMs),
-  customerGoneSeconds: seconds(
-    'A customer whose connection is lost counts as gone after this time.',
-    DEFAULT_TIMERS.customerGoneMs,
-  ),
-  agentGoneOfferSeconds: seconds(
-    'Requests to a person whose connection is lost lapse after this time.',
-    DEFAULT_TIMERS.agentGoneOfferMs,
-  ),
-  agentGoneChatSeconds: seconds(
-    'Chats of a person whose connection is lost are queued again after this time.',
-    DEFAULT_TIMERS.agentGoneChatMs,
-  ),
-});
-
-const texts = z.strictObject(
-  Object.fromEntries(
-    Object.entries(DEFAULT_TEXTS).map(([name, text]) => [
-      name,
-      z.string().max(2_000).optional().describe(`Unless set: ${text}`),
-    ]),
-  ) as Record<TextName, z.ZodOptional<z.ZodString>>,
-);
 
 const queue = z.strictObject({
   id,
   name: z.string().min(1).optional(),
   members: z.array(z.string()).describe('Ids of people and bots.'),
   method: z.enum(['highestCapacity', 'roundRobin', 'longestIdle']).optional(),
-});
-
-const variable = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9_]{1,100}$/, 'use 1 to 100 letters, digits or "_"'),
-  type: z.enum(['text', 'number']).optional(),
-  displayable: z.boolean().optional(),
-});
-
-const rule = z.strictObject({
-  when: condition,
-  queue: z.string(),
-  priority: z.number().int().min(-1_000).max(1_000).optional(),
-});
-
-const workStream = z.strictObject({
-  id,
-  name: z.string().min(1).optional(),
-  sender: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('Whom customers see as the sender of texts of the hub itself; Support unless set.'),
-  context: z.array(variable).max(100).optional(),
-  rules: z.array(rule).optional(),
-  fallbackQueue: z.string().optional(),
-  mode: z.enum(['push', 'pick']).optional(),
-  cost: z
-    .number()
-    .int()
-    .min(1)
-    .max(1_000)
-    .optional()
-    .describe("Units of a person's capacity that one conversation takes."),
-  allowedPresences: z.array(z.enum(PRESENCES)).min(1).optional(),
-  declineLimit: z.number().int().min(1).max(100).optional(),
-  onBotFailure: z.enum(['escalate', 'close']).optional(),
-  onQueueLimit: z.enum(['failed', 'close']).optional(),
-  onAgentSilent: z.enum(['wrapUp', 'requeue']).optional(),
-  proactiveWhileHeld: z.enum(['draft', 'deliver']).optional(),
-  cancelPhrases: z.array(z.string().min(1)).optional(),
-  timers: timers.optional(),
-  texts: texts.optional(),
 });
 
 const person = z.strictObject({
@@ -207,13 +67,11 @@ export function checkConfiguration(value: unknown): Configuration {
 export function warningsOf(config: Configuration): string[] {
   const warnings: string[] = [];
   const directory = directoryOf(config, 0);
+  const peopleIds = new Set((config.people ?? []).filter(canServe).map((one) => one.id));
+  const hasPeople = (config.queues ?? []).some(({ members }) => members.some((member) => peopleIds.has(member)));
   for (const stream of config.workStreams) {
-    const declared = new Set(directory.workStreams[stream.id]?.context.map(({ name }) => storedName(name)));
-    for (const name of new Set((stream.rules ?? []).flatMap(({ when }) => conditionNames(when))))
-      if (!declared.has(storedName(name)))
-        warnings.push(
-          `work stream ${stream.id}: a rule reads "${name}", which its context does not declare; it is compared in the type it arrives in`,
-        );
+    const variables = directory.workStreams[stream.id]?.context ?? [];
+    warnings.push(...workStreamWarnings(stream, { bots: config.bots ?? [], hasPeople, variables }));
   }
   for (const { id: queueId, members } of config.queues ?? [])
     if (members.length === 0)
@@ -248,13 +106,8 @@ export function directoryOf(config: Configuration, version: number): Directory {
     queues,
     people: keyed(
       (config.people ?? []).map((one): Person => {
-        const roles = one.roles ?? ['agent'];
-        return {
-          id: one.id,
-          name: one.name ?? one.id,
-          roles,
-          capacity: one.capacity ?? (roles.includes('agent') ? 1 : 0),
-        };
+        const { id: personId, name = personId, roles = ['agent'] } = one;
+        return { id: personId, name, roles, capacity: capacityOf(one) };
       }),
     ),
     workStreams: keyed(config.workStreams.map((one) => declared(workStreamOf(one)))),
@@ -262,23 +115,14 @@ export function directoryOf(config: Configuration, version: number): Directory {
   };
 }
 
-function workStreamOf(one: Configuration['workStreams'][number]): WorkStream {
-  const { timers: given = {}, texts: words = {}, context = [], rules = [], ...plain } = one;
-  const timersMs = Object.fromEntries(
-    Object.entries(DEFAULT_TIMERS).map(([name, ms]) => {
-      const inSeconds = given[name.replace(/Ms$/, 'Seconds') as keyof typeof given];
-      return [name, inSeconds === undefined ? ms : inSeconds * 1_000];
-    }),
-  ) as unknown as WorkStreamTimers;
-  return {
-    ...DEFAULT_WORK_STREAM,
-    ...defined(plain),
-    name: one.name ?? one.id,
-    context: context.map(({ name, type = 'text', displayable = false }) => ({ name, type, displayable })),
-    rules: rules.map((each) => defined(each)),
-    timers: timersMs,
-    texts: { ...DEFAULT_TEXTS, ...defined(words) },
-  };
+type PersonEntry = z.infer<typeof person>;
+
+function capacityOf({ capacity, roles = ['agent'] }: PersonEntry): number {
+  return capacity ?? (roles.includes('agent') ? 1 : 0);
+}
+
+function canServe(one: PersonEntry): boolean {
+  return capacityOf(one) > 0;
 }
 
 function checked(value: unknown, say: (path: readonly PropertyKey[], message: string) => string): Configuration {
@@ -335,6 +179,11 @@ function faultsOf(config: Configuration): Fault[] {
       });
   for (const [index, stream] of config.workStreams.entries()) {
     needQueue(['workStreams', index, 'fallbackQueue'], stream.fallbackQueue);
+    if (stream.surveyBot !== undefined && !bots.some((one) => one.id === stream.surveyBot))
+      faults.push({
+        path: ['workStreams', index, 'surveyBot'],
+        message: `there is no bot "${stream.surveyBot}"; the bots are ${list(bots.map((one) => one.id))}`,
+      });
     for (const [position, one] of (stream.rules ?? []).entries())
       needQueue(['workStreams', index, 'rules', position, 'queue'], one.queue);
   }
@@ -370,11 +219,4 @@ function nameOf(path: readonly PropertyKey[]): string {
 
 function firstLine(text: string): string {
   return text.split('\n')[0] ?? text;
-}
-
-/** Without the fields that are undefined: a spread must not overwrite a default with nothing. */
-function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 }

@@ -155,6 +155,7 @@ function signature(state: State): string {
     agentGone: state.phase === 'agent' && state.agentGone,
     offers: state.phase === 'offered' && state.offers.map(({ agent }) => agent),
     direct: state.phase === 'offered' && state.direct,
+    survey: 'survey' in state && state.survey,
   };
   return JSON.stringify([phase, lastBot, triedBots.length, customerSaidSomething, customerGone, own]);
 }
@@ -196,6 +197,7 @@ function directory(): Directory {
       workStream('closing', { onBotFailure: 'close', onQueueLimit: 'close', onAgentSilent: 'requeue' }),
       workStream('peopleFirst', { rules: [] }),
       workStream('botsOnly', { fallbackQueue: 'firstBot' }),
+      workStream('surveyed', { surveyBot: 'second' }),
     ),
   };
 }

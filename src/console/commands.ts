@@ -236,8 +236,12 @@ async function draftOf(hub: Hub, conversationId: string, text: string): Promise<
   return { seq, ...(activity !== undefined && { activity }) };
 }
 
+/** As it is; with another text where only that is given; or something else altogether, as a whole activity. */
 function sendableDraft(draft: Activity | undefined, edited: Fields): Activity {
-  if (Object.keys(edited).length > 0) return spokenActivity(edited).activity;
+  const fields = Object.keys(edited);
+  const onlyText = fields.length === 1 && fields[0] === 'text';
+  if (onlyText && draft?.type === 'message') return spokenActivity({ ...draft, ...edited }).activity;
+  if (fields.length > 0) return spokenActivity(edited).activity;
   if (draft?.type !== 'message')
     throw new Rejected('badCommand', 'Only a message can be sent on; this draft is a command of the bot. Discard it.');
   return spokenActivity(draft).activity;
@@ -286,6 +290,7 @@ function concerns(event: ConversationEvent, person: string): boolean {
     case 'returned':
     case 'parked':
     case 'ended':
+    case 'wrapUpEnded':
     case 'closed':
       return event.by.id === person;
     case 'started':
@@ -305,6 +310,8 @@ function concerns(event: ConversationEvent, person: string): boolean {
     case 'escalated':
     case 'queued':
     case 'botFailed':
+    case 'surveyStarted':
+    case 'surveyEnded':
     case 'turnEnded':
     case 'disconnected':
     case 'reconnected':

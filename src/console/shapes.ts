@@ -3,8 +3,9 @@
 import type { Activity } from '../core/activity.js';
 import { mayReadLog, servingOf } from '../core/access.js';
 import type { AssignReceipt } from '../core/assignment.js';
-import { omnichannelState, type Conversation, type Entry, type Party } from '../core/conversation.js';
+import { holderOf, omnichannelState, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import type { Bot, Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
+import { isSurvey } from '../core/plan.js';
 import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
 import { withoutAddresses } from '../hub/botFaults.js';
@@ -42,6 +43,10 @@ export function conversationShape(hub: Hub, state: Conversation, reader: Person)
     queueName: queue === undefined ? undefined : (directory.queues[queue]?.name ?? queue),
     agent: agent === undefined ? undefined : personNamed(directory, agent),
     bot: state.phase === 'bot' ? state.bot : undefined,
+    /** The bot that asks the customer how it was, in wrap-up and after it. */
+    surveyBot: isSurvey(state) ? holderOf(state)?.id : undefined,
+    /** The bot that drafts replies for the person who holds it. */
+    assistant: state.phase === 'agent' ? state.assistant : undefined,
     position: hub.lines.position(state.id),
     waitingSince: 'waitingSince' in state ? time(state.waitingSince) : undefined,
     priority: 'priority' in state ? state.priority : undefined,

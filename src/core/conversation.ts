@@ -32,13 +32,16 @@ export type TimerName =
   | 'agentSilent'
   | 'waitingLimit'
   | 'wrapUpEnds'
+  | 'surveyEnds'
   | 'customerGone'
   | 'agentGone';
 export type Timers = Partial<Record<TimerName, number>>;
 /** null clears a timer. A change of phase clears all timers that its event does not set. */
 export type TimerPatch = Partial<Record<TimerName, number | null>>;
 
-export type EscalationReason = 'signal' | 'trigger' | 'customer' | 'botUnavailable';
+/** `trigger:…`: the work stream's own triggers, without the bot's doing. */
+export type EscalationReason =
+  'signal' | 'trigger:phrase' | 'trigger:fallback' | 'trigger:botError' | 'customer' | 'botUnavailable';
 export type QueuedCause =
   'started' | 'escalated' | 'transferred' | 'overflow' | 'agentGone' | 'customerWrote' | 'silent';
 export type ReturnReason = 'returned' | 'cancelled' | 'failed' | 'transferred';
@@ -135,6 +138,8 @@ export type ConversationEvent = Common &
         readonly activityType: string;
         /** Bots: seq of the entry this answers. */
         readonly answers?: number;
+        /** The bot's reply says that it has not understood. */
+        readonly fallback?: boolean;
       }
     /** What a bot sent while it did not hold the conversation: staff see it, the customer does not. */
     | { readonly type: 'drafted'; readonly activityType: string; readonly answers?: number; readonly why: DraftReason }
@@ -184,6 +189,8 @@ export type ConversationEvent = Common &
         readonly cost: number;
         /** Since when this customer had been waiting, for measuring. */
         readonly waitingSince: number;
+        /** The bot that goes on hearing the customer and drafts replies for the person. */
+        readonly assistant?: string;
       }
     | {
         readonly type: 'transferred';
@@ -201,8 +208,13 @@ export type ConversationEvent = Common &
         readonly asked?: string;
       }
     | { readonly type: 'parked' }
-    | { readonly type: 'resumed'; readonly agent: string; readonly cost: number }
+    | { readonly type: 'resumed'; readonly agent: string; readonly cost: number; readonly assistant?: string }
     | { readonly type: 'ended'; readonly reason: EndReason }
+    /** From now on this bot speaks with the customer, while the person wraps up. */
+    | { readonly type: 'surveyStarted'; readonly bot: string; readonly welcome: boolean }
+    | { readonly type: 'surveyEnded'; readonly reason: SurveyEnd }
+    /** The person is done before the customer is: the survey goes on without anybody's capacity. */
+    | { readonly type: 'wrapUpEnded'; readonly reason: 'agentEnded' | 'wrapUpOver' }
     | { readonly type: 'closed'; readonly reason: CloseReason; readonly from: Exclude<Phase, 'closed'> }
     | { readonly type: 'botFailed'; readonly bot: string; readonly cause: string }
     /** The turn in which the bot escalated is over: what the bot sends from now on is a draft. */
@@ -220,7 +232,9 @@ export type ConversationEvent = Common &
 
 export type EventType = ConversationEvent['type'];
 export type EventOf<T extends EventType> = Extract<ConversationEvent, { type: T }>;
-export type DraftReason = 'notHolder' | 'earlierSession' | 'notBridged' | 'command';
+/** `suggested`: by a bot that is there to draft replies for the person. */
+export type DraftReason = 'notHolder' | 'earlierSession' | 'notBridged' | 'command' | 'suggested';
+export type SurveyEnd = 'botEnded' | 'botFailed' | 'customerLeft' | 'inactive';
 export type ParticipantKind = 'consulting' | 'monitoring';
 
 /** One line of a conversation's log. `seq` is contiguous from 1. */
@@ -304,7 +318,21 @@ export type HeldByBot = Shared & {
   readonly queue?: string;
   /** Of the bot before, whose escalation led to this one. */
   readonly openTurn?: OpenTurn;
+  readonly misses?: Misses;
+  /** Times it failed since it last said something. */
+  readonly failures?: number;
+  /** It asks how the talk with a person was, and the person has finished. */
+  readonly survey?: true;
 };
+
+/** Turns in a row that the bot did not understand. */
+export interface Misses {
+  /** Before the present turn. */
+  readonly before: number;
+  /** The bot has said something in the present turn; the customer's next message begins another one. */
+  readonly answered: boolean;
+  readonly missed: boolean;
+}
 export type Queued = Shared & Place & { readonly phase: 'queued'; readonly openTurn?: OpenTurn };
 export type Offered = Shared &
   Place & {
@@ -315,9 +343,23 @@ export type Offered = Shared &
     readonly openTurn?: OpenTurn;
   };
 export type HeldByAgent = Shared &
-  Place & { readonly phase: 'agent'; readonly agent: string; readonly cost: number; readonly agentGone: boolean };
+  Place & {
+    readonly phase: 'agent';
+    readonly agent: string;
+    readonly cost: number;
+    readonly agentGone: boolean;
+    /** The bot that goes on hearing the customer and drafts replies for the person. */
+    readonly assistant?: string;
+  };
 export type Waiting = Shared & Place & { readonly phase: 'waiting'; readonly agent: string };
-export type WrapUp = Shared & Place & { readonly phase: 'wrapUp'; readonly agent: string; readonly cost: number };
+export type WrapUp = Shared &
+  Place & {
+    readonly phase: 'wrapUp';
+    readonly agent: string;
+    readonly cost: number;
+    /** The bot that asks the customer how it was. */
+    readonly survey?: string;
+  };
 export type Closed = Shared & {
   readonly phase: 'closed';
   readonly reason: CloseReason;
@@ -354,11 +396,12 @@ export function holderOf(state: State): Party | undefined {
       return { role: 'bot', id: state.bot };
     case 'agent':
       return { role: 'agent', id: state.agent };
+    case 'wrapUp':
+      return state.survey === undefined ? undefined : { role: 'bot', id: state.survey };
     case 'none':
     case 'queued':
     case 'offered':
     case 'waiting':
-    case 'wrapUp':
     case 'closed':
       return undefined;
   }

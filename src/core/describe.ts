@@ -44,6 +44,12 @@ export function describeEvent(
       return `${person(event.agent)} resumed`;
     case 'ended':
       return `The talk with a person ended (${event.reason})`;
+    case 'surveyStarted':
+      return `${bot(event.bot)} asks the customer how it was`;
+    case 'surveyEnded':
+      return `The survey ended (${event.reason})`;
+    case 'wrapUpEnded':
+      return `The wrap-up ended (${event.reason}); the survey goes on`;
     case 'closed':
       return `Closed (${event.reason})`;
     case 'botFailed':

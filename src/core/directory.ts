@@ -24,6 +24,8 @@ export interface Bot {
   readonly timeoutMs?: number;
   /** `open`: everything but commands reaches the customer; `strict`: only activities marked `deliveryMode: bridged` do. */
   readonly bridging: 'open' | 'strict';
+  /** While a person holds a conversation it had, it still gets the customer's messages; its replies are drafts for the person. */
+  readonly draftsWhileHeld?: boolean;
   /** Set for a bot whose channels come in by the hub: its Azure Bot has the hub as its messaging endpoint. */
   readonly relay?: BotRelay;
 }
@@ -148,10 +150,42 @@ export interface WorkStream {
   readonly onAgentSilent: 'wrapUp' | 'requeue';
   /** What a bot sends unasked while somebody else holds the conversation. */
   readonly proactiveWhileHeld: 'draft' | 'deliver';
+  /** Hands a conversation over to people without the bot's doing. */
+  readonly triggers?: Triggers;
+  /** Talks with the customer after a person has ended the conversation, while that person wraps up. */
+  readonly surveyBot?: string;
   /** Customer texts (compared without case and surrounding space) that leave the queue and go back to the bot. */
   readonly cancelPhrases: readonly string[];
   readonly timers: WorkStreamTimers;
   readonly texts: Texts;
+}
+
+export interface Triggers {
+  readonly phrases: readonly PhraseTrigger[];
+  readonly fallbacks?: FallbackTrigger;
+  /** Failures of the bot without an answer between them; the first one hands over unless this says otherwise. */
+  readonly botErrors?: number;
+}
+
+/** What customers say when they want a person. Compared without case, spacing and surrounding punctuation. */
+export interface PhraseTrigger {
+  readonly says: readonly string[];
+  /** `exact`: the whole message; `contains`: as words within it. */
+  readonly match: 'exact' | 'contains';
+  /** Language tags, `en` also stands for `en-GB`; every language unless set. A customer of unknown language counts. */
+  readonly languages?: readonly string[];
+}
+
+/** How a bot's reply shows that it has not understood. */
+export interface FallbackTrigger {
+  /** Turns in a row that the bot did not understand. */
+  readonly count: number;
+  /** The reply contains one of these, compared like phrases. */
+  readonly texts: readonly string[];
+  /** The reply matches one of these regular expressions, without case. */
+  readonly patterns: readonly string[];
+  /** The reply comes from one of these topics of a Copilot Studio bot. */
+  readonly topics: readonly string[];
 }
 
 export interface WorkStreamTimers {
@@ -161,6 +195,8 @@ export interface WorkStreamTimers {
   readonly agentSilentMs: number;
   readonly waitingMs: number;
   readonly wrapUpMs: number;
+  /** A survey without a message for this long is over. */
+  readonly surveyMs: number;
   readonly customerGoneMs: number;
   /** From the loss of an agent's last socket until offers to that agent lapse. */
   readonly agentGoneOfferMs: number;
@@ -179,6 +215,7 @@ export const DEFAULT_TIMERS: WorkStreamTimers = {
   agentSilentMs: 30 * MINUTE_MS,
   waitingMs: 28 * 24 * 60 * MINUTE_MS,
   wrapUpMs: 15 * MINUTE_MS,
+  surveyMs: 5 * MINUTE_MS,
   customerGoneMs: 3 * MINUTE_MS,
   agentGoneOfferMs: 30 * SECOND_MS,
   agentGoneChatMs: 3 * MINUTE_MS,

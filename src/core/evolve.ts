@@ -171,6 +171,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         agentGone: false,
         servedBy: [...state.servedBy.filter((id) => id !== event.agent), event.agent],
         participants: state.participants.filter((participant) => participant.agent !== event.agent),
+        assistant: event.assistant,
       };
     case 'parked': {
       if (state.phase !== 'agent') return state;
@@ -184,6 +185,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         agent: event.agent,
         cost: event.cost,
         agentGone: false,
+        assistant: event.assistant,
       };
     case 'ended': {
       if (state.phase !== 'agent') return state;
@@ -196,6 +198,23 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         participants: [],
       };
     }
+    case 'surveyStarted': {
+      if (state.phase !== 'wrapUp') return state;
+      const bots = state.bots.includes(event.bot) ? state.bots : [...state.bots, event.bot];
+      return { ...session({ ...state, bots }, event.at, seq), survey: event.bot };
+    }
+    case 'surveyEnded':
+      return state.phase === 'wrapUp' ? { ...session(state, event.at, seq), survey: undefined } : state;
+    case 'wrapUpEnded': {
+      if (state.phase !== 'wrapUp' || state.survey === undefined) return state;
+      // The bot goes on in its session: what it is about to answer still counts.
+      return { ...shared(state), phase: 'bot', bot: state.survey, queue: state.queue, survey: true };
+    }
+    case 'botFailed':
+      // Who has said nothing is owed no answer: a bot that fails to greet fails nobody yet.
+      return state.phase === 'bot' && state.customerSaidSomething
+        ? { ...state, failures: (state.failures ?? 0) + 1 }
+        : state;
     case 'closed':
       return {
         ...session(shared(state), event.at, seq),
@@ -241,7 +260,6 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
     case 'edited':
     case 'deleted':
     case 'transferred':
-    case 'botFailed':
     case 'waitExtended':
     case 'deliveryFailed':
       return state;
@@ -249,7 +267,30 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
 }
 
 function heard(state: Conversation, event: EventOf<'said'>): Conversation {
+  if (event.by.role === 'bot') return answered(state, event);
   if (event.by.role !== 'customer') return state;
+  return heardFromCustomer(withNextTurn(state, event), event);
+}
+
+/** A bot that says something works; whether it also understood shows in `misses`, kept from the first miss on. */
+function answered(state: Conversation, event: EventOf<'said'>): Conversation {
+  if (state.phase !== 'bot' || state.bot !== event.by.id) return state;
+  const { failures, misses, ...rest } = state;
+  const missed = event.fallback === true || misses?.missed === true;
+  const counts = event.fallback === true || (misses !== undefined && event.activityType === 'message');
+  const next = counts ? { before: misses?.before ?? 0, answered: true, missed } : misses;
+  if (failures === undefined && next === misses) return state;
+  return { ...rest, ...(next === undefined ? {} : { misses: next }) };
+}
+
+/** The customer's message after an answer begins the next turn. */
+function withNextTurn(state: Conversation, event: EventOf<'said'>): Conversation {
+  if (state.phase !== 'bot' || state.misses?.answered !== true || event.activityType !== 'message') return state;
+  const { misses, ...rest } = state;
+  return misses.missed ? { ...rest, misses: { before: misses.before + 1, answered: false, missed: false } } : rest;
+}
+
+function heardFromCustomer(state: Conversation, event: EventOf<'said'>): Conversation {
   const name = event.body?.activity?.from?.name;
   const renamed = typeof name === 'string' && name !== '' && name !== state.customer.name;
   if (!renamed && (state.customerSaidSomething || event.activityType !== 'message')) return state;

@@ -6,29 +6,42 @@ import { mergeVariables } from './context.js';
 import { openTurnOf, SYSTEM, type DraftReason, type OpenTurn, type Party } from './conversation.js';
 import { isBridged } from './escalation.js';
 import { activityTimers } from './fromCustomer.js';
-import { fence, mayCommand, type Plan } from './plan.js';
+import { fence, isSurveyOf, mayCommand, type Plan } from './plan.js';
 import { Rejected } from './rejected.js';
+import { handToPeople, isFallback, missesOf } from './triggers.js';
 
 export function sayByBot(plan: Plan, command: CommandOf<'say'>): void {
   const { activity, by, answers } = command;
   const state = plan.open;
   const verdict = fence(state, by.id, answers);
+  // What a bot suggests to a person never goes past that person.
+  const suggests = state.phase === 'agent' && state.assistant === by.id;
   const unaskedIsWelcome =
-    answers === undefined && state.phase !== 'closed' && plan.workStream.proactiveWhileHeld === 'deliver';
-  if (verdict !== 'through' && !unaskedIsWelcome) return draft(plan, by, activity, answers, verdict);
+    answers === undefined && state.phase !== 'closed' && !suggests && plan.workStream.proactiveWhileHeld === 'deliver';
+  if (verdict !== 'through' && !unaskedIsWelcome) {
+    const answersThePresent = answers === undefined || answers >= state.sessionSeq;
+    return draft(plan, by, activity, answers, suggests && answersThePresent ? 'suggested' : verdict);
+  }
   const bot = plan.circumstances.directory.bots[by.id];
   if (bot?.bridging === 'strict' && !isBridged(activity)) return draft(plan, by, activity, answers, 'notBridged');
+  const { fallbacks } = plan.workStream.triggers ?? {};
+  const missed = fallbacks !== undefined && mayCommand(state, by.id, answers) && isFallback(fallbacks, activity);
   plan.emit(
     {
       type: 'said',
       activityType: activity.type,
       ...(answers === undefined ? {} : { answers }),
+      ...(missed ? { fallback: true } : {}),
       timers: activityTimers(plan),
       body: { activity },
     },
     by,
     'everyone',
   );
+  // One turn is one miss, in however many texts it is said.
+  if (!missed || missesOf(plan.open) === missesOf(state) || missesOf(plan.open) < fallbacks.count) return;
+  if (!state.customerSaidSomething) return;
+  handToPeople(plan, 'trigger:fallback', answers === undefined ? {} : { openTurn: { bot: by.id, answers } });
 }
 
 export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
@@ -91,6 +104,7 @@ export function endByBot(plan: Plan, command: CommandOf<'endByBot'>): void {
   const { bot, answers, activity } = command;
   const by: Party = { role: 'bot', id: bot };
   const state = plan.open;
+  if (isSurveyOf(state, bot, answers)) return plan.endSurvey('botEnded', by);
   if (!mayCommand(state, bot, answers)) return draftCommand(plan, by, activity, answers);
   plan.close('botEnded', by);
 }
@@ -112,21 +126,29 @@ export function removeMember(plan: Plan, { bot, member }: CommandOf<'removeMembe
       phase: state.phase,
     });
   plan.emit({ type: 'memberLeft', member }, by);
-  if (plan.open.members.length === 0) plan.close('botEnded', by);
+  if (plan.open.members.length > 0) return;
+  if (isSurveyOf(state, bot, undefined)) plan.endSurvey('customerLeft', by);
+  else plan.close('botEnded', by);
 }
 
 /** The customer is told, and handed to people once: afterwards the bot does not hold it any more. */
 export function botFailed(plan: Plan, command: CommandOf<'botFailed'>): void {
   const { bot, cause, answers } = command;
   const state = plan.open;
-  if (!mayCommand(state, bot, answers)) return;
+  const inSurvey = isSurveyOf(state, bot, answers);
+  if (!inSurvey && !mayCommand(state, bot, answers)) return;
   plan.emit({ type: 'botFailed', bot, cause });
+  if (inSurvey) return plan.endSurvey('botFailed', SYSTEM);
   // A bot that fails to greet must not fill the queues with people who have asked nothing.
-  if (!state.customerSaidSomething) return;
-  plan.tell('botFailed', { bot });
+  const after = plan.open;
+  if (!state.customerSaidSomething || after.phase !== 'bot') return;
+  const { failures = 1 } = after;
+  // Once until it answers again: where nobody can take over, more of the same text helps nobody.
+  if (failures === 1) plan.tell('botFailed', { bot });
   if (plan.workStream.onBotFailure === 'close') return plan.close('botFailed', SYSTEM);
-  plan.emit({ type: 'escalated', reason: 'botUnavailable', bot });
-  plan.route('escalated', true);
+  const { botErrors } = plan.workStream.triggers ?? {};
+  if (failures < (botErrors ?? 1)) return;
+  handToPeople(plan, botErrors === undefined ? 'botUnavailable' : 'trigger:botError');
 }
 
 export function endTurn(plan: Plan, command: CommandOf<'endTurn'>): void {

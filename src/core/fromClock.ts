@@ -21,7 +21,9 @@ export function tick(plan: Plan): void {
     case 'waitingLimit':
       return plan.close('inactive', SYSTEM);
     case 'wrapUpEnds':
-      return plan.close('wrapUpOver', SYSTEM);
+      return plan.endWrapUp('wrapUpOver', SYSTEM);
+    case 'surveyEnds':
+      return plan.endSurvey('inactive', SYSTEM);
     case 'customerGone':
       if (state.phase === 'agent') return plan.end('customerGone', SYSTEM, false);
       return plan.close('customerGone', SYSTEM);

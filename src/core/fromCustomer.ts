@@ -3,8 +3,9 @@
 import type { CommandOf } from './commands.js';
 import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
-import { type Plan } from './plan.js';
+import { isSurvey, type Plan } from './plan.js';
 import { Rejected } from './rejected.js';
+import { handToPeople, phraseIn } from './triggers.js';
 
 /** Recorded, never shown to the customer's other windows. */
 const STAFF_ONLY = new Set(['conversationUpdate', 'installationUpdate', 'invoke', 'contactRelationUpdate']);
@@ -72,6 +73,16 @@ export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {
   );
   if (state.phase === 'waiting') plan.queue(state.queue, 'customerWrote', { priority: state.priority, front: true });
   else if (asksToLeaveTheLine(plan, command)) cancel(plan);
+  else askForPeople(plan, command);
+}
+
+/** A phrase of the work stream hands over; the bot does not hear it. Where no queue has people the bot goes on, and hears it. */
+function askForPeople(plan: Plan, { activity }: CommandOf<'say'>): void {
+  const state = plan.open;
+  if (state.phase !== 'bot' || isSurvey(state)) return;
+  const phrase = phraseIn(plan.workStream.triggers, activity, state.locale);
+  if (phrase === undefined || handToPeople(plan, 'trigger:phrase', { note: phrase })) return;
+  plan.trace([`"${phrase}" would hand over, but no queue has people for this conversation.`]);
 }
 
 /** A message keeps the one who holds the conversation from being called silent. */
@@ -80,13 +91,14 @@ export function activityTimers(plan: Plan) {
   const { timers } = plan.workStream;
   switch (state.phase) {
     case 'bot':
-      return { botIdle: plan.now + timers.botIdleMs };
+    case 'wrapUp':
+      if (isSurvey(state)) return { surveyEnds: plan.now + timers.surveyMs };
+      return state.phase === 'bot' ? { botIdle: plan.now + timers.botIdleMs } : undefined;
     case 'agent':
       return { agentSilent: plan.now + timers.agentSilentMs };
     case 'queued':
     case 'offered':
     case 'waiting':
-    case 'wrapUp':
     case 'closed':
       return undefined;
   }
@@ -123,6 +135,8 @@ export function leave(plan: Plan): void {
     case 'agent':
       return plan.end('customerLeft', by, false);
     case 'wrapUp':
+      if (isSurvey(state)) plan.endSurvey('customerLeft', by);
+      return;
     case 'closed':
       return;
   }

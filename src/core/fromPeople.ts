@@ -3,7 +3,7 @@
 import type { CommandOf } from './commands.js';
 import { mergeContext } from './fromBot.js';
 import { activityTimers } from './fromCustomer.js';
-import { requireHolder, type Plan } from './plan.js';
+import { isSurvey, requireHolder, type Plan } from './plan.js';
 import { withChannelData } from './activity.js';
 import type { Conversation, Party } from './conversation.js';
 import { Rejected } from './rejected.js';
@@ -191,7 +191,7 @@ export function giveBack(plan: Plan, { by, bot, outcome, summary }: CommandOf<'r
 export function endByAgent(plan: Plan, { by }: CommandOf<'end'>): void {
   const state = plan.open;
   if (state.phase === 'wrapUp' && (state.agent === by.id || by.role === 'supervisor')) return;
-  if (state.phase === 'closed' && state.servedBy.includes(by.id)) return;
+  if ((state.phase === 'closed' || isSurvey(state)) && state.servedBy.includes(by.id)) return;
   requireHolderOrSupervisor(plan, by);
   if (state.phase !== 'agent')
     throw new Rejected('wrongPhase', 'No person holds this conversation.', { phase: state.phase });
@@ -201,7 +201,8 @@ export function endByAgent(plan: Plan, { by }: CommandOf<'end'>): void {
 export function closeByPeople(plan: Plan, { by }: CommandOf<'close'>): void {
   const state = plan.open;
   if (state.phase === 'closed') return;
-  if (state.phase === 'wrapUp' && state.agent === by.id) return plan.close('agentEnded', by);
+  if (state.phase === 'wrapUp' && state.agent === by.id) return plan.endWrapUp('agentEnded', by);
+  if (isSurvey(state) && state.servedBy.at(-1) === by.id) return;
   if (by.role !== 'supervisor')
     throw new Rejected('wrongPhase', 'Close follows End; only a supervisor can close a conversation before.', {
       phase: state.phase,
@@ -229,6 +230,7 @@ export function resume(plan: Plan, { agent }: CommandOf<'resume'>): void {
       type: 'resumed',
       agent,
       cost: plan.workStream.cost,
+      ...plan.assistant(),
       timers: { agentSilent: plan.now + plan.workStream.timers.agentSilentMs },
     },
     { role: 'agent', id: agent },

@@ -12,6 +12,7 @@ import {
   type Conversation,
   type ConversationEvent,
   type EndReason,
+  type EscalationReason,
   type OpenTurn,
   type Party,
   type Phase,
@@ -19,6 +20,7 @@ import {
   type ReturnReason,
   type SessionSummary,
   type State,
+  type SurveyEnd,
   type TimerPatch,
 } from './conversation.js';
 import { DEFAULT_TEXTS, type TextName, type WorkStream } from './directory.js';
@@ -216,6 +218,21 @@ export class Plan {
     return true;
   }
 
+  /** Whether some queue has people for what this bot holds, if they were asked for now. */
+  leadsToPeople(escalationReason: EscalationReason, bot: string): boolean {
+    const state = this.open;
+    const { by } = route({
+      at: this.at,
+      workStream: this.workStream,
+      directory: this.circumstances.directory,
+      context: state.context,
+      facts: { ...factsOf(state), escalationReason },
+      needsPeople: true,
+      triedBots: [...state.triedBots, bot],
+    });
+    return by !== 'none';
+  }
+
   queue(
     queue: string,
     cause: QueuedCause,
@@ -301,12 +318,20 @@ export class Plan {
         how,
         cost,
         waitingSince,
+        ...this.assistant(),
         timers: { agentSilent: this.now + this.workStream.timers.agentSilentMs, ...this.keptTimers() },
         ...(receipt === undefined ? {} : { body: { receipt } }),
       },
       by,
     );
     this.tell('agentJoined', { agent, ...(queue === undefined ? {} : { queue }) });
+  }
+
+  /** The bot it comes from goes on hearing the customer, where it is set to draft replies for people. */
+  assistant(): { assistant?: string } {
+    const { lastBot } = this.open;
+    const bot = lastBot === undefined ? undefined : this.circumstances.directory.bots[lastBot];
+    return bot?.draftsWhileHeld === true ? { assistant: bot.id } : {};
   }
 
   end(reason: EndReason, by: Party, tellCustomer: boolean): void {
@@ -323,6 +348,36 @@ export class Plan {
       by,
     );
     if (tellCustomer) this.tell('agentLeft', { agent: state.agent });
+    if (reason === 'agentEnded' && !state.customerGone) this.#startSurvey(session);
+  }
+
+  /** Whose customer is asked is still wrapping up: that goes its way beside the survey. */
+  #startSurvey(session: SessionSummary | undefined): void {
+    const { surveyBot, timers } = this.workStream;
+    if (surveyBot === undefined || this.circumstances.directory.bots[surveyBot] === undefined) return;
+    this.emit({
+      type: 'surveyStarted',
+      bot: surveyBot,
+      welcome: !this.open.bots.includes(surveyBot),
+      timers: { surveyEnds: this.now + timers.surveyMs },
+      ...(session === undefined ? {} : { body: { session } }),
+    });
+  }
+
+  /** The person is done; a survey that runs goes on without anybody's capacity, else the conversation is over. */
+  endWrapUp(reason: 'agentEnded' | 'wrapUpOver', by: Party): void {
+    const state = this.open;
+    if (state.phase !== 'wrapUp') return;
+    if (state.survey === undefined) return this.close(reason, by);
+    const { surveyEnds = this.now + this.workStream.timers.surveyMs } = state.timers;
+    this.emit({ type: 'wrapUpEnded', reason, timers: { surveyEnds } }, by);
+  }
+
+  /** In wrap-up the person still has the conversation; afterwards it ends with the survey. */
+  endSurvey(reason: SurveyEnd, by: Party): void {
+    const state = this.open;
+    if (state.phase === 'wrapUp') this.emit({ type: 'surveyEnded', reason, timers: { surveyEnds: null } }, by);
+    else this.close(reason, by);
   }
 
   close(reason: CloseReason, by: Party, tellCustomer = true): void {
@@ -385,15 +440,29 @@ export function fence(
   bot: string,
   answers: number | undefined,
 ): 'through' | 'notHolder' | 'earlierSession' {
-  if (state.phase === 'bot' && state.bot === bot)
-    return answers === undefined || answers >= state.sessionSeq ? 'through' : 'earlierSession';
+  if (isWith(state, bot)) return answers === undefined || answers >= state.sessionSeq ? 'through' : 'earlierSession';
   const turn = openTurnOf(state);
   return turn !== undefined && turn.bot === bot && turn.answers === answers ? 'through' : 'notHolder';
 }
 
+/** Whether it is this bot that speaks with the customer now: it holds the conversation, or asks how it was. */
+function isWith(state: Conversation, bot: string): boolean {
+  const holder = holderOf(state);
+  return holder?.role === 'bot' && holder.id === bot;
+}
+
 /** Whether a command of this bot counts: it holds the conversation, and answers something of its present session. */
 export function mayCommand(state: Conversation, bot: string, answers: number | undefined): boolean {
-  return state.phase === 'bot' && state.bot === bot && fence(state, bot, answers) === 'through';
+  return isWith(state, bot) && !isSurvey(state) && fence(state, bot, answers) === 'through';
+}
+
+/** Whether this bot's survey runs, and it answers something of it. */
+export function isSurveyOf(state: Conversation, bot: string, answers: number | undefined): boolean {
+  return isWith(state, bot) && isSurvey(state) && fence(state, bot, answers) === 'through';
+}
+
+export function isSurvey(state: Conversation): boolean {
+  return (state.phase === 'bot' && state.survey === true) || (state.phase === 'wrapUp' && state.survey !== undefined);
 }
 
 export function requireHolder(state: Conversation, by: Party): void {

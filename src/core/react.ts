@@ -44,6 +44,8 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
       if (event.by.role !== 'customer' || isHubsOwnEvent(event.body?.activity)) return [];
       const holder = holderOf(after);
       if (holder?.role === 'bot') return [{ to: { bot: holder.id }, send: 'activity' }];
+      if (after.phase === 'agent' && after.assistant !== undefined && event.activityType === 'message')
+        return [{ to: { bot: after.assistant }, send: 'activity' }];
       return after.lastBot !== undefined && BOT_HEARS_ALWAYS.has(event.activityType)
         ? [{ to: { bot: after.lastBot }, send: 'activity' }]
         : [];
@@ -82,6 +84,15 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
         ...(event.asked === undefined ? [] : [{ to: { bot: event.asked }, ...outcome }]),
       ];
     }
+    case 'surveyStarted': {
+      const to = { bot: event.bot };
+      const isTold = after.escalatedBy === event.bot;
+      return [
+        ...(event.welcome ? [{ to, send: 'members', members: [event.bot, ...after.members] } as const] : []),
+        { to, send: 'context' },
+        ...(isTold ? [] : [{ to, send: 'status', state: 'completed', message: event.body?.session } as const]),
+      ];
+    }
     case 'ended':
       return after.escalatedBy === undefined
         ? []
@@ -112,6 +123,8 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
     case 'parked':
     case 'resumed':
     case 'botFailed':
+    case 'surveyEnded':
+    case 'wrapUpEnded':
     case 'turnEnded':
     case 'disconnected':
     case 'reconnected':

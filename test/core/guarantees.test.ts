@@ -7,14 +7,14 @@ import {
   openTurnOf,
   type Conversation,
   type ConversationEvent,
-  type Entry,
-  type OpenTurn,
   type Phase,
 } from '../../src/core/conversation.js';
 import { decide } from '../../src/core/decide.js';
 import { fold } from '../../src/core/evolve.js';
 import { readActivities } from '../../src/core/projection.js';
+import { react } from '../../src/core/react.js';
 import { Rejected } from '../../src/core/rejected.js';
+import { floorAfter, holdsFloor, loadsFromLog } from './floor.js';
 import { impulses, isOpen, runTraffic, settings, totalLoads, type Happened, type Traffic } from './randomTraffic.js';
 import { circumstancesAt } from './world.js';
 
@@ -23,73 +23,6 @@ function always(check: (traffic: Traffic) => void): void {
     fc.property(impulses, settings, (given, workStream) => check(runTraffic(given, workStream))),
     { numRuns: 200 },
   );
-}
-
-/** Who may speak for a bot, read off the log without the state that the rules themselves use. */
-interface Floor {
-  held: { bot: string; since: number } | undefined;
-  inLine: boolean;
-  turn: { bot: string; answers?: number } | undefined;
-  closed: boolean;
-}
-
-function floorAfter(log: readonly Entry[]): Floor {
-  const floor: Floor = { held: undefined, inLine: false, turn: undefined, closed: false };
-  let asked: { bot: string; answers: number | undefined } | undefined;
-  for (const { seq, event } of log) {
-    const { type } = event;
-    if (type === 'botConnected' || type === 'returned') {
-      const turn = type === 'botConnected' ? turnOf(asked, event.openTurn) : undefined;
-      Object.assign(floor, { held: { bot: event.bot, since: seq }, inLine: false, turn });
-    } else if (type === 'escalated') {
-      const bySignal = event.bot !== undefined && event.reason === 'signal';
-      asked = bySignal ? { bot: event.bot, answers: event.answers } : undefined;
-    } else if (type === 'queued' || type === 'offered') {
-      const opened = type === 'queued' && event.cause === 'escalated' ? turnOf(asked, event.openTurn) : undefined;
-      if (opened !== undefined) floor.turn = opened;
-      else if (!floor.inLine) floor.turn = undefined;
-      Object.assign(floor, { held: undefined, inLine: true });
-    } else if (type === 'turnEnded') {
-      floor.turn = undefined;
-    } else if (['accepted', 'resumed', 'parked', 'ended', 'closed'].includes(type)) {
-      Object.assign(floor, { held: undefined, inLine: false, turn: undefined, closed: type === 'closed' });
-    }
-    if (type !== 'escalated' && type !== 'routed') asked = undefined;
-  }
-  return floor;
-}
-
-/** What answers nothing has a turn only where the event itself says that its batch goes on. */
-function turnOf(
-  asked: { bot: string; answers: number | undefined } | undefined,
-  batch: OpenTurn | undefined,
-): Floor['turn'] {
-  if (asked?.answers !== undefined) return { bot: asked.bot, answers: asked.answers };
-  return asked !== undefined && batch !== undefined ? { bot: asked.bot } : undefined;
-}
-
-function holdsFloor(floor: Floor, bot: string, answers: number | undefined): boolean {
-  if (floor.held?.bot === bot) return answers === undefined || answers >= floor.held.since;
-  return floor.turn?.bot === bot && floor.turn.answers === answers;
-}
-
-/** Loads counted from the log, event by event. */
-function loadsFromLog(log: readonly Entry[]): Record<string, number> {
-  let loads: Record<string, number> = {};
-  let cost = 0;
-  const without = (agents: readonly string[]): void => {
-    loads = Object.fromEntries(Object.entries(loads).filter(([agent]) => !agents.includes(agent)));
-  };
-  for (const { event } of log) {
-    if (event.type === 'offered') {
-      cost = event.cost;
-      loads = Object.fromEntries(event.offers.map(({ agent }) => [agent, cost]));
-    } else if (event.type === 'accepted' || event.type === 'resumed') loads = { [event.agent]: event.cost };
-    else if (event.type === 'declined') without([event.agent]);
-    else if (event.type === 'lapsed' || event.type === 'withdrawn') without(event.agents);
-    else if (['queued', 'returned', 'botConnected', 'parked', 'closed'].includes(event.type)) loads = {};
-  }
-  return loads;
 }
 
 function asJson<T>(value: T): T {
@@ -110,13 +43,18 @@ describe('what the core guarantees under random traffic', function () {
         if (command.type !== 'say' || command.by.role !== 'bot' || refused !== undefined) continue;
         const floor = floorAfter(log);
         const delivers = directory.workStreams['web']?.proactiveWhileHeld === 'deliver';
-        const welcome = delivers && command.answers === undefined && !floor.closed;
+        const suggests = floor.assistant === command.by.id;
+        const welcome = delivers && command.answers === undefined && !floor.closed && !suggests;
         const expected = holdsFloor(floor, command.by.id, command.answers) || welcome;
+        // A reply that was the last straw is followed by a hand-over.
+        const [first, second] = eventsOf(happened);
         assert.deepEqual(
-          eventsOf(happened).map(({ type, audience }) => [type, audience]),
-          expected ? [['said', 'everyone']] : [['drafted', 'staff']],
+          [first?.type, first?.audience],
+          expected ? ['said', 'everyone'] : ['drafted', 'staff'],
           `${JSON.stringify(command)} at ${now}`,
         );
+        if (second !== undefined)
+          assert.ok(expected && second.type === 'escalated' && second.reason === 'trigger:fallback');
       }
     });
   });
@@ -133,6 +71,46 @@ describe('what the core guarantees under random traffic', function () {
         assert.ok(openTurnOf(after)?.answers !== undefined || openTurnOf(after) === undefined);
         const texts = [batch[0], batch[2]].map((one) => eventsOf(one as Happened).map(({ type }) => type));
         assert.deepEqual(texts[1], texts[0]);
+      }
+    });
+  });
+
+  it('1. what a customer says is heard by one bot at most: the one that speaks, or the one that drafts for a person', () => {
+    always(({ history }) => {
+      for (const { command, steps, log } of history) {
+        if (command.type !== 'say' || command.by.role !== 'customer') continue;
+        const [said] = steps.filter(({ event }) => event.type === 'said');
+        if (said === undefined) continue;
+        const hearers = react(said.event, said.after).flatMap(({ to, send }) =>
+          to !== 'channel' && send === 'activity' ? [to.bot] : [],
+        );
+        const floor = floorAfter(log);
+        assert.deepEqual(
+          hearers,
+          [floor.held?.bot ?? floor.assistant].flatMap((bot) => bot ?? []),
+        );
+      }
+    });
+  });
+
+  it('2. the work stream hands over where people can take it only, and tells of a failing bot once until it answers', () => {
+    always(({ history, logs }) => {
+      for (const { steps, after } of history)
+        for (const { event } of steps)
+          if (event.type === 'escalated' && event.reason !== 'signal')
+            assert.ok(after.phase === 'queued' && event.bot !== undefined && after.triedBots.includes(event.bot));
+      for (const log of logs) {
+        let told = false;
+        for (const { event } of log) {
+          if (event.type === 'told' && event.text === 'botFailed') {
+            assert.equal(told, false);
+            told = true;
+          } else if (
+            (event.type === 'said' && event.by.role === 'bot') ||
+            ['queued', 'botConnected', 'returned'].includes(event.type)
+          )
+            told = false;
+        }
       }
     });
   });
@@ -157,7 +135,8 @@ describe('what the core guarantees under random traffic', function () {
         if (bot === undefined || refused !== undefined || before.phase === 'none' || after.phase === 'none') continue;
         const floor = floorAfter(log);
         const inLine = before.phase === 'queued' || before.phase === 'offered';
-        const commands = floor.held?.bot === bot || (command.type === 'setContext' && floor.turn?.bot === bot);
+        const holds = floor.held?.bot === bot && (!floor.survey || command.type !== 'escalate');
+        const commands = holds || (command.type === 'setContext' && floor.turn?.bot === bot);
         if (inLine && before.lastBot === bot && command.type !== 'endByBot') {
           assert.ok(after.phase === before.phase, 'still in line');
           assert.ok(Object.keys(after.context).length >= Object.keys(before.context).length);
@@ -373,10 +352,18 @@ describe('what the core guarantees under random traffic', function () {
     const phases = new Set<Phase | 'none'>();
     const types = new Set<string>();
     const done = new Set<string>();
-    for (const given of fc.sample(impulses, { numRuns: 300, seed: 7 })) {
-      for (const { after, steps, command, refused } of runTraffic(given).history) {
+    const happenings = new Set<string>();
+    for (const [given, workStream] of fc.sample(fc.tuple(impulses, settings), { numRuns: 600, seed: 7 })) {
+      for (const { after, steps, command, refused } of runTraffic(given, workStream).history) {
         phases.add(after.phase);
-        for (const { event } of steps) types.add(event.type);
+        for (const { event } of steps) {
+          types.add(event.type);
+          if (event.type === 'escalated') happenings.add(event.reason);
+          if (event.type === 'drafted') happenings.add(event.why);
+          if (event.type === 'botConnected' && event.openTurn !== undefined) happenings.add('nextBot');
+          if (event.type === 'surveyEnded') happenings.add(`survey ${event.reason}`);
+        }
+        if (after.phase === 'bot' && after.survey === true) happenings.add('survey without wrap-up');
         if (refused === undefined && steps.length > 0) done.add(command.type);
       }
     }
@@ -391,8 +378,24 @@ describe('what the core guarantees under random traffic', function () {
       'waitExtended',
       'drafted',
       'edited',
+      'surveyStarted',
+      'surveyEnded',
+      'wrapUpEnded',
     ])
       assert.ok(types.has(type), type);
+    for (const happening of [
+      'signal',
+      'botUnavailable',
+      'trigger:phrase',
+      'trigger:fallback',
+      'trigger:botError',
+      'suggested',
+      'earlierSession',
+      'nextBot',
+      'survey without wrap-up',
+      'survey inactive',
+    ])
+      assert.ok(happenings.has(happening), happening);
     for (const type of [
       'escalate',
       'pick',

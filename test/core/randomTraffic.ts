@@ -37,11 +37,14 @@ const KINDS = [
   'customerSays',
   'customerSays',
   'neverMind',
+  'asksForPerson',
   'answer',
   'answer',
   'answer',
   'answer',
   'answerOld',
+  'notUnderstood',
+  'notUnderstoodTwice',
   'unasked',
   'escalate',
   'escalate',
@@ -51,6 +54,7 @@ const KINDS = [
   'botSetsContext',
   'botEnds',
   'botFails',
+  'botFailsTwice',
   'turnEnds',
   'turnEnds',
   'turnEnds',
@@ -130,6 +134,15 @@ export const settings: fc.Arbitrary<Partial<WorkStream>> = fc.constantFrom<Parti
   { cost: 2 },
   { proactiveWhileHeld: 'deliver' },
   { rules: [], fallbackQueue: 'Cards' },
+  { surveyBot: 'sales', fallbackQueue: 'Sales' },
+  {
+    surveyBot: 'demo',
+    triggers: {
+      phrases: [{ says: ['agent'], match: 'contains' }],
+      fallbacks: { count: 2, texts: ['sorry'], patterns: [], topics: [] },
+      botErrors: 2,
+    },
+  },
   {
     // From bot to bot: an escalation about loans goes to the queue of both bots, where the second one takes it.
     rules: [
@@ -277,6 +290,17 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
       return [{ type: 'say', by: KIM, activity }];
     case 'neverMind':
       return [{ type: 'say', by: KIM, activity: { type: 'message', text: 'never mind' } }];
+    case 'asksForPerson':
+      return [{ type: 'say', by: KIM, activity: { type: 'message', text: `An agent, please! ${words}` } }];
+    case 'notUnderstood':
+      return [{ type: 'say', by: asBot, activity: { type: 'message', text: `Sorry, what? ${words}` }, ...answering }];
+    case 'notUnderstoodTwice': {
+      const turn: Command[] = [
+        { type: 'say', by: KIM, activity },
+        { type: 'say', by: asBot, activity: { type: 'message', text: `Sorry? ${words}` } },
+      ];
+      return [...turn, ...turn];
+    }
     case 'answer':
       return [{ type: 'say', by: asBot, activity, ...answering }];
     case 'answerOld':
@@ -304,6 +328,8 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
       return pick % 3 === 0 ? [{ type: 'endByBot', bot, activity, ...(old !== undefined && { answers: old }) }] : [];
     case 'botFails':
       return [{ type: 'botFailed', bot, cause: 'timeout', ...answering }];
+    case 'botFailsTwice':
+      return Array<Command>(2).fill({ type: 'botFailed', bot, cause: 'timeout', ...answering });
     case 'turnEnds':
       return [{ type: 'endTurn', bot, ...answering }];
     case 'cancel':

@@ -54,7 +54,13 @@ export function directoryWith(change: Partial<WorkStream> = {}): Directory {
     version: 1,
     bots: {
       demo: { id: 'demo', name: 'Demo Bot', bridging: 'open', transport: { kind: 'inProcess' } },
-      sales: { id: 'sales', name: 'Sales Bot', bridging: 'open', transport: { kind: 'inProcess' } },
+      sales: {
+        id: 'sales',
+        name: 'Sales Bot',
+        bridging: 'open',
+        transport: { kind: 'inProcess' },
+        draftsWhileHeld: true,
+      },
       strict: { id: 'strict', name: 'Strict Bot', bridging: 'strict', transport: { kind: 'inProcess' } },
     },
     queues: {

@@ -216,8 +216,11 @@ function spoken(entry: Entry, slot: Slot, reading: Reading): Activity | undefine
     case 'deliveryFailed':
       return event.to === 'channel' ? told(`(could not be reached: ${event.reason})`) : undefined;
     case 'started':
-    case 'memberJoined':
     case 'memberLeft':
+    case 'surveyStarted':
+    case 'surveyEnded':
+    case 'wrapUpEnded':
+    case 'memberJoined':
     case 'routed':
     case 'botConnected':
     case 'draftResolved':
