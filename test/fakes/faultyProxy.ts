@@ -8,8 +8,8 @@ export interface Fault {
   matching: RegExp;
   /** How many of them; all unless set. */
   times?: number;
-  /** `answer`: instead of passing it on. `loseAnswer`: it is passed on, and the connection breaks before the answer. */
-  does: { answer: number; body?: unknown; headers?: Record<string, string> } | 'loseAnswer' | 'reset';
+  /** `answer`: instead of passing it on. `loseAnswer`, `hang`: it is passed on, and the connection breaks or nothing comes back. */
+  does: { answer: number; body?: unknown; headers?: Record<string, string> } | 'loseAnswer' | 'hang' | 'reset';
 }
 
 export class FaultyProxy {
@@ -107,6 +107,7 @@ export class FaultyProxy {
           answer.on('end', () => request.socket.destroy());
           return;
         }
+        if (fault?.does === 'hang') return void answer.resume();
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
       },

@@ -1,9 +1,10 @@
 // A bot behind Direct Line - Copilot Studio, Power Virtual Agents, any Azure bot - as one more bot of the hub: a line per conversation, sockets only while they are needed.
 
+import { isPrivateHost } from '../../addresses.js';
 import type { Activity } from '../../core/activity.js';
 import type { Conversation } from '../../core/conversation.js';
 import type { BotTransport } from '../../core/directory.js';
-import { DeliveryFailed } from '../../errors.js';
+import { ConfigError, DeliveryFailed } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
 import type { BotConnection, InvokeResponse } from '../../hub/ports.js';
 import { readSecret } from '../trust/secrets.js';
@@ -70,10 +71,12 @@ export class DirectLineBot implements BotConnection {
   #isSweeping = false;
   #socketsRefusedAt = Number.NEGATIVE_INFINITY;
   #closed: Promise<void> | undefined;
+  #unfollow: (() => void) | undefined;
 
-  /** Opens nothing. @throws ConfigError when the secret it names is not set. */
+  /** Opens nothing. @throws ConfigError when the secret it names is not set, or would go over the open network. */
   constructor(private readonly options: DirectLineBotOptions) {
     const { hub, botId, transport, timeoutMs, environment = process.env } = options;
+    requireSafe(transport);
     const turnMs = timeoutMs * TURN_SHARE;
     this.#times = { ...TIMES, turnMs, ...options.times };
     this.#maxSockets = options.maxSockets ?? MAX_SOCKETS;
@@ -92,6 +95,16 @@ export class DirectLineBot implements BotConnection {
       mayStream: (line) => this.#mayStream(line),
       refusesSockets: () => (this.#socketsRefusedAt = performance.now()),
     };
+  }
+
+  /** Closed conversations are noticed at once, without reading every one of them again and again. */
+  #follow(): void {
+    this.#unfollow ??= this.options.hub.observe({
+      committed: (_entries, { id, phase }) => {
+        const line = phase === 'closed' ? this.#lines.get(id) : undefined;
+        if (line !== undefined) line.isOver = true;
+      },
+    });
   }
 
   /** Conversations looked after, and how they are heard. */
@@ -145,6 +158,7 @@ export class DirectLineBot implements BotConnection {
 
   async #close(): Promise<void> {
     clearInterval(this.#sweepTimer);
+    this.#unfollow?.();
     const lines = [...this.#lines.values()];
     this.#lines.clear();
     const closed = Promise.all(lines.map((line) => line.close()));
@@ -183,6 +197,7 @@ export class DirectLineBot implements BotConnection {
     if (this.#sweepTimer === undefined && !this.#isClosed) {
       this.#sweepTimer = setInterval(() => this.#sweep(), this.#times.sweepMs);
       this.#sweepTimer.unref();
+      this.#follow();
     }
     return line;
   }
@@ -230,6 +245,9 @@ export class DirectLineBot implements BotConnection {
 
   async #lookAfterOne(line: Line): Promise<void> {
     const { hub, botId } = this.options;
+    const refreshes = hub.clock.now() >= line.refreshAt;
+    // Most conversations are quiet most of the time: they are not read for nothing.
+    if (!line.isListening && !line.isOver && !refreshes) return;
     const state = await hub.conversation(line.conversationId);
     const since = (at: number) => performance.now() - at;
     const isOwed = () => since(Math.max(line.postedAt, line.activeAt)) < this.#times.owedMs;
@@ -240,6 +258,18 @@ export class DirectLineBot implements BotConnection {
     const isHeld = state?.phase === 'bot' && state.bot === botId;
     const isNeeded = () => isOwed() || (isHeld && since(line.activeAt) < this.#times.idleMs);
     if (line.isListening && !isNeeded()) await line.rest(() => !isNeeded());
-    if (hub.clock.now() >= line.refreshAt) await line.refresh();
+    if (refreshes) await line.refresh();
+  }
+}
+
+/** Secrets, tokens and what customers say go over plain HTTP on this machine and private networks only. */
+function requireSafe({ tokenEndpoint, baseUrl }: DirectLineBotOptions['transport']): void {
+  for (const [name, address] of Object.entries({ tokenEndpoint, baseUrl })) {
+    if (address === undefined) continue;
+    const { protocol, hostname, origin } = new URL(address);
+    if (protocol !== 'https:' && !isPrivateHost(hostname))
+      throw new ConfigError([
+        `directLine.${name} at ${origin} must begin with https://: only this machine and private networks are reached without.`,
+      ]);
   }
 }

@@ -37,6 +37,8 @@ export interface LineTimes extends ListeningTimes {
 }
 
 export class Line implements Heard {
+  /** The hub's conversation is closed. */
+  isOver = false;
   /** `performance.now()` of the last post, and of the last thing said by anybody. */
   postedAt = Number.NEGATIVE_INFINITY;
   activeAt = performance.now();
@@ -339,7 +341,11 @@ export class Line implements Heard {
         return;
       } catch (error) {
         if (!(error instanceof ServiceFailed)) throw error;
-        if (error.kind === 'unsure' || error.kind === 'late') this.#isBehind = true;
+        if (error.kind === 'unsure' || error.kind === 'late') {
+          // Some services answer only when the bot has; the stream has shown meanwhile that the bot was asked.
+          if (this.#ledger.current?.sent.some((one) => one.key === key) === true) return this.#listen();
+          this.#isBehind = true;
+        }
         if (error.kind === 'forbidden' && attempt === 1 && (await this.regain())) continue;
         if ((error.kind !== 'forbidden' && error.kind !== 'gone') || attempt > 2) throw error;
         this.lost();

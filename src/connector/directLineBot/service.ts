@@ -1,6 +1,7 @@
 // The operations of Direct Line 3.0 as a client calls them: tokens, starting, finding again, reading, posting, uploading.
 
 import { randomBytes } from 'node:crypto';
+import { isPrivateHost } from '../../addresses.js';
 import type { Activity } from '../../core/activity.js';
 import { isObject } from '../../core/context.js';
 import type { BotTransport } from '../../core/directory.js';
@@ -183,7 +184,7 @@ export class DirectLineService {
       const { status, json } = await this.#call('GET', url, {});
       const found =
         isObject(json) && isObject(json['channelUrlsById']) ? json['channelUrlsById']['directline'] : undefined;
-      if (status === 200 && typeof found === 'string' && /^https?:\/\//.test(found)) return found;
+      if (status === 200 && typeof found === 'string' && isSafe(found)) return found;
     } catch {
       // Asked again with the next call: for now the global one.
       this.#baseUrl = undefined;
@@ -247,6 +248,13 @@ export class DirectLineService {
   #failed(what: string, kind: FailureKind, options: FailureOptions = {}): ServiceFailed {
     return new ServiceFailed(`Bot "${this.options.botId}": ${what}.`, kind, options);
   }
+}
+
+/** A discovered address may be less than what was configured, but never open to everybody on the way. */
+function isSafe(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'https:' || (protocol === 'http:' && isPrivateHost(hostname));
 }
 
 function kindOf(status: number, code: string): FailureKind {

@@ -118,6 +118,18 @@ describe('A bot behind Direct Line', function () {
       assert.deepEqual(studio.said, ['startConversation', 'one', 'two']);
     });
 
+    it('is not taken for failed when its service answers only after the bot, and the bot thinks for long', async () => {
+      await open({ timeoutMs: 1_000 });
+      const id = await greeted();
+      studio.proxy.breaks({ matching: POST, times: 1, does: 'hang' });
+      await holds(id, 'one');
+      await say(id, 'two');
+      await seen(id, 'Echo: two');
+      await studio.release();
+      await seen(id, 'Echo: two', 'Echo: one');
+      assert.deepEqual(studio.said, ['startConversation', 'later one', 'two']);
+    });
+
     it('goes on in the same conversation after a restart of the service', async () => {
       await open();
       const id = await greeted();
@@ -151,6 +163,15 @@ describe('A bot behind Direct Line', function () {
       await eventually(async () => assert.equal((await hub.state(id)).phase, 'queued'));
       const failures = (await hub.log(id)).filter(({ event }) => event.type === 'botFailed');
       assert.match((failures.at(-1)?.event as { cause: string }).cause, /token endpoint answered 404.*Copilot Studio/s);
+    });
+
+    it('cannot be connected over the open network without encryption', async () => {
+      await open();
+      for (const transport of [
+        { kind: 'directLine', tokenEndpoint: 'http://example.com/token', baseUrl: studio.proxy.url },
+        { kind: 'directLine', tokenEndpoint: studio.tokenEndpoint, baseUrl: 'http://example.com' },
+      ] as const)
+        assert.throws(() => new DirectLineBot({ hub: hub.hub, botId: BOT, transport, timeoutMs: 1_000 }), /https:/);
     });
 
     it('cannot be connected without the secret its configuration names', async () => {
