@@ -4,6 +4,7 @@ import { activityId, seqOf, type Activity, type ChannelAccount } from './activit
 import { isObject } from './context.js';
 import type { ConversationEvent, Entry, EventOf, Party } from './conversation.js';
 import { inert, offeredChoices } from './inert.js';
+import { withStreamFields } from './liveStream.js';
 
 /**
  * `customer` reads what everyone may read, `staff` all of it. `{agent}` is that person's chat pane: all of it with the
@@ -93,7 +94,7 @@ export function projectSignal(signal: ShownSignal, id: string, at: number, reade
     conversation: { id: conversationId },
     from: senderOf({ type: 'said', by }, activity, reader),
   };
-  return withMark(shown, audience === 'staff' ? { audience } : undefined);
+  return withMark(withStreamFields(shown), audience === 'staff' ? { audience } : undefined);
 }
 
 /** One activity of a full reading, in its original place and with its latest content. */
@@ -156,7 +157,7 @@ function addressed(conversationId: string, seq: number, activity: Activity, show
     from: senderOf(event, activity, reader),
     ...(reply !== undefined && { replyToId: reply }),
   };
-  const marked = withMark(projected, markOf(event, activity, reader.viewer));
+  const marked = withMark(withStreamFields(projected), markOf(event, activity, reader.viewer));
   return typeof reader.viewer === 'object' ? forPane(marked, event, reader.viewer.agent) : marked;
 }
 

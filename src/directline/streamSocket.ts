@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import type { StreamPiece } from '../core/liveStream.js';
 import type { Viewer } from '../core/projection.js';
 import type { Hub } from '../hub/hub.js';
 import { readSet } from './reading.js';
@@ -29,6 +30,8 @@ export interface SocketFate {
 const HIGH_WATER_BYTES = 262_144;
 /** JSON read from the store for one frame of catching up. */
 const CATCH_UP_CHARACTERS = 131_072;
+/** Live streams of one conversation at once: one, unless bots change in the middle of one. */
+const KNOWN_STREAMS = 8;
 const CLOSE_GRACE_MS = 1_000;
 /** Close code: policy violation. */
 export const NOT_ALLOWED = 1008;
@@ -45,6 +48,8 @@ export class StreamSocket {
   #isLive = false;
   #isPaused = false;
   #isAnswering = true;
+  /** Live streams whose first piece the client has. */
+  readonly #streams = new Set<string>();
   #stall: NodeJS.Timeout | undefined;
 
   constructor(
@@ -92,8 +97,21 @@ export class StreamSocket {
     if (frame !== undefined) this.#send(frame);
   }
 
-  show(frame: Buffer | undefined): void {
-    if (frame !== undefined && this.#isLive) this.#send(frame);
+  /**
+   * Typing, or a piece of a live stream. To who missed the beginning (a page that was loaded
+   * again) the pieces would be messages that nothing replaces; the final message comes in any case.
+   */
+  show(frame: Buffer | undefined, piece?: StreamPiece): void {
+    if (frame === undefined || !this.#isLive) return;
+    if (piece?.isFirst === true) this.#begin(piece.stream);
+    else if (piece !== undefined && !this.#streams.has(piece.stream)) return;
+    this.#send(frame);
+  }
+
+  #begin(stream: string): void {
+    this.#streams.add(stream);
+    const [oldest] = this.#streams;
+    if (this.#streams.size > KNOWN_STREAMS && oldest !== undefined) this.#streams.delete(oldest);
   }
 
   beat(): void {

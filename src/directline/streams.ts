@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { mayReadLog } from '../core/access.js';
 import type { Conversation, Entry } from '../core/conversation.js';
+import { pieceOf } from '../core/liveStream.js';
 import { BODY_LIMIT_BYTES, type HttpRequest } from '../http.js';
 import type { Hub, Signal } from '../hub/hub.js';
 import { liveSet, signalSet, viewKey } from './reading.js';
@@ -198,6 +199,7 @@ class Feed implements SocketFate {
     if (state === undefined) return;
     this.#signals += 1;
     const id = signal.activity.id ?? `${this.conversationId}|s${this.#signals.toString(36)}`;
+    const piece = pieceOf(signal.activity, id);
     const frames = new Map<string, Buffer | undefined>();
     for (const socket of this.sockets) {
       if (!this.#mayRead(socket, state)) continue;
@@ -206,7 +208,7 @@ class Feed implements SocketFate {
         const set = signalSet(this.streams.hub, state, signal, id, socket.viewer);
         frames.set(key, set === undefined ? undefined : Buffer.from(set));
       }
-      socket.show(frames.get(key));
+      socket.show(frames.get(key), piece);
     }
   }
 

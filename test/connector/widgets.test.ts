@@ -69,10 +69,8 @@ describe('a widget and a bot that calls the Connector', () => {
   });
 
   it('shows a live stream under the id that the bot was told first', async () => {
-    const info = (extra: Record<string, unknown>) => ({
-      channelData: extra,
-      entities: [{ type: 'streaminfo', ...extra }],
-    });
+    // As the Agents SDK does: in an entity only. Web Chat reads it in channelData.
+    const info = (extra: Record<string, unknown>) => ({ entities: [{ type: 'streaminfo', ...extra }] });
     // Signals are for who is there: the socket has caught up.
     await said({ text: 'Here I am' });
     await widget.next('Here I am');
@@ -83,6 +81,10 @@ describe('a widget and a bot that calls the Connector', () => {
     });
     const begun = await widget.next((activity) => activity.type === 'typing');
     assert.equal(begun.id, stream);
+    assert.deepEqual(begun.channelData, { streamType: 'informative', streamSequence: 1 });
+    // A second window that opens in the middle: pieces that nothing in it began would stay there for good.
+    const late = await site.widget({ token: widget.token, user: { id: 'dl_kim' } });
+    await late.next('Here I am');
     const piece = await said({
       type: 'typing',
       text: 'The ans',
@@ -90,12 +92,17 @@ describe('a widget and a bot that calls the Connector', () => {
     });
     assert.notEqual(piece, stream);
     const shown = await widget.next('The ans');
-    assert.deepEqual(shown.entities, [
-      { type: 'streaminfo', streamId: stream, streamType: 'streaming', streamSequence: 2 },
-    ]);
+    const fields = { streamId: stream, streamType: 'streaming', streamSequence: 2 };
+    assert.deepEqual([shown.entities, shown.channelData], [[{ type: 'streaminfo', ...fields }], fields]);
     await said({ text: 'The answer', ...info({ streamId: stream, streamType: 'final' }) });
     const final = await widget.next('The answer');
     assert.deepEqual(final.channelData, { streamId: stream, streamType: 'final' });
+    await late.next('The answer');
+    assert.deepEqual(
+      late.received.filter(({ type }) => type === 'typing'),
+      [],
+    );
+    await late.close();
     assert.deepEqual(
       (await widget.read()).map(({ text }) => text),
       ['Here I am', 'The answer'],
