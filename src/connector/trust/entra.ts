@@ -116,14 +116,18 @@ function certificateIn(file: string): { thumbprintSha256: string; privateKey: st
 /** A refusal of Entra's stays one; everything else passes. */
 function notIssued({ clientId, authority }: EntraClient, cause: unknown): DeliveryFailed {
   const { message = '', errorCode = 'unknown' } = cause as { message?: string; errorCode?: string };
-  const refusal = /AADSTS\d+:[^\r\n]*?(?=Trace ID|$)/m.exec(message)?.[0].trim();
-  return new DeliveryFailed(
-    refusal === undefined && errorCode !== 'invalid_client'
-      ? `${authority} gave no token for app ${clientId} (${errorCode}). Check the way from here to Microsoft Entra.`
-      : `${authority} refuses a token to app ${clientId} (${refusal ?? errorCode}). Compare its app id, tenant and credential with the app registration.`,
-    refusal === undefined && errorCode !== 'invalid_client',
-    { cause },
-  );
+  const refusal = /AADSTS\d+:[^\r\n]*?(?=Trace ID|$)/m.exec(message)?.[0].trim().replace(/\.$/, '');
+  if (refusal !== undefined || errorCode === 'invalid_client')
+    return new DeliveryFailed(`${authority} refuses a token to app ${clientId} (${refusal ?? errorCode}).`, false, {
+      kind: 'untrusted',
+      cure: 'compare its app id, tenant and credential with the app registration',
+      cause,
+    });
+  return new DeliveryFailed(`${authority} gave no token for app ${clientId} (${errorCode}).`, true, {
+    kind: 'unreachable',
+    cure: 'check the way from the hub to Microsoft Entra',
+    cause,
+  });
 }
 
 /** What bots with these credentials ask tokens for when they call their channels. */
