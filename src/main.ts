@@ -8,6 +8,7 @@ import type { TurnContext } from 'botbuilder';
 import pino from 'pino';
 import { isLoopback } from './addresses.js';
 import { readConfiguration, warningsOf, type Configuration } from './config.js';
+import { AGENT_MESSAGES_PATH } from './console/chat/chat.js';
 import { serveControl, SERVER_FILE } from './control.js';
 import { createHub, type HandoffHub } from './createHub.js';
 import { readEnvironment, type Environment } from './environment.js';
@@ -128,12 +129,15 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flag
   const links = localSignIn ? await hub.signInLinks() : [];
   const signIn = links.map(({ id, name, url: path }) => ({ id, name, url: `${url}${path}` }));
   if (flags.json) {
-    console.log(JSON.stringify({ listening: url, customer: `${url}/`, console: `${url}/console/`, signIn }));
+    const pages = { customer: `${url}/`, console: `${url}/console/` };
+    console.log(JSON.stringify({ listening: url, ...pages, agentMessages: `${url}${AGENT_MESSAGES_PATH}`, signIn }));
     return;
   }
   console.log(`Listening on ${url}`);
   console.log(`  Customer's page:  ${url}/`);
   console.log(`  Console:          ${url}/console/`);
+  if (localSignIn)
+    console.log(`  Emulator:         ${url}/api/messages (customer), ${url}${AGENT_MESSAGES_PATH} (staff)`);
   const width = Math.max(0, ...signIn.map(({ name }) => name.length));
   if (signIn.length > 0) {
     const data = flags.data === './data' ? '' : ` --data ${flags.data}`;
