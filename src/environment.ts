@@ -79,6 +79,9 @@ export const SDK_VARIABLES = {
   AGENT_MicrosoftAppPassword: 'Client secret of that app.',
   AGENT_MicrosoftAppType: 'MultiTenant, SingleTenant or UserAssignedMSI.',
   AGENT_MicrosoftAppTenantId: 'Tenant of that app, unless it is multi-tenant.',
+  ChannelService: 'https://botframework.azure.us for bots of US Government; for relayed bots as well.',
+  ToBotFromChannelOpenIdMetadataUrl: "Where the keys of channels' tokens are; of Azure's public cloud unless set.",
+  ToBotFromChannelTokenIssuer: "Who issues channels' tokens; Azure's public cloud unless set.",
 } as const;
 
 export interface Environment {

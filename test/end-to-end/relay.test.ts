@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
@@ -12,6 +12,15 @@ import { call, handoff, startProgram, type Answer, type Program } from '../fakes
 import { makeCertificate, TlsFront } from '../fakes/tlsFront.js';
 
 const SECRET = 'the-client-secret-of-the-app';
+
+const REST_OF_CONFIGURATION = `
+queues:
+  - { id: Orders, members: [ana] }
+workStreams:
+  - { id: teams, fallbackQueue: Orders }
+people:
+  - { id: ana, name: Ana, capacity: 3 }
+`;
 
 describe('a bot on Azure whose messaging endpoint is the program', function () {
   // Two processes load the SDK: several seconds on a busy machine.
@@ -50,24 +59,7 @@ describe('a bot on Azure whose messaging endpoint is the program', function () {
       OAuthUrl: 'https://api.botframework.com',
     });
     const file = join(folder, 'handoff.yaml');
-    await writeFile(
-      file,
-      `
-bots:
-  - id: shop
-    name: Shop Bot
-    endpoint: ${botFront.url}/api/messages
-    appId: ${channel.appId}
-    auth: { issuer: entra, tenantId: ${TENANT}, secret: '\${SHOP_SECRET}', authority: '${channel.origin}' }
-    relay: {}
-queues:
-  - { id: Orders, members: [ana] }
-workStreams:
-  - { id: teams, fallbackQueue: Orders }
-people:
-  - { id: ana, name: Ana, capacity: 3 }
-`,
-    );
+    await writeFile(file, `${await documented()}${REST_OF_CONFIGURATION}`);
     program = await startProgram(data(), ['--config', file, '--port', '0'], {
       ...trusting,
       ...channel.settings,
@@ -92,6 +84,18 @@ people:
     await botFront.stop();
     await rm(folder, { recursive: true, force: true });
   });
+
+  /** The bots of docs/relay.md, with the addresses and ids of this machine. */
+  async function documented(): Promise<string> {
+    const page = await readFile('docs/relay.md', 'utf8');
+    const block = /```yaml\n([\s\S]*?)```/.exec(page)?.[1]?.replace(/^ {3}/gm, '');
+    assert.ok(block !== undefined);
+    return block
+      .replace('https://shop.example.com', botFront.url)
+      .replace('00000000-0000-0000-0000-0000000000aa', channel.appId)
+      .replace('contoso-tenant-id', TENANT)
+      .replace("secret: '${SHOP_SECRET}' }", `secret: '\${SHOP_SECRET}', authority: '${channel.origin}' }`);
+  }
 
   async function startBot(env: Record<string, string>): Promise<ChildProcess> {
     const child = spawn(process.execPath, ['--no-warnings', 'build/test/fakes/azureBot.js'], {
