@@ -1,6 +1,6 @@
 /** A bot behind a real CloudAdapter of either SDK with handoffMiddleware, on a real hub, talking to a fake channel over HTTP. */
 import { readFile } from 'node:fs/promises';
-import { readConfiguration } from '../../src/config.js';
+import { readConfiguration, type Configuration } from '../../src/config.js';
 import type { Conversation, Entry } from '../../src/core/conversation.js';
 import { HttpServer } from '../../src/http.js';
 import type { BotTurnContext } from '../../src/middleware/host.js';
@@ -32,9 +32,15 @@ export class ProxiedBot {
   adapter!: Adapter;
   private http!: HttpServer;
 
-  static async start(sdk: SdkInTest, options: Options & { botTimeoutMs?: number } = {}): Promise<ProxiedBot> {
-    const { botTimeoutMs, ...messages } = options;
-    const configuration = readConfiguration(await readFile('handoff.yaml', 'utf8'));
+  static async start(
+    sdk: SdkInTest,
+    options: Options & { botTimeoutMs?: number; configuration?: Configuration } = {},
+  ): Promise<ProxiedBot> {
+    const {
+      botTimeoutMs,
+      configuration = readConfiguration(await readFile('handoff.yaml', 'utf8')),
+      ...messages
+    } = options;
     const test = await openHub({ configuration, ...(botTimeoutMs === undefined ? {} : { botTimeoutMs }) });
     const bot = new ProxiedBot(test, await FakeChannel.start(), sdk, messages);
     await bot.serve();
