@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { readConfiguration, type Configuration } from '../../src/config.js';
 import { PrivateCallers } from '../../src/connector/callers.js';
 import { serveConnector, type Connector, type ConnectorOptions } from '../../src/connector/server.js';
+import type { HttpServer } from '../../src/http.js';
 import { Attachments } from '../../src/hub/attachments.js';
 import { openSite, type Site } from '../directline/site.js';
 import { openHub, type TestHub } from '../fakes/hub.js';
@@ -18,6 +19,8 @@ export interface ConnectorSiteOptions extends Partial<ConnectorOptions> {
   configuration?: Configuration;
   /** One that is there already, as after a restart. */
   hub?: TestHub;
+  /** More routes on the same port, before it opens. */
+  routes?: (http: HttpServer) => void;
 }
 
 /** The demo's configuration, but its bot, and a second one in no queue, are called over HTTP. */
@@ -30,7 +33,7 @@ ${yaml}`);
 }
 
 export async function openConnector(options: ConnectorSiteOptions = {}): Promise<ConnectorSite> {
-  const { callers, configuration = await remoteBots(), hub: given, ...rest } = options;
+  const { callers, configuration = await remoteBots(), hub: given, routes, ...rest } = options;
   const testHub = given ?? (await openHub({ configuration }));
   const { hub, store, clock } = testHub;
   const attachments = new Attachments(store, clock);
@@ -41,6 +44,7 @@ export async function openConnector(options: ConnectorSiteOptions = {}): Promise
     attachments,
     filesElsewhere: (request) => connector?.fileElsewhere(request) ?? Promise.resolve(undefined),
     routes: (http) => {
+      routes?.(http);
       connector = serveConnector(http, hub, {
         callers: callers ?? new PrivateCallers(hub, () => url),
         attachments,
