@@ -49,6 +49,8 @@ export interface ListenOptions {
   workStream?: string;
   /** Origins whose pages may use Direct Line; every origin unless set. */
   trustedOrigins?: readonly string[];
+  /** https origins whose pages may show the console in a frame, such as Teams; nobody unless set. */
+  framedBy?: readonly string[];
   /** 4 MiB unless set. */
   uploadLimitBytes?: number;
   /** Offers one-click sign-in on the customer's page: only where nobody else can reach it. */
@@ -135,8 +137,14 @@ export class HandoffHub extends Hub {
     let url = '';
     const publicUrl = () => this.#publicUrl ?? url;
     const tokens = await Tokens.open(this.store, this.clock, publicUrl);
-    const page = servePages(http, { directory: PAGES, publicUrl });
-    this.#console = serveConsole(http, this, { tokens, publicUrl, page });
+    const { framedBy = [] } = options;
+    const isFramed = framedBy.length > 0;
+    const page = servePages(http, {
+      directory: PAGES,
+      publicUrl,
+      ...(isFramed ? { frameAncestors: framedBy.join(' ') } : {}),
+    });
+    this.#console = serveConsole(http, this, { tokens, publicUrl, page, isFramed });
     const workStream = options.workStream ?? this.#onlyWorkStream();
     const files = {
       attachments: new Attachments(this.store, this.clock),

@@ -50,6 +50,14 @@ export const VARIABLES = {
     unset: 'every origin',
     meaning: 'Origins whose pages may use Direct Line, separated by commas.',
   },
+  FRAMED_BY: {
+    read: list.refine(
+      (origins) => origins.every(isFraming),
+      'use https origins such as https://teams.microsoft.com, separated by commas',
+    ),
+    unset: 'nobody',
+    meaning: 'https origins whose pages may show the console in a frame, such as Teams, separated by commas.',
+  },
   UPLOAD_LIMIT_BYTES: {
     read: wholeNumber(1, 1_073_741_824),
     unset: '4194304',
@@ -91,6 +99,7 @@ export interface Environment {
   TRUST_PROXY?: boolean;
   DIRECT_LINE_SECRET?: string[];
   TRUSTED_ORIGINS?: string[];
+  FRAMED_BY?: string[];
   UPLOAD_LIMIT_BYTES?: number;
   BOT_TIMEOUT_MS?: number;
   LOG_LEVEL?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
@@ -112,6 +121,11 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     faults.push('DATABASE_URL: this version keeps everything in its data directory; remove the variable');
   if (faults.length > 0) throw new ConfigError(faults);
   return values;
+}
+
+/** As Content-Security-Policy writes it: `https://*.example.com` stands for every host below. */
+function isFraming(value: string): boolean {
+  return value.startsWith('https://') && isOrigin(value.replace('://*.', '://any.'));
 }
 
 function isOrigin(value: string): boolean {

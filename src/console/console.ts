@@ -21,6 +21,8 @@ export interface ConsoleOptions {
   publicUrl: () => string;
   /** Serves the console's page; sign-in links land on its address. */
   page?: Handler;
+  /** Other sites may show the console in a frame: its session must be sent there, too. */
+  isFramed?: boolean;
   /** For tests: how often sockets are checked, and how much may wait for a slow one. */
   beatMs?: number;
   bufferBytes?: number;
@@ -61,8 +63,8 @@ async function verifyPersonToken(
 }
 
 export function serveConsole(http: HttpServer, hub: Hub, options: ConsoleOptions): Console {
-  const { tokens, publicUrl, page, beatMs, bufferBytes } = options;
-  const signIn = new SignIn(hub, { publicUrl, verify: (token) => verifyPersonToken(tokens, token) });
+  const { tokens, publicUrl, page, isFramed = false, beatMs, bufferBytes } = options;
+  const signIn = new SignIn(hub, { publicUrl, isFramed, verify: (token) => verifyPersonToken(tokens, token) });
   const events = new LiveEvents(hub, {
     isProven: (caller) => signIn.isProven(caller),
     ...(beatMs !== undefined && { beatMs }),

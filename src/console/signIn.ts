@@ -25,6 +25,8 @@ const SOCKET_TICKET = 'socketTicket';
 export interface SignInOptions {
   /** Public origin, without a path. */
   publicUrl(): string;
+  /** Pages of other sites may frame the console. */
+  isFramed: boolean;
   /** The person a sound, unexpired bearer token of staff was made for. */
   verify(token: string): Promise<{ person: string; expiresAt: number } | undefined>;
 }
@@ -232,8 +234,10 @@ export class SignIn {
   }
 
   #cookie(value: string, lastsMs: number): string {
+    // In a frame of another site: a session of its own below that site, which no third one's pages can use.
+    const sites = this.#isSecure && this.options.isFramed ? 'SameSite=None; Partitioned' : 'SameSite=Lax';
     const secure = this.#isSecure ? '; Secure' : '';
-    return `${this.#cookieName}=${value}; Path=/; Max-Age=${lastsMs / 1_000}; HttpOnly; SameSite=Lax${secure}`;
+    return `${this.#cookieName}=${value}; Path=/; Max-Age=${lastsMs / 1_000}; HttpOnly; ${sites}${secure}`;
   }
 }
 

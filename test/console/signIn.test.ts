@@ -292,4 +292,25 @@ describe('signing in behind TLS', () => {
       await office.close();
     }
   });
+
+  it('keeps a session of its own where another site frames the console', async () => {
+    const office = await openOffice({ publicUrl: () => 'https://desk.example', isFramed: true });
+    try {
+      const answer = await request('GET', `${office.url}${await office.console.createTicket('ana')}`);
+      const cookie = answer.headers['set-cookie']?.[0] ?? '';
+      assert.match(cookie, /^__Host-handoff_session=.*; HttpOnly; SameSite=None; Partitioned; Secure$/);
+      const put = (headers: Record<string, string>) =>
+        request('PUT', `${office.url}/api/v1/me/presence`, {
+          headers: { cookie: cookie.split(';')[0] ?? '', ...headers },
+          body: { presence: 'busy' },
+        });
+      assert.equal((await put({ origin: 'https://desk.example' })).status, 200);
+      // Who frames it may show it, not call it.
+      for (const origin of ['https://teams.microsoft.com', 'null'])
+        assert.equal((await put({ origin })).status, 403, origin);
+      assert.equal((await put({})).status, 403);
+    } finally {
+      await office.close();
+    }
+  });
 });
