@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HubIssuer } from '../../src/connector/trust/issuer.js';
+import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { FakeEntra, TENANT } from '../fakes/entra.js';
 import { RemoteSite, SECRET } from '../fakes/remoteSite.js';
 import { makeCertificate, TlsFront, type Certificate } from '../fakes/tlsFront.js';
@@ -29,6 +31,64 @@ describe('a bot connected as docs/connect-a-bot.md says', function () {
         await site.serveOneCustomer();
       } finally {
         await site.stop();
+      }
+    });
+
+  it('is served by the demo as well', async () => {
+    const site = await RemoteSite.start({ way: 'No authentication', flags: ['--demo'] });
+    try {
+      await site.serveOneCustomer();
+    } finally {
+      await site.stop();
+    }
+  });
+
+  for (const [way, auth] of [
+    ['The hub as issuer', { issuer: 'hub', style: 'channel', tenant: 'hub' }],
+    ['The hub as issuer, Agents SDK', { issuer: 'hub', style: 'tenant', tenant: 'hub' }],
+  ] as const)
+    it(`takes nothing but what the hub has signed for it: ${way}`, async () => {
+      const site = await RemoteSite.start({ way });
+      const store = new SqliteStore({ directory: join(site.folder, 'data'), readOnly: true });
+      const strangers = await mkdtemp(join(tmpdir(), 'handoff-stranger-'));
+      const strange = new SqliteStore({ directory: strangers });
+      try {
+        // The keys are made when somebody first needs one.
+        await (await site.startChat()).sees('Welcome');
+        await store.open();
+        await strange.open();
+        const clock = { now: () => Date.now() };
+        const { url } = site.hubFront;
+        const hub = new HubIssuer(store, clock, () => url);
+        const shown = await hub.tokenFor(APP, auth, `${url}/`);
+        assert.equal(await site.callBot(shown), 200);
+        const stranger = new HubIssuer(strange, clock, () => url);
+        const elsewhere = new HubIssuer(store, clock, () => 'https://chat.example.net');
+        const later = new HubIssuer(store, { now: () => Date.now() + 10 * 60_000 }, () => url);
+        const before = new HubIssuer(store, { now: () => Date.now() - 70 * 60_000 }, () => url);
+        const refused: Record<string, string | undefined> = {
+          'no token': undefined,
+          'a stranger’s key': await stranger.tokenFor(APP, auth, `${url}/`),
+          'for another bot': await hub.tokenFor('00000000-0000-0000-0000-0000000000bb', auth, `${url}/`),
+          'of the past': await before.tokenFor(APP, auth, `${url}/`),
+          'of the future': await later.tokenFor(APP, auth, `${url}/`),
+          'what the bot shows to the hub': await hub.tokenOf(APP, 'hub'),
+        };
+        if (auth.style === 'channel') {
+          refused['of another issuer'] = await elsewhere.tokenOf(APP, 'hub');
+          refused['for another serviceUrl'] = await hub.tokenFor(APP, auth, url);
+        }
+        for (const [what, token] of Object.entries(refused)) {
+          // botbuilder itself fails over a token that is not valid yet.
+          const expected = what === 'of the future' && auth.style === 'channel' ? 500 : 401;
+          assert.equal(await site.callBot(token), expected, what);
+        }
+        assert.equal(await site.callBot(shown), 200, 'and the right one again');
+      } finally {
+        await store.close();
+        await strange.close();
+        await site.stop();
+        await rm(strangers, { recursive: true, force: true });
       }
     });
 

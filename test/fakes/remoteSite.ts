@@ -31,6 +31,8 @@ export interface RemoteSiteOptions {
   /** More of the hub's environment. */
   hubEnv?: Record<string, string>;
   botEnv?: Record<string, string>;
+  /** More arguments of `handoff start`. */
+  flags?: readonly string[];
   /** What both sides trust; one of their own unless set. */
   certificate?: Certificate;
   /** The section whose adapter the bot has; that of the way unless set. */
@@ -55,6 +57,7 @@ export class RemoteSite {
     way,
     adapter = way,
     certificate: given,
+    flags = [],
     hubEnv = {},
     botEnv = {},
     edit = (text) => text,
@@ -83,7 +86,7 @@ export class RemoteSite {
     const local = here(yaml).replace('http://127.0.0.1:3979/', `http://127.0.0.1:${port}/`);
     await writeFile(configuration, local + REST_OF_CONFIGURATION);
     const data = join(folder, 'data');
-    const program = await startProgram(data, ['--config', configuration, '--port', '0'], {
+    const program = await startProgram(data, ['--config', configuration, '--port', '0', ...flags], {
       ...trusting,
       HOST: '127.0.0.1',
       SHOP_SECRET: SECRET,
@@ -135,8 +138,19 @@ export class RemoteSite {
     await chat.until(async () => (await this.asAna('GET', `/conversations/${chat.id}`)).body['phase'] === phase, phase);
   }
 
-  async metrics(): Promise<string> {
-    return (await call('GET', `${this.program.url}/metrics`)).body['text'] as string;
+  /** One activity to the bot as if the hub had sent it, with this token. @returns the status. */
+  async callBot(token: string | undefined, serviceUrl = `${this.hubFront.url}/`): Promise<number> {
+    const activity = {
+      type: 'event',
+      name: 'nothing to answer',
+      id: 'e1',
+      channelId: 'directline',
+      serviceUrl,
+      conversation: { id: 'c1' },
+      from: { id: 'kim' },
+      recipient: { id: 'shop' },
+    };
+    return (await call('POST', `http://127.0.0.1:${this.botFront.port}/api/messages`, token, activity)).status;
   }
 
   async stop(): Promise<void> {
