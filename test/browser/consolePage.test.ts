@@ -416,6 +416,17 @@ describe('the console page', function () {
     await bubble('Hello Kim').waitFor();
   });
 
+  it('shows what to write to go on in a chat, a new code each time it is asked', async () => {
+    await openWith();
+    for (let times = 1; times <= 2; times += 1) {
+      await button('Work from a chat').click();
+      await page.getByText('sign in K7QF-2M9X').waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByText('sign in K7QF-2M9X').waitFor({ state: 'detached' });
+      assert.equal(server.calls.filter(({ path }) => path === '/api/v1/me/pairing-code').length, times);
+    }
+  });
+
   it('follows the system into the dark and remembers the other choice', async () => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await openWith();

@@ -208,6 +208,8 @@ export class FakePagesServer {
       return [refusal!.status, { error: refusal!.error }];
     }
     const [, , , kind, id, verb] = pathname.split('/');
+    if (kind === 'me' && id === 'pairing-code')
+      return [200, { code: 'K7QF-2M9X', write: 'sign in K7QF-2M9X', expires_in: 600 }];
     if (kind === 'me') {
       if (method === 'PUT') this.me = { ...this.me, ...(body as Json) };
       return [200, this.me];

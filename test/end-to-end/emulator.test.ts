@@ -94,6 +94,8 @@ describe('testing with two Emulators', function () {
     await ana.reads(/It is closed/);
     const [state] = (await hub.store.list({}, 1)).items;
     assert.equal(state?.phase, 'closed');
+    await kim.reads(/^Ana left the conversation\.$/);
+    await kim.reads(/^This conversation is closed\.$/);
   }
 
   it('serves a bot in this process at /api/messages', async () => {

@@ -19,6 +19,7 @@ import { WeatherSunnyRegular } from '@fluentui/react-icons/svg/weather-sunny';
 import type { AlertSettings } from './alerts.js';
 import type { Me, Presence } from './api.js';
 import { api, takesRequests } from './api.js';
+import { ChatAccess } from './ChatAccess.js';
 import type { ThemeChoice, useTheme } from './theme.js';
 import { CHOOSABLE, PRESENCE_BADGE, PRESENCE_WORDS } from './words.js';
 
@@ -55,6 +56,7 @@ export function TopBar({ me, theme, settings, onSettings, onAct }: Props) {
             </Select>
           </div>
           <AlertMenu settings={settings} onSettings={onSettings} />
+          <ChatAccess onAct={onAct} />
         </>
       )}
       <ThemeMenu theme={theme} />

@@ -176,6 +176,8 @@ export const api = {
   note: (id: string, text: string) => post(id, '/messages', { type: 'message', text, audience: 'staff' }),
   queues: async () => (await callServer<Page<Queue>>('GET', '/api/v1/queues')).items,
   agents: async () => (await callServer<Page<Agent>>('GET', '/api/v1/agents')).items,
+  pairingCode: () =>
+    callServer<{ code: string; write: string; expires_in: number }>('POST', '/api/v1/me/pairing-code', {}),
   signInLinks: async () =>
     (await callServer<{ signIn?: { id: string; name: string; url: string }[] }>('GET', '/api/widget/config')).signIn ??
     [],
