@@ -338,6 +338,26 @@ describe('the console page', function () {
     );
   });
 
+  it("sends a bot's draft in the person's own words", async () => {
+    server.say('kim', {
+      type: 'message',
+      text: 'Have you tried turning it off?',
+      from: { id: 'demo', name: 'Demo Bot' },
+      channelData: { handoff: { audience: 'staff', kind: 'draft' } },
+    });
+    await openChat();
+    await button('Edit').click();
+    const words = page.getByRole('textbox', { name: 'The draft of Demo Bot, in your words' });
+    assert.equal(await words.inputValue(), 'Have you tried turning it off?');
+    await words.fill('Please turn it off once.');
+    const sent = page.waitForResponse(/drafts\/1\/send$/);
+    await button('Send to the customer').click();
+    await sent;
+    assert.deepEqual(server.calls.find(({ path }) => path.endsWith('/drafts/1/send'))?.body, {
+      text: 'Please turn it off once.',
+    });
+  });
+
   it('counts what is new in the conversations that are not open', async () => {
     customerSays('lee', 'first');
     await openWith(

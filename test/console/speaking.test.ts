@@ -207,6 +207,19 @@ describe('staff API: what a bot said too late', () => {
     );
   });
 
+  it('keeps what else it holds when the person only changes its words', async () => {
+    const { id } = await withDrafts();
+    const attachments = [{ contentType: 'image/png', contentUrl: 'https://shop.example/a.png' }];
+    await turns[0]?.respond([{ type: 'message', text: 'a picture', attachments }]);
+    const seq = (await office.log(id)).at(-1)?.seq ?? 0;
+    shownIn(await ana.asks(id, `drafts/${seq}/send`, { text: 'the picture you asked for' }));
+    const { event } = (await office.log(id)).at(-1) ?? {};
+    assert.deepEqual(
+      [event?.body?.activity?.text, event?.body?.activity?.attachments],
+      ['the picture you asked for', attachments],
+    );
+  });
+
   it('is put away, and then not sent any more', async () => {
     const { id, drafts } = await withDrafts();
     const [first] = drafts as [number];

@@ -15,9 +15,9 @@ import type { ChatToken, Conversation, Me } from './api.js';
 import { api } from './api.js';
 import { useDesk } from './useDesk.js';
 import { ChatState } from './ChatState.js';
+import type { DraftDesk } from './DraftActions.js';
 import { NoteBox } from './NoteBox.js';
 import type { ChatConnection } from './StaffChat.js';
-import type { DraftDesk } from './staffSpeakers.js';
 import { formatDuration, formatExact, timeOf } from './time.js';
 import { useCatchUp } from './useCatchUp.js';
 import { useNow } from './useNow.js';
@@ -59,7 +59,7 @@ export function ChatPane({ conversation, me, dark, focusOnOpen, onAct, onLeave }
     () => ({
       canResolve: canSpeak && !paused,
       resolved: new Set(entries?.flatMap(({ type, target }) => (type === 'draftResolved' && target ? [target] : []))),
-      resolve: (seq, send) => onAct('Draft', () => api.resolveDraft(id, seq, send)),
+      resolve: (seq, send, text) => onAct('Draft', () => api.resolveDraft(id, seq, send, text)),
     }),
     [canSpeak, paused, entries, onAct, id],
   );

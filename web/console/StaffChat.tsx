@@ -7,8 +7,9 @@ import { dropEvents, groupBySpeaker } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
 import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
 import type { ChatToken } from './api.js';
+import { DraftContext, type DraftDesk } from './DraftActions.js';
 import { keepDraft, readDraft } from './drafts.js';
-import { DraftContext, type DraftDesk, fluentAvatars, inertCards, markSpeakers, whoTypes } from './staffSpeakers.js';
+import { fluentAvatars, inertCards, markSpeakers, whoTypes } from './staffSpeakers.js';
 
 const { BasicSendBox, BasicTranscript, Composer } = Components;
 const { useFocus, useSendBoxValue } = hooks;

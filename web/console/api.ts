@@ -172,7 +172,8 @@ export const api = {
   transfer: (id: string, to: TransferTarget) => post(id, '/transfer', { to }),
   end: (id: string) => post(id, '/end'),
   close: (id: string) => post(id, '/close'),
-  resolveDraft: (id: string, seq: number, send: boolean) => post(id, `/drafts/${seq}/${send ? 'send' : 'discard'}`),
+  resolveDraft: (id: string, seq: number, send: boolean, text?: string) =>
+    post(id, `/drafts/${seq}/${send ? 'send' : 'discard'}`, text === undefined ? {} : { text }),
   note: (id: string, text: string) => post(id, '/messages', { type: 'message', text, audience: 'staff' }),
   queues: async () => (await callServer<Page<Queue>>('GET', '/api/v1/queues')).items,
   agents: async () => (await callServer<Page<Agent>>('GET', '/api/v1/agents')).items,

@@ -1,29 +1,17 @@
 // How a person reads a conversation: names and initials, what is private, what was the customer's to press, a bot's drafts.
-import { Avatar, Badge, Button } from '@fluentui/react-components';
+import { Avatar, Badge } from '@fluentui/react-components';
 import type { Components } from 'botframework-webchat';
-import { type ComponentProps, createContext, type ReactNode, useContext, useState } from 'react';
+import type { ComponentProps, ReactNode } from 'react';
 import type { ActivityMiddleware } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
 import { isDeleted, isFromSystem, isPrivate, readHandoff } from '../shared/handoffActivity.js';
 import { typingLine } from '../shared/TypingLine.js';
+import { DraftActions } from './DraftActions.js';
 import { customerName } from './words.js';
 
 type ComposerProps = ComponentProps<typeof Components.Composer>;
 type AvatarMiddleware = NonNullable<Exclude<ComposerProps['avatarMiddleware'], unknown[]>>;
 type CardActionMiddleware = NonNullable<Exclude<ComposerProps['cardActionMiddleware'], unknown[]>>;
-
-/** What this person may do with what a bot wrote while it did not hold the conversation. */
-export interface DraftDesk {
-  canResolve: boolean;
-  /** Entries of the log that were sent or put away already. */
-  resolved: ReadonlySet<number>;
-  resolve(seq: number, send: boolean): Promise<boolean>;
-}
-
-export const DraftContext = createContext<DraftDesk | undefined>(undefined);
-
-/** Activity ids end in the number of their entry: `…|0000064`. */
-const SEQ_AT_END = /\|0*(\d+)$/;
 
 export const whoTypes = typingLine((id, name) => customerName({ id, name }));
 
@@ -97,26 +85,3 @@ export const fluentAvatars: AvatarMiddleware =
 /** What a card asks is asked of the customer: only links work for a person. */
 export const inertCards: CardActionMiddleware = () => (next) => (request) =>
   request.cardAction.type === 'openUrl' ? next(request) : {};
-
-function DraftActions({ activity }: { activity: SeenActivity }) {
-  const drafts = useContext(DraftContext);
-  const [busy, setBusy] = useState(false);
-  const seq = Number(SEQ_AT_END.exec(activity.id ?? '')?.[1] ?? 0);
-  if (!drafts?.canResolve || seq === 0 || drafts.resolved.has(seq)) return null;
-
-  const resolve = async (send: boolean) => {
-    setBusy(true);
-    await drafts.resolve(seq, send);
-    setBusy(false);
-  };
-  return (
-    <div className="draft-actions">
-      <Button size="small" disabled={busy} onClick={() => void resolve(true)}>
-        Send to the customer
-      </Button>
-      <Button size="small" appearance="subtle" disabled={busy} onClick={() => void resolve(false)}>
-        Discard
-      </Button>
-    </div>
-  );
-}

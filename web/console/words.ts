@@ -38,6 +38,7 @@ const TIMER_WORDS: Record<string, string> = {
   agentSilent: 'Taken back for silence',
   waitingLimit: 'Closed for inactivity',
   wrapUpEnds: 'Wrap-up ends',
+  surveyEnds: 'Survey ends',
   customerGone: 'Ends: customer gone',
   agentGone: 'Handed on: person gone',
 };
