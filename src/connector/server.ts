@@ -1,6 +1,6 @@
 // The Bot Connector on our HTTP server: what bots that live elsewhere call, on the serviceUrl they were given.
 
-import { BadRequest, Conflict, toHttpError } from '../errors.js';
+import { BadRequest, Conflict, StoreUnavailable, toHttpError } from '../errors.js';
 import { BODY_LIMIT_BYTES, type HttpRequest, type HttpResponse, type HttpServer } from '../http.js';
 import type { Attachments } from '../hub/attachments.js';
 import type { Hub } from '../hub/hub.js';
@@ -145,8 +145,7 @@ class Serving {
     const { foreign } = this.options;
     if (foreign === undefined) return undefined;
     const conversationId = 'conversationId' in operation ? operation.conversationId : undefined;
-    if (conversationId !== undefined && (await this.context.hub.conversation(conversationId)) !== undefined)
-      return undefined;
+    if (conversationId !== undefined && (await this.#isHere(conversationId))) return undefined;
     return foreign.take({
       ...wire(request),
       botIds,
@@ -155,6 +154,16 @@ class Serving {
       speaks: SPEAKS.has(operation.name),
       body: bytes,
     });
+  }
+
+  /** While the store cannot be read, other channels' bots still reach their customers. */
+  async #isHere(conversationId: string): Promise<boolean> {
+    try {
+      return (await this.context.hub.conversation(conversationId)) !== undefined;
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return false;
+      throw error;
+    }
   }
 
   #here(call: Call): Promise<HttpResponse> {

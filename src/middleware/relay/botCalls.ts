@@ -54,6 +54,11 @@ export class BotCalls {
       case 'POST': {
         const activity = activityIn(call);
         this.#look(activity);
+        // A question to the hub itself: no channel knows it.
+        if (activity.type === 'invoke') {
+          if (state === undefined) throw nothingUnderWay();
+          return this.relayed.hub.botAsks(state.id, speaker, activity);
+        }
         if (place.isGroup) return idAnswer(await this.relayed.sayUnrecorded(place, activity, call.activityId));
         return this.#say(activity, place, state, speaker, call.activityId);
       }
@@ -82,9 +87,13 @@ export class BotCalls {
         return idAnswer(await relayed.sayUnrecorded(place, activity, repliedTo));
       const address = addressAt(place, relayed.botId);
       if (address === undefined) throw noCustomer();
-      conversationId = await relayed.intake.open(activity as never, address);
+      try {
+        conversationId = await relayed.intake.open(activity as never, address);
+      } catch (error) {
+        if (!isStoreUnavailable(error)) throw error;
+        return idAnswer(await relayed.sayUnrecorded(place, activity, repliedTo));
+      }
     }
-    if (activity.type === 'invoke') return hub.botAsks(conversationId, speaker, activity);
     const answers = await this.#entryOf(conversationId, repliedTo);
     const known = repliedTo === undefined || isHubsOwnId(conversationId, repliedTo) ? undefined : repliedTo;
     const send = () => relayed.channel.post(place, fitting(activity, place, speaker === relayed.botId), known);
@@ -223,8 +232,15 @@ export class BotCalls {
   async #stateAt(place: Place): Promise<Conversation | undefined> {
     if (place.isGroup) return undefined;
     const address = addressAt(place, this.relayed.botId);
-    const id = address && (await this.relayed.intake.find(address));
-    return id === undefined ? undefined : this.relayed.hub.conversation(id);
+    if (address === undefined) return undefined;
+    const { intake, hub } = this.relayed;
+    try {
+      const id = await intake.find(address);
+      return id === undefined ? undefined : await hub.conversation(id);
+    } catch (error) {
+      if (isStoreUnavailable(error)) return intake.known(address);
+      throw error;
+    }
   }
 
   /** The entry that the bot answers: it names it by the id the channel gave to it. */
@@ -232,7 +248,12 @@ export class BotCalls {
     if (repliedTo === undefined) return undefined;
     const own = seqOf(conversationId, repliedTo);
     if (own !== undefined || isHubsOwnId(conversationId, repliedTo)) return own;
-    return (await this.relayed.hub.store.findEntry(conversationId, { channelActivityId: repliedTo }))?.seq;
+    try {
+      return (await this.relayed.hub.store.findEntry(conversationId, { channelActivityId: repliedTo }))?.seq;
+    } catch (error) {
+      if (isStoreUnavailable(error)) return undefined;
+      throw error;
+    }
   }
 
   #botHolds(conversationId: string, bot: string, answers: number | undefined): boolean {
@@ -291,6 +312,10 @@ function notTaken(error: DeliveryFailed): ForeignAnswer {
 
 function idAnswer(id: string | undefined): ForeignAnswer {
   return { status: 200, body: { id: id ?? '' } };
+}
+
+function nothingUnderWay(): BadRequest {
+  return new BadRequest(404, 'ConversationNotFound', 'Nothing is under way here that people could take over.');
 }
 
 function noCustomer(): BadRequest {

@@ -55,11 +55,15 @@ export class Places {
     const home = { channelId, serviceUrl, bot };
     const name = `conversation ${place.conversation.id}`;
     // Not every activity of a one-to-one conversation names the customer.
-    const before =
-      place.user === undefined && !place.isGroup ? ((await this.#find(name)) as Place | undefined) : undefined;
-    await this.#keep(name, before?.user === undefined ? place : { ...place, user: before.user });
-    await this.#keep(`account ${bot.id}`, home);
-    await this.#keep(`channel ${channelId}`, home);
+    const namesNobody = place.user === undefined && !place.isGroup;
+    const known = namesNobody ? await this.#kept(name).catch(() => undefined) : undefined;
+    const user = (known?.value as Place | undefined)?.user;
+    const kept = await Promise.allSettled([
+      this.#keep(name, user === undefined ? place : { ...place, user }),
+      this.#keep(`account ${bot.id}`, home),
+      this.#keep(`channel ${channelId}`, home),
+    ]);
+    for (const one of kept) if (one.status === 'rejected') throw one.reason;
   }
 
   /** Something on the channel that has an id of its own: a file that the bot put there, a team that it is in. */
@@ -82,13 +86,14 @@ export class Places {
   }
 
   async #keep(name: string, value: Home | Place): Promise<void> {
-    const known = await this.#kept(name);
     const at = this.clock.now();
     const plain = JSON.parse(JSON.stringify(value)) as Home | Place;
-    if (known !== undefined && at - known.at < RENEWED_MS && JSON.stringify(known.value) === JSON.stringify(plain))
-      return;
-    this.#remember(name, { at, value: plain });
+    const isSame = (known: Kept | undefined) =>
+      known !== undefined && at - known.at < RENEWED_MS && JSON.stringify(known.value) === JSON.stringify(plain);
+    if (isSame(this.#known.get(name))) return;
     try {
+      if (isSame(await this.#kept(name))) return;
+      this.#remember(name, { at, value: plain });
       const id = this.#idOf(name);
       await this.store.putGrant({ kind: KIND, id, value: { at, value: plain }, expiresAt: at + KEPT_MS });
     } catch (error) {

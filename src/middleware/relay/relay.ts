@@ -123,8 +123,17 @@ export class Relay implements ForeignCalls {
     if (!isObject(activity) || typeof activity['type'] !== 'string')
       throw new BadRequest(400, 'BadSyntax', 'Send one Bot Framework activity: a JSON object with a type.');
     if (identity === undefined) requireNeighbour(request, activity, `the appId of bot "${botId}"`);
-    else await identity.require(activity as Activity, request.header('authorization'));
+    else await this.#believe(identity, activity as Activity, request);
     return relayed.receive(activity as Activity);
+  }
+
+  async #believe(identity: ChannelIdentity, activity: Activity, request: HttpRequest): Promise<void> {
+    try {
+      await identity.require(activity, request.header('authorization'));
+    } catch (error) {
+      if (error instanceof BadRequest) this.hub.notify('callRefused', { reason: 'channel' });
+      throw error;
+    }
   }
 
   async #passOn(request: HttpRequest, callers: Callers): Promise<HttpResponse> {

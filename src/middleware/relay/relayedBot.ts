@@ -2,7 +2,7 @@
 
 import type { Activity } from '../../core/activity.js';
 import { readSignal } from '../../core/escalation.js';
-import { BadRequest, DeliveryFailed, StoreUnavailable } from '../../errors.js';
+import { BadRequest, DeliveryFailed } from '../../errors.js';
 import type { HttpResponse } from '../../http.js';
 import type { Hub } from '../../hub/hub.js';
 import type { BotConnection, BotTurn, InvokeResponse } from '../../hub/ports.js';
@@ -182,8 +182,11 @@ export class RelayedBot {
     this.hub.log.warn({ err: error, bot: this.botId }, 'an activity of a customer could not be recorded');
     const state = this.intake.known(address);
     const withPeople = state !== undefined && state.phase !== 'closed' && state.phase !== 'bot';
-    if (withPeople) throw new StoreUnavailable('Nothing was stored.', { cause: error });
-    return this.passOn(activity, place);
+    if (!withPeople) return this.passOn(activity, place);
+    // Meant for a person: the bot must not hear it, and the customer must know.
+    const text = activity.type === 'message' ? await refusalText(this.hub, 'hubUnavailable', undefined) : undefined;
+    if (text !== undefined) await this.channel.post(place, { type: 'message', text, ...addressed(place) });
+    return {};
   }
 
   /** What the outbox owes the bot: as the channel brought it, while its call waits; from the log, otherwise. */
@@ -256,7 +259,7 @@ export class RelayedBot {
     const why = place.isGroup ? 'groupConversation' : 'hubUnavailable';
     const group = [this.botId, place.channelId, place.conversation.id] as const;
     const text = await refusalText(this.hub, why, group).catch(ifUnavailable(undefined));
-    if (text !== undefined) await this.channel.post(place, { type: 'message', text, ...addressed(place) } as Activity);
+    if (text !== undefined) await this.channel.post(place, { type: 'message', text, ...addressed(place) });
     const status = { ...refusalStatus(why), ...addressing({ type: 'event' }, place, this.botId) };
     // The bot is in the middle of its turn: it hears of this when that is over.
     setImmediate(() => {

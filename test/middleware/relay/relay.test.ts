@@ -342,6 +342,52 @@ describe('the relay', () => {
     });
   });
 
+  describe('while nothing can be recorded', () => {
+    const breakStore = () => site.hub.store.close();
+
+    it('leaves customers their bot, unrecorded, and refuses to hand over in so many words', async () => {
+      await site.channel.post('hello');
+      await site.channel.next('Echo: hello');
+      await site.hub.settled();
+      await breakStore();
+      assert.equal((await site.channel.post('still there?')).status, 200);
+      assert.equal((await site.channel.post('human')).status, 200);
+      const status = await site.bot.next(({ name }) => name === 'handoff.status');
+      assert.deepEqual(status.value, { state: 'failed', message: 'hubUnavailable' });
+      assert.deepEqual(site.channel.texts, [
+        'Echo: hello',
+        'Echo: still there?',
+        'Your message cannot be passed on right now. Please try again in a few minutes.',
+      ]);
+    });
+
+    it('leaves a customer the bot whom the hub never saw', async () => {
+      await breakStore();
+      assert.equal((await site.channel.post('hello')).status, 200);
+      await site.channel.next('Echo: hello');
+    });
+
+    it('never gives the bot what is meant for a person', async () => {
+      await site.giveToAna();
+      await breakStore();
+      assert.equal((await site.channel.post('my number is 1234')).status, 200);
+      assert.match(site.channel.texts.at(-1) ?? '', /cannot be passed on right now/);
+      assert.ok(site.bot.received.every(({ text }) => text !== 'my number is 1234'));
+    });
+  });
+
+  it('tells a bot that asks whether people could take over', async () => {
+    await site.channel.post('hello');
+    const heard = await site.bot.next('hello');
+    const ask = { type: 'invoke', name: 'handoff/canEscalate' };
+    await site.hub.people.setPresence('ana', 'available');
+    const { status, body } = await site.bot.say(heard, ask);
+    assert.deepEqual([status, (body as { open?: boolean }).open], [200, true]);
+    const group = { ...heard, conversation: { id: '19:team' } };
+    await site.channel.post({ type: 'message', conversation: { id: '19:team', isGroup: true } });
+    assert.equal((await site.bot.say(group, ask)).status, 404);
+  });
+
   it("lets another bot take over: it hears and answers in the first one's channel", async () => {
     await site.channel.post('hello');
     await site.channel.next('Echo: hello');
