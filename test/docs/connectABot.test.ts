@@ -113,10 +113,10 @@ describe('a bot connected as docs/connect-a-bot.md says', function () {
     });
 
     /** The bot believes the tenant on this machine where it would believe Microsoft's. */
-    const start = (edit: (text: string) => string) =>
+    const start = (edit: (text: string) => string, way = 'Microsoft Entra') =>
       RemoteSite.start({
-        way: 'Microsoft Entra',
-        adapter: 'The hub as issuer, client secret',
+        way,
+        adapter: way === 'Microsoft Entra' ? 'The hub as issuer, client secret' : way,
         certificate,
         edit: (text) => edit(text.replace('issuer: entra', `issuer: entra\n      authority: ${front.url}`)),
         botEnv: {
@@ -149,6 +149,32 @@ describe('a bot connected as docs/connect-a-bot.md says', function () {
         await site.serveOneCustomer();
         assert.ok(entra.asked.some(({ by }) => by === 'certificate'));
       } finally {
+        await site.stop();
+      }
+    });
+
+    it('serves a customer as the host of a skill', async () => {
+      const hubsApp = '00000000-0000-0000-0000-0000000000bb';
+      entra.secrets.set(hubsApp, SECRET);
+      const ofTheBot = '<the secret of the bot>';
+      entra.secrets.set(APP, ofTheBot);
+      const credentials = `new MsalServiceClientCredentialsFactory('${APP}', new ConfidentialClientApplication({ auth: {
+        clientId: '${APP}', clientSecret: '${ofTheBot}', authority: '${front.url}/${TENANT}', knownAuthorities: ['${new URL(front.url).host}'] } }))`;
+      const site = await start(
+        (text) =>
+          text
+            .replace('process.env, undefined,', `process.env, ${credentials},`)
+            .replace(
+              'import { AuthenticationConfiguration,',
+              `import { ConfidentialClientApplication } from '@azure/msal-node';\nimport { MsalServiceClientCredentialsFactory, AuthenticationConfiguration,`,
+            ),
+        "Microsoft Entra, as a skill's host",
+      );
+      try {
+        await site.serveOneCustomer();
+        assert.ok(entra.asked.some(({ clientId, scope }) => clientId === hubsApp && scope === `${APP}/.default`));
+      } finally {
+        entra.secrets.set(APP, SECRET);
         await site.stop();
       }
     });
