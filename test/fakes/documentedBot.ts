@@ -22,13 +22,23 @@ export class DocumentedBot {
     private readonly folder: string,
   ) {}
 
-  /** Runs the page's first block of JavaScript against the built package. `extension` says which kind of module it is. */
-  static async start(page: string, extension: 'mjs' | 'cjs'): Promise<DocumentedBot> {
-    const snippet = /```js\n([\s\S]*?)```/.exec(await readFile(join(projectFolder, page), 'utf8'))?.[1];
+  /**
+   * Runs a block of JavaScript of the page against the built package: the first one, or the first below `heading`. `extension`
+   * says which kind of module it is.
+   */
+  static async start(page: string, extension: 'mjs' | 'cjs', heading?: string): Promise<DocumentedBot> {
+    const text = await readFile(join(projectFolder, page), 'utf8');
+    const from = heading === undefined ? 0 : text.indexOf(`\n## ${heading}\n`);
+    assert.ok(from >= 0, `${page} has the heading ${heading}`);
+    const snippet = /```js\n([\s\S]*?)```/.exec(text.slice(from))?.[1];
     assert.ok(snippet, `${page} has a block of JavaScript`);
     assert.match(snippet, /port: 3979/);
     // Below the project's folder, where the package finds itself by its own name as an installed one would be found.
-    const file = join(projectFolder, 'build/documented', `${page.replaceAll(/\W/g, '-')}.${extension}`);
+    const file = join(
+      projectFolder,
+      'build/documented',
+      `${`${page} ${heading ?? ''}`.replaceAll(/\W/g, '-')}.${extension}`,
+    );
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, snippet.replace('port: 3979', 'port: 0'));
     const folder = await mkdtemp(join(tmpdir(), 'handoff-documented-'));
@@ -41,6 +51,7 @@ export class DocumentedBot {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const link = await printed(bot, /Ana signs in at (\S+)/);
+    if (!snippet.includes('process.env.PORT')) channel.endpoint = `${new URL(link).origin}/api/messages`;
     const answer = await request('GET', link);
     const cookie = answer.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
     return new DocumentedBot(channel, new URL(link).origin, cookie, bot, folder);
