@@ -18,6 +18,12 @@ export {
 } from './middleware/handoffMiddleware.js';
 export { serveMessages, type CloudAdapterOf, type MessagesOptions } from './middleware/messages.js';
 export type { BotAdapterOf, BotTurnContext } from './middleware/host.js';
+export {
+  HandoffTranscriptStore,
+  type HandoffTranscriptStoreOptions,
+  type Transcript,
+  type TranscriptPage,
+} from './middleware/transcriptStore.js';
 export { canEscalate, endConversation, escalate, type EscalateOptions, type Outlook } from './middleware/escalation.js';
 
 // What a conversation is

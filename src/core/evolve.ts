@@ -248,7 +248,15 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
       return { ...state, participants: state.participants.filter((participant) => participant.agent !== event.agent) };
     case 'erased':
       return event.context
-        ? { ...state, context: {}, summary: undefined, customer: { id: state.customer.id }, locale: undefined }
+        ? {
+            ...state,
+            context: {},
+            changedWithPeople: [],
+            summary: undefined,
+            customer: { id: state.customer.id },
+            locale: undefined,
+            reference: event.targets.includes(1) ? undefined : state.reference,
+          }
         : state;
     case 'draftResolved':
       return { ...state, resolvedDrafts: [...(state.resolvedDrafts ?? []), event.target] };

@@ -1,6 +1,7 @@
 // A conversation as a document: Bot Framework `.transcript`, JSON lines, plain text, a page to print.
 
 import type { Activity, ChannelAccount } from './activity.js';
+import { archivedActivities, isArchived } from './archive.js';
 import type { ContextVariables } from './context.js';
 import type { Conversation, Entry, Party } from './conversation.js';
 import type { Directory } from './directory.js';
@@ -23,6 +24,8 @@ export interface TranscriptFacts {
   /** Shown to staff only. */
   readonly context?: ContextVariables;
   readonly nameOf: (party: Party) => string | undefined;
+  /** Recorded elsewhere: its activities say themselves who spoke to whom. */
+  readonly archived?: boolean;
 }
 
 export function transcriptFacts(state: Conversation, directory: Directory): TranscriptFacts {
@@ -34,6 +37,7 @@ export function transcriptFacts(state: Conversation, directory: Directory): Tran
     startedAt: state.startedAt,
     context: state.context,
     nameOf: namesIn(directory, state),
+    archived: isArchived(state),
   };
 }
 
@@ -78,6 +82,7 @@ export function transcriptContentType(format: TranscriptFormat): string {
 
 /** The Emulator opens a JSON array of activities that say who spoke to whom. */
 function emulatorTranscript(facts: TranscriptFacts, entries: readonly Entry[], forWhom: 'staff' | 'customer'): string {
+  if (facts.archived === true) return document(archivedActivities(entries, forWhom));
   const customer: ChannelAccount = {
     id: facts.customer.id ?? 'customer',
     ...(facts.customer.name !== undefined && { name: facts.customer.name }),
@@ -95,6 +100,10 @@ function emulatorTranscript(facts: TranscriptFacts, entries: readonly Entry[], f
     if (!byCustomer && activity.from !== undefined) lastServing = activity.from;
     return { channelId: facts.channelId, ...activity, recipient: byCustomer ? lastServing : customer };
   });
+  return document(activities);
+}
+
+function document(activities: readonly Activity[]): string {
   return `${JSON.stringify(activities, undefined, 2)}\n`;
 }
 

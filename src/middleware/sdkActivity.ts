@@ -16,7 +16,8 @@ export function toSdk(activity: Activity): SdkActivity {
 /** @throws TypeError when the activity holds something that JSON cannot (a circle, a bigint). */
 export function fromSdk(activity: Partial<SdkActivity>): Activity {
   const json = JSON.parse(JSON.stringify(activity)) as Record<string, unknown>;
-  const plain = isAgents(activity) ? fromAgents(json, activity.channelId) : json;
+  // A copy that the Agents SDK made of one is of no class any more, and has its channel under the inner name.
+  const plain = isAgents(activity) || '_channelId' in json ? fromAgents(json, activity.channelId) : json;
   for (const field of RAW_DATES) delete plain[field];
   return { ...plain, type: typeof plain['type'] === 'string' ? plain['type'] : 'message' };
 }
