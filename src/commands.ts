@@ -10,11 +10,16 @@ import { SigningKeys } from './connector/trust/keys.js';
 import { createTicket, mintPersonToken, putPairingCode } from './console/console.js';
 import { mintControlToken, SERVER_FILE } from './control.js';
 import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from './core/transcript.js';
+import type { Activity } from './core/activity.js';
 import { ConfigError } from './errors.js';
+import { importActivities, readTranscripts, type Imported } from './imports.js';
 import type { Clock } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
 import { SqliteStore } from './store/sqlite/sqliteStore.js';
 import { verify } from './verify.js';
+
+/** Characters of JSON sent to a running server at once. */
+const IMPORT_BATCH_LENGTH = 2_000_000;
 
 const USAGE = `Usage: handoff <command> [flags]
 
@@ -28,6 +33,7 @@ const USAGE = `Usage: handoff <command> [flags]
   pairing-code <person>              print a code with which this person signs in from the Emulator or Teams
   keys [revoke <key>]                list the keys that sign for bots; believe one of them no more
   transcript <conversation> [--format transcript|jsonl|text|html]
+  import <file or folder> …          take .transcript files into the record, each activity once
   verify                             check every log and every promise the record makes
   doctor --bot <endpoint>            look at a bot and at this server from outside; says which setting to change
                                      [--app-id ID] [--tenant ID] [--secret NAME of a variable] [--authority URL]
@@ -104,6 +110,9 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'transcript':
       expectWords(rest, 1, 'transcript <conversation>');
       return transcript(rest[0] as string, flags);
+    case 'import':
+      if (rest.length === 0) throw new ConfigError(['Write: handoff import <file or folder> …']);
+      return importFiles(rest, flags);
     case 'verify':
       expectWords(rest, 0, 'verify');
       return verifyStore(flags);
@@ -334,6 +343,52 @@ async function transcript(conversationId: string, flags: Flags): Promise<number>
   });
   console.log(flags.json ? JSON.stringify({ conversationId, format, transcript: text }) : text);
   return 0;
+}
+
+async function importFiles(paths: readonly string[], flags: Flags): Promise<number> {
+  const ids = new Set<string>();
+  let added = 0;
+  let known = 0;
+  const add = (imported: Imported) => {
+    imported.conversations.forEach((id) => ids.add(id));
+    added += imported.added;
+    known += imported.known;
+  };
+  const activities = await readTranscripts(paths);
+  if ((await serverUrl(flags)) !== undefined) {
+    for (const some of inBatches(activities))
+      add((await askServer(flags, '/api/v1/control/transcripts', { activities: some })) as Imported);
+  } else {
+    await writing(flags, async (store) => {
+      const kept = await store.configuration();
+      if (kept === undefined)
+        throw new ConfigError([
+          'This data directory has no configuration yet: start the server once, or apply a file.',
+        ]);
+      const { workStreams } = directoryOf(checkConfiguration(kept.document), kept.version);
+      add(await importActivities(store, Object.keys(workStreams)[0] ?? '', activities, Date.now()));
+    });
+  }
+  if (flags.json) console.log(JSON.stringify({ conversations: [...ids], added, known }));
+  else console.log([`${added} activities imported, ${known} were there already. Conversations:`, ...ids].join('\n'));
+  return 0;
+}
+
+/** In order, each small enough for one request. */
+function* inBatches(activities: readonly Activity[]): Generator<Activity[]> {
+  let batch: Activity[] = [];
+  let size = 0;
+  for (const activity of activities) {
+    const length = JSON.stringify(activity).length;
+    if (batch.length > 0 && size + length > IMPORT_BATCH_LENGTH) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+    batch.push(activity);
+    size += length;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 async function verifyStore(flags: Flags): Promise<number> {

@@ -2,8 +2,10 @@
 
 import * as z from 'zod';
 import { checkConfiguration } from './config.js';
+import type { Activity } from './core/activity.js';
 import type { HandoffHub } from './createHub.js';
 import { BadRequest } from './errors.js';
+import { importActivities } from './imports.js';
 import type { HttpRequest, HttpServer } from './http.js';
 import { Tokens } from './hub/tokens.js';
 import type { Clock, Store } from './hub/ports.js';
@@ -15,6 +17,10 @@ export const SERVER_FILE = 'server.json';
 const CONTROL = 'control';
 const CONTROL_TOKEN_MS = 60_000;
 
+const TRANSCRIPTS_LIMIT_BYTES = 16 * 1_048_576;
+const TRANSCRIPTS = z.object({
+  activities: z.array(z.looseObject({ type: z.string(), conversation: z.looseObject({ id: z.string() }) })),
+});
 const CONFIGURATION_LIMIT_BYTES = 4 * 1_048_576;
 
 export async function mintControlToken(store: Store, clock: Clock): Promise<string> {
@@ -51,6 +57,20 @@ export function serveControl(http: HttpServer, hub: HandoffHub): void {
     if (!asked.success) throw new BadRequest(400, 'badRequest', 'Name the key to revoke, or none: {"revoke": "…"}.');
     if (asked.data.revoke !== undefined) await hub.signingKeys.revoke(asked.data.revoke);
     return { body: { keys: await hub.signingKeys.list() } };
+  });
+  http.post('/api/v1/control/transcripts', async (request) => {
+    await authorise(request);
+    const asked = TRANSCRIPTS.safeParse(await request.json(TRANSCRIPTS_LIMIT_BYTES));
+    if (!asked.success)
+      throw new BadRequest(400, 'badRequest', 'Send {"activities": […]}, each with type and conversation.id.');
+    const [workStream = ''] = Object.keys(hub.directory.workStreams);
+    const imported = await importActivities(
+      hub.store,
+      workStream,
+      asked.data.activities as Activity[],
+      hub.clock.now(),
+    );
+    return { body: { ...imported } };
   });
   http.post('/api/v1/control/configuration', async (request) => {
     await authorise(request);
