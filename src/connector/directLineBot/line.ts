@@ -12,7 +12,7 @@ import { Listening, type Heard, type ListeningTimes } from './listening.js';
 import { withSent, type LineRecords } from './record.js';
 import { deliveryFailed, isFinal, leftOf, ServiceFailed } from './failure.js';
 import type { ActivitySet, DirectLineService } from './service.js';
-import { isPosted, posted } from './translate.js';
+import { entryOf, fromPage, isPosted, posted } from './translate.js';
 
 /** What all lines of one bot share. */
 export interface Exchange {
@@ -198,9 +198,11 @@ export class Line implements Heard {
     }
     if (!isPosted(activity)) return;
     const key = activity.id ?? `${this.conversationId}/${state.version}/unnamed`;
-    if (activity.name === 'omnichannelSetContext' && activity.from?.role === 'user')
+    const isCustomers = entryOf(this.conversationId, key)?.shown === true;
+    if (!isCustomers && activity.name === 'omnichannelSetContext')
       await this.#tellContext(state, `${key}/context`, deadline);
-    await this.#post(state, activity, key, deadline);
+    const content = isCustomers ? fromPage(activity, state.context) : activity;
+    if (content !== undefined) await this.#post(state, content, key, deadline);
   }
 
   /** @returns false when there is no conversation, and the bot is not owed one. */

@@ -57,6 +57,8 @@ export class Listening {
   #streamUrl: string | undefined;
   #wake: (() => void) | undefined;
   #failures = 0;
+  /** Handshakes that failed one after another. */
+  #refusals = 0;
 
   constructor(
     private readonly heard: Heard,
@@ -162,7 +164,10 @@ export class Listening {
     let failure: Error | undefined;
     try {
       await new Promise<void>((ended) => {
-        socket.on('open', () => (openedAt = performance.now()));
+        socket.on('open', () => {
+          openedAt = performance.now();
+          this.#refusals = 0;
+        });
         socket.on('pong', () => (this.#isAnswering = true));
         socket.on('message', (frame: Buffer) => this.#frame(socket, frame));
         socket.on('error', (error) => (failure = error));
@@ -173,8 +178,10 @@ export class Listening {
     }
     if (openedAt === undefined) {
       this.#failures += 1;
+      this.#refusals += 1;
       this.heard.trouble(failure);
-      this.heard.refusesSockets();
+      // Once may be an address that has grown too old.
+      if (this.#refusals > 1) this.heard.refusesSockets();
     } else if (performance.now() - openedAt >= GOOD_STREAM_MS) this.#failures = 0;
     else this.#failures += 1;
   }

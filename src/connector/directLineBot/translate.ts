@@ -1,7 +1,7 @@
 // Between the hub's log and the bot's own conversation: what is posted, which activity is our own echo, and what a reply answers.
 
 import { activityId, seqOf, withChannelData, type Activity } from '../../core/activity.js';
-import { isObject } from '../../core/context.js';
+import { isObject, variable, type ContextVariables } from '../../core/context.js';
 import { openTurnOf, type Conversation } from '../../core/conversation.js';
 import { readSignal } from '../../core/escalation.js';
 import type { LineRecord } from './record.js';
@@ -27,6 +27,19 @@ const NOT_SAID = new Set([
 
 export function isPosted({ type }: Activity): boolean {
   return !NOT_POSTED.has(type);
+}
+
+/**
+ * Of what a customer's page sends: pages made for Copilot Studio start the conversation and set variables themselves. The
+ * start is the hub's to tell, or the bot would greet twice; and what the hub knows, no page may overwrite.
+ * @returns undefined when nothing is left to post.
+ */
+export function fromPage(activity: Activity, context: ContextVariables): Activity | undefined {
+  if (activity.type !== 'event') return activity;
+  if (activity.name === 'startConversation') return undefined;
+  if (activity.name !== 'pvaSetContext' || !isObject(activity.value)) return activity;
+  const own = Object.entries(activity.value).filter(([name]) => variable(context, name) === undefined);
+  return own.length === 0 ? undefined : { ...activity, value: Object.fromEntries(own) };
 }
 
 /** The activity as the customer's client posts it, under a key by which its echo is known again. */

@@ -152,6 +152,36 @@ describe('A bot of Copilot Studio behind the hub', function () {
     assert.equal(context['va_LastPhrase'], VARIABLES.va_LastPhrase);
   });
 
+  it('greets once although the page starts the conversation, too, and no page overwrites what the hub knows', async () => {
+    const id = 'c-of-a-page';
+    const by = { role: 'customer', id: 'kim' } as const;
+    await hub.hub.handle(id, {
+      type: 'start',
+      id,
+      workStream: 'web',
+      channel: { id: 'directline' },
+      customer: 'kim',
+      variables: { Tier: { value: 'basic' } },
+    });
+    const send = (name: string, value?: unknown) =>
+      hub.hub.handle(id, { type: 'say', by, activity: { type: 'event', name, value, from: { id: 'kim' } } });
+    await send('startConversation');
+    await send('pvaSetContext', { Tier: 'gold' });
+    await send('pvaSetContext', { Tier: 'gold', Page: 'prices' });
+    await send('myOwn', { a: 1 });
+    await eventually(() => assert.equal(studio.said.at(-1), 'myOwn'));
+    await seen(id);
+    assert.deepEqual(
+      studio.heard.map(({ name, value }) => [name, value]),
+      [
+        ['pvaSetContext', { Tier: 'basic' }],
+        ['startConversation', { Tier: 'basic' }],
+        ['pvaSetContext', { Page: 'prices' }],
+        ['myOwn', { a: 1 }],
+      ],
+    );
+  });
+
   it('ends the conversation with CloseOmnichannelConversation', async () => {
     const id = await hub.startConversation();
     await hub.says(id, 'close');

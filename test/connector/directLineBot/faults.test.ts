@@ -75,7 +75,7 @@ describe('A bot behind Direct Line', function () {
     });
 
     it('is heard by stream again once sockets are let through', async () => {
-      studio.proxy.breaks({ matching: /\/stream$/, does: 'reset', times: 1 });
+      studio.proxy.breaks({ matching: /\/stream$/, does: 'reset', times: 3 });
       await open({ times: { refusedMs: 50 } });
       const id = await greeted();
       await eventually(() => assert.equal(hub.connection.figures.sockets, 1));
