@@ -330,17 +330,18 @@ export class Hub implements Engine {
   }
 
   #decide(before: State, commands: readonly { command: Command; index: number }[]): Decided {
-    const circumstances: Circumstances = {
-      now: this.clock.now(),
+    const now = this.clock.now();
+    const circumstances: Omit<Circumstances, 'now'> = {
       directory: this.#directory,
       queues: {
         place: (queue, priority, waitingSince) => this.lines.place(queue, priority, waitingSince),
         online: (queue, workStream) => this.people.online(queue, workStream),
       },
     };
-    const decided: Decided = { steps: [], own: [], state: before, force: false };
+    const decided: Decided = { steps: [], own: [], state: before, force: false, said: 0 };
     for (const { command, index } of commands) {
-      const one = decide(decided.state, command, circumstances);
+      // A client puts messages of one time in the order it gets them: a change of the first would go behind the others.
+      const one = decide(decided.state, command, { ...circumstances, now: now + decided.said });
       if (one instanceof Rejected) throw one;
       const own = ownStep(one.steps, command);
       if (own !== undefined) {
@@ -356,6 +357,7 @@ export class Hub implements Engine {
       decided.steps.push(...one.steps);
       decided.state = one.state;
       decided.force ||= command.type === 'assign';
+      if (command.type === 'say') decided.said += 1;
     }
     return decided;
   }
@@ -433,6 +435,8 @@ interface Decided {
   /** Each command's own entry. */
   own: { index: number; seq: number; channelActivityId?: string; step?: number }[];
   force: boolean;
+  /** Messages so far: each has a millisecond of its own. */
+  said: number;
 }
 
 /** What was said, not what followed from it or had to come before. */

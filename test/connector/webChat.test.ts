@@ -70,6 +70,17 @@ describe('Web Chat and a bot that calls the Connector', function () {
     assert.deepEqual(await bubbles(), ['Here I am', 'Found it', 'One moment']);
   });
 
+  it('keeps messages in their places that were sent at once, when one of them changes', async () => {
+    site.clock.advance(1);
+    const { id = '' } = await site.state(base.split('/')[2] ?? '');
+    const messages = ['one', 'two', 'three'].map((text) => ({ type: 'message', text }));
+    const [first] = await site.hub.botSays(id, 'demo', messages);
+    await bubble('three').waitFor();
+    await site.hub.botEdits(id, 'demo', first?.id ?? '', { type: 'message', text: 'one, better' });
+    await bubble('one, better').waitFor();
+    assert.deepEqual(await bubbles(), ['Here I am', 'one, better', 'two', 'three']);
+  });
+
   it('lets a streamed answer grow in one place until it is there', async () => {
     const piece = (streamType: string, streamSequence: number, streamId?: string) => ({
       entities: [{ type: 'streaminfo', streamType, streamSequence, ...(streamId === undefined ? {} : { streamId }) }],
