@@ -4,12 +4,11 @@ import { randomUUID } from 'node:crypto';
 import { decide } from '../core/decide.js';
 import type { Activity } from '../core/activity.js';
 import type { Circumstances, Command } from '../core/commands.js';
-import { loadsOf, NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
+import { NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
-import type { Step } from '../core/plan.js';
-import { partyOf, react, type Effect } from '../core/react.js';
 import { Rejected } from '../core/rejected.js';
 import { Conflict } from '../errors.js';
+import { appendOf, ownStep, rowsOf, type Decided } from './appends.js';
 import { Assigner } from './assigner.js';
 import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
@@ -19,17 +18,7 @@ import { Lines } from './lines.js';
 import { Outbox } from './outbox.js';
 import { People } from './people.js';
 import { Positions } from './positions.js';
-import type {
-  Append,
-  BotConnection,
-  ChannelConnection,
-  Claim,
-  Clock,
-  InvokeResponse,
-  Log,
-  OutboxRow,
-  Store,
-} from './ports.js';
+import type { Append, BotConnection, ChannelConnection, Clock, InvokeResponse, Log, Store } from './ports.js';
 import { Ticker } from './ticker.js';
 
 export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
@@ -427,74 +416,4 @@ export class Hub implements Engine {
 /** A conversation id as Direct Line clients know them: URL-safe and unguessable. */
 export function newConversationId(): string {
   return randomUUID().replaceAll('-', '').slice(0, 26);
-}
-
-interface Decided {
-  steps: Step[];
-  state: State;
-  /** Each command's own entry. */
-  own: { index: number; seq: number; channelActivityId?: string; step?: number }[];
-  force: boolean;
-  /** Messages so far: each has a millisecond of its own. */
-  said: number;
-}
-
-/** What was said, not what followed from it or had to come before. */
-function ownStep(steps: readonly Step[], command: Command): Step | undefined {
-  const activity = 'activity' in command ? command.activity : undefined;
-  const said =
-    activity === undefined ? undefined : steps.find(({ event }) => event.type === 'said' || event.type === 'drafted');
-  return (
-    said ?? (command.key === undefined ? undefined : steps.find(({ event }) => event.key === command.key)) ?? steps[0]
-  );
-}
-
-function appendOf(conversationId: string, before: State, decided: Decided, state: Conversation, now: number): Append {
-  const outbox = decided.steps.flatMap(({ event, after }) =>
-    react(event, after).map((effect: Effect, ordinal) => ({
-      ordinal,
-      seq: after.version,
-      party: partyOf(effect.to),
-      epoch: after.epoch,
-      effect,
-    })),
-  );
-  const named = decided.own.filter((own) => own.channelActivityId !== undefined && own.step !== undefined);
-  return {
-    conversationId,
-    expectedVersion: before.version,
-    events: decided.steps.map(({ event }) => event),
-    state,
-    claims: claimsOf(before, state, now, decided.force),
-    outbox,
-    ...(named.length === 0
-      ? {}
-      : {
-          channelActivityIds: Object.fromEntries(
-            named.map((own) => [own.step as number, own.channelActivityId as string]),
-          ),
-        }),
-  };
-}
-
-/** What the change of holder means for capacities: given back first, so that a hand-over in one commit fits. */
-function claimsOf(before: State, after: State, at: number, force: boolean): Claim[] {
-  const was = loadsOf(before);
-  const is = loadsOf(after);
-  const claims: Claim[] = [];
-  for (const agent of new Set([...Object.keys(was), ...Object.keys(is)])) {
-    const delta = (is[agent] ?? 0) - (was[agent] ?? 0);
-    if (delta !== 0) claims.push({ agent, delta, at, ...(force && delta > 0 ? { force: true } : {}) });
-  }
-  return claims.sort((a, b) => a.delta - b.delta);
-}
-
-function rowsOf(append: Append, now: number): OutboxRow[] {
-  return append.outbox.map((row) => ({
-    ...row,
-    id: `${append.conversationId}/${row.seq}/${row.ordinal}`,
-    conversationId: append.conversationId,
-    attempts: 0,
-    dueAt: now,
-  }));
 }
