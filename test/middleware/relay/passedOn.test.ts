@@ -159,4 +159,36 @@ describe('the relay, between bot and channel', () => {
       assert.equal(said?.event.body?.activity?.attachments?.[0]?.contentUrl, contentUrl);
     });
   });
+
+  it('is set up and taken down while the hub runs, and conversations under way go on', async () => {
+    await site.channel.post('hello');
+    await site.channel.next('Echo: hello');
+    await site.apply(', auth: none');
+    assert.equal((await site.channel.post('nobody home')).status, 404);
+    await site.apply(', auth: none, relay: { workStream: teams }, timeoutSeconds: 10');
+    await site.channel.post('back again');
+    await site.channel.next('Echo: back again');
+    await site.hub.settled();
+    const { items } = await site.hub.store.list({}, 10);
+    assert.equal(items.length, 1, 'it is still the same conversation');
+  });
+
+  it('serves bots that answer in the response only', async () => {
+    await site.apply(', auth: none, relay: {}, delivery: expectReplies');
+    site.bot.script = ({ activity }) => {
+      if (activity.type !== 'message') return { status: 200 };
+      assert.equal(activity.deliveryMode, 'expectReplies');
+      return {
+        status: 200,
+        body: { activities: [{ type: 'typing' }, { type: 'message', text: `Echo: ${activity.text}` }] },
+      };
+    };
+    await site.channel.post({ type: 'message', text: 'hello', id: 'in-a' });
+    const { url, activity } = await site.channel.next('Echo: hello');
+    assert.equal(url, '/v3/conversations/a%3Akim/activities');
+    assert.deepEqual([activity.from?.id, activity.recipient?.id], [`28:${site.channel.appId}`, '29:kim']);
+    const group = { conversation: { id: '19:team', isGroup: true } };
+    await site.channel.post({ ...group, type: 'message', text: 'all' });
+    assert.equal((await site.channel.next('Echo: all')).url, '/v3/conversations/19%3Ateam/activities');
+  });
 });

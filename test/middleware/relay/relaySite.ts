@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHub, type HandoffHub } from '../../../src/createHub.js';
-import { readConfiguration } from '../../../src/config.js';
+import { readConfiguration, type Configuration } from '../../../src/config.js';
 import type { Conversation, Entry } from '../../../src/core/conversation.js';
 import { SqliteStore } from '../../../src/store/sqlite/sqliteStore.js';
 import { AzureChannel } from '../../fakes/azureChannel.js';
@@ -12,7 +12,7 @@ import { HttpBot } from '../../fakes/httpBot.js';
 
 const CONFIGURATION = (endpoint: string, bot: string, expert: string) => `
 bots:
-  - { id: shop, name: Shop Bot, endpoint: '${endpoint}', relay: {}${bot} }
+  - { id: shop, name: Shop Bot, endpoint: '${endpoint}'${bot} }
   - { id: expert, name: Expert Bot, endpoint: '${expert}', auth: none }
 queues:
   - { id: BotQueue, members: [shop] }
@@ -37,7 +37,7 @@ export class RelaySite {
   ) {}
 
   /** `settings`: more of the bot's own, as YAML. */
-  static async start(settings = ', auth: none'): Promise<RelaySite> {
+  static async start(settings = ', auth: none, relay: {}'): Promise<RelaySite> {
     const directory = await mkdtemp(join(tmpdir(), 'handoff-relay-'));
     const site = new RelaySite(
       directory,
@@ -52,10 +52,18 @@ export class RelaySite {
 
   async begin(): Promise<void> {
     const store = new SqliteStore({ directory: this.directory });
-    const configuration = readConfiguration(CONFIGURATION(this.bot.endpoint, this.settings, this.expert.endpoint));
-    this.hub = createHub({ store, configuration });
+    this.hub = createHub({ store, configuration: this.#configuration(this.settings) });
     const url = await this.hub.listen({ port: 0, host: '127.0.0.1' });
     this.channel.endpoint = `${url.replace('localhost', '127.0.0.1')}/api/messages/shop`;
+  }
+
+  /** Puts other settings of the bot in force. */
+  async apply(settings: string): Promise<void> {
+    await this.hub.applyConfiguration(this.#configuration(settings), 'test');
+  }
+
+  #configuration(settings: string): Configuration {
+    return readConfiguration(CONFIGURATION(this.bot.endpoint, settings, this.expert.endpoint));
   }
 
   async state(customer = 'kim'): Promise<Conversation> {
