@@ -1,7 +1,7 @@
 // The README tells the truth: its snippet is a bot that hands over, its table names every variable, its links lead somewhere.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VARIABLES } from '../src/environment.js';
@@ -19,9 +19,11 @@ describe('the README', () => {
   for (const document of [
     'README.md',
     'CONTRIBUTING.md',
-    'docs/architecture.md',
     'docs/decisions/README.md',
-    'docs/plug-into-a-bot.md',
+    ...readdirSync(join(projectFolder, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+    'manifest/README.md',
     'web/README.md',
     'bench/README.md',
   ])
