@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readConfiguration } from '../../src/config.js';
 import { escalate } from '../../src/middleware/escalation.js';
+import type { SdkActivity } from '../../src/middleware/host.js';
 import { ProxiedBot } from '../fakes/proxiedBot.js';
 import { describeOnEachSdk } from '../fakes/sdks.js';
 
@@ -52,5 +53,35 @@ describeOnEachSdk('a work stream that does more than its bot, on the bot’s own
     assert.equal(bot.channel.texts.length, before, 'nothing went out to the channel');
     await bot.anaSays('On its way');
     assert.equal(bot.channel.texts.at(-1), 'On its way');
+  });
+});
+
+describeOnEachSdk('a bot that speaks up and hands over in one batch, on its own channel', (sdk) => {
+  let bot: ProxiedBot;
+  beforeEach(async () => {
+    bot = await ProxiedBot.start(sdk, { configuration: CONFIGURATION });
+  });
+  afterEach(() => bot.stop());
+
+  it('has both texts delivered in order, around what the hub tells', async () => {
+    let reference: object = {};
+    bot.onMessage = (context) => {
+      reference = sdk.referenceOf(context.activity as SdkActivity);
+    };
+    await bot.channel.post('hello');
+    await bot.speakUp(reference, async (context) => {
+      await context.sendActivities([
+        { type: 'message', text: 'Your order is late.' },
+        { type: 'event', name: 'handoff.initiate', value: {} },
+        { type: 'message', text: 'A person will explain.' },
+      ]);
+    });
+    await bot.test.hub.settled();
+    const texts = bot.channel.texts;
+    assert.deepEqual([texts[0], texts.at(-1)], ['Your order is late.', 'A person will explain.']);
+    assert.equal((await bot.state()).phase, 'queued');
+    await bot.speakUp(reference, async (context) => void (await context.sendActivity('By the way')));
+    await bot.test.hub.settled();
+    assert.equal(bot.channel.texts.includes('By the way'), false);
   });
 });
