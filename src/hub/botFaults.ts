@@ -28,11 +28,18 @@ const KINDS: Record<FaultKind, { about: Failure['about']; cure: string }> = {
 export function faultOf(error: unknown): BotFault {
   if (!(error instanceof DeliveryFailed)) {
     const { about, cure } = KINDS.failed;
-    return { kind: 'failed', about, retry: false, what: sentence(`Its turn threw ${nameOf(error)}`), cure };
+    return {
+      kind: 'failed',
+      about,
+      retry: false,
+      hangs: false,
+      what: sentence(`Its turn threw ${nameOf(error)}`),
+      cure,
+    };
   }
   const { kind = error.retry ? 'unreachable' : 'failed', retry, what } = error;
   const { about, cure } = KINDS[kind];
-  return { kind, about, retry, what: sentence(what), cure: sentence(error.cure ?? cure) };
+  return { kind, about, retry, hangs: kind === 'timedOut', what: sentence(what), cure: sentence(error.cure ?? cure) };
 }
 
 /** URLs; IPv6 and IPv4 addresses; names with a port. */

@@ -9,6 +9,8 @@ export interface Failure {
   readonly about: 'reach' | 'turn';
   /** The bot certainly did not get it: waiting a little may be enough. */
   readonly retry: boolean;
+  /** It did not end in its time. */
+  readonly hangs: boolean;
 }
 
 /** Who the turn is for. What the hub itself tells a bot shows whether it is reached, not whether it can answer. */
@@ -22,6 +24,8 @@ export interface Outage {
   readonly about: 'reach' | 'turn';
   /** Every failure so far may be over soon: a restart, a proxy that says 503. */
   readonly mayPass: boolean;
+  /** Some turns did not end in their time. */
+  readonly hangs: boolean;
 }
 
 export type Breaker =
@@ -59,8 +63,9 @@ export const LONGEST_PAUSE_MS = 2_000;
 export function admit(breaker: Breaker, awaited: boolean, now: number): { admission: Admission; breaker: Breaker } {
   if (breaker.state === 'closed') return { admission: { is: 'through' }, breaker };
   const { outage, probeAt } = breaker;
-  // What nobody waits for cannot show that a bot answers again which is reached and fails.
-  if (now >= probeAt && (awaited || outage.about === 'reach'))
+  // A bot that is reached and fails at messages may still greet. What it does then shows nothing, and takes no probe's place.
+  if (!awaited && outage.about === 'turn') return { admission: { is: outage.hangs ? 'hold' : 'through' }, breaker };
+  if (now >= probeAt)
     return {
       admission: { is: 'through' },
       breaker: { ...breaker, state: 'halfOpen', probeAt: now + LONGEST_PAUSE_MS },
@@ -94,12 +99,13 @@ export function succeeded(breaker: Breaker, turnFor: TurnFor, startedAt: number)
   return CLOSED;
 }
 
-function extended(outage: Outage | undefined, { about, retry }: Failure, now: number): Outage {
-  if (outage === undefined) return { since: now, failures: 1, about, mayPass: retry };
+function extended(outage: Outage | undefined, { about, retry, hangs }: Failure, now: number): Outage {
+  if (outage === undefined) return { since: now, failures: 1, about, mayPass: retry, hangs };
   return {
     since: outage.since,
     failures: outage.failures + 1,
     about: about === 'turn' ? 'turn' : outage.about,
     mayPass: outage.mayPass && retry,
+    hangs: outage.hangs || hangs,
   };
 }

@@ -55,6 +55,8 @@ export class Outbox {
   /** The next probe of each bot that holds up lanes, and the next release of those that are back. */
   readonly #botTimers = new Map<string, NodeJS.Timeout>();
   #stopped = false;
+  /** Lanes that are under way. */
+  #running = 0;
   #idle: (() => void)[] = [];
 
   constructor(private readonly hub: Engine) {
@@ -129,8 +131,7 @@ export class Outbox {
 
   /** Nothing is under way; rows that wait for their next try do not count. */
   get isIdle(): boolean {
-    for (const lane of this.#lanes.values()) if (lane.running) return false;
-    return true;
+    return this.#running === 0;
   }
 
   settled(): Promise<void> {
@@ -167,6 +168,7 @@ export class Outbox {
 
   async #run(lane: Lane): Promise<void> {
     lane.running = true;
+    this.#running += 1;
     delete lane.timer;
     try {
       while (lane.rows.length > 0 && !this.#stopped) {
@@ -185,6 +187,7 @@ export class Outbox {
       this.#lanes.delete(lane.key);
     } finally {
       lane.running = false;
+      this.#running -= 1;
       tell(lane, 'waits');
       if (this.isIdle) for (const resolve of this.#idle.splice(0)) resolve();
     }
@@ -255,7 +258,7 @@ export class Outbox {
       const admission = botStatus.admit(botId, awaited);
       switch (admission.is) {
         case 'through':
-          lane.admitted = true;
+          if (awaited) lane.admitted = true;
           break;
         case 'wait':
         case 'hold': {

@@ -91,11 +91,14 @@ describe('a bot that fails', function () {
     await allHandedOver(shop, others);
     await allAnswered(shop, beside, 'beside');
 
-    const waits = (await Promise.all(others.map((id) => shop.handOverMs(id)))).sort((a, b) => a - b);
     const asked = heard(shaky, 'other');
-    assert.ok(asked <= 10, `the hanging bot was asked ${asked} times more: only to see whether it is back`);
-    // All but those few did not wait for the bot at all.
-    assert.ok((waits[waits.length - 1 - asked] ?? 0) < 3_000, `${waits.slice(-12).join(' ')} ms`);
+    assert.ok(asked < HUNDREDS / 4, `the hanging bot was asked ${asked} times more: only to see whether it is back`);
+    const causes = await Promise.all(
+      others.map(async (id) =>
+        (await shop.log(id)).flatMap(({ event }) => (event.type === 'botFailed' ? event.cause : [])),
+      ),
+    );
+    assert.equal(causes.flat().filter((cause) => cause.includes('was not asked')).length, HUNDREDS - asked);
     assert.equal(shop.hub.botStatus.of('steady').breaker, 'closed');
     assert.equal(shop.hub.botStatus.of('steady').lastError, undefined);
     for (const id of beside) assert.equal((await shop.state(id)).phase, 'bot');
@@ -130,7 +133,7 @@ describe('a bot that fails', function () {
       const failedAt = entries.find(({ event }) => event.type === 'botFailed')?.event.at ?? Infinity;
       const saidAt = entries.find(({ event }) => event.type === 'said')?.event.at ?? 0;
       // The patience, and what a busy machine needs for hundreds of hand-overs at once.
-      assert.ok(failedAt - saidAt < 15_000 + 3_000, `${failedAt - saidAt} ms`);
+      assert.ok(failedAt - saidAt < 15_000 + 10_000, `${failedAt - saidAt} ms`);
     }
     for (const id of quiet) {
       assert.equal((await shop.state(id)).phase, 'bot', 'who has said nothing is not handed over');

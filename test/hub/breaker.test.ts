@@ -5,9 +5,10 @@ import fc from 'fast-check';
 import { admit, BOT_PATIENCE_MS, CLOSED, failed, LONGEST_PAUSE_MS, succeeded } from '../../src/hub/breaker.js';
 import type { Admission, Breaker, Failure, TurnFor } from '../../src/hub/breaker.js';
 
-const REFUSED: Failure = { about: 'reach', retry: true };
-const UNTRUSTED: Failure = { about: 'reach', retry: false };
-const BROKEN: Failure = { about: 'turn', retry: false };
+const REFUSED: Failure = { about: 'reach', retry: true, hangs: false };
+const UNTRUSTED: Failure = { about: 'reach', retry: false, hangs: false };
+const BROKEN: Failure = { about: 'turn', retry: false, hangs: false };
+const LATE: Failure = { about: 'turn', retry: false, hangs: true };
 const START = 1_000_000;
 
 /** A breaker with its clock. */
@@ -98,9 +99,16 @@ describe("a bot's breaker", () => {
   it('does not close on a greeting when it is customers’ messages that fail', () => {
     watched.fail(BROKEN, 5);
     watched.now += 60_000;
-    assert.equal(watched.admit(false), 'hold', 'and keeps the next probe for a message');
+    assert.equal(watched.admit(false), 'through', 'a greeting may go');
     watched.succeed('hub');
     assert.equal(watched.breaker.state, 'open');
+    assert.equal(watched.admit(), 'through');
+  });
+
+  it('holds greetings back from a bot that hangs: a customer who comes must not wait behind one', () => {
+    watched.fail(LATE, 5);
+    watched.now += 60_000;
+    assert.equal(watched.admit(false), 'hold');
     assert.equal(watched.admit(), 'through');
   });
 
@@ -127,7 +135,7 @@ describe("a bot's breaker", () => {
   it('probes at least every 2 s, also while earlier probes hang, whatever happens', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 3_000 }) }),
-      fc.record({ do: fc.constant('fail' as const), what: fc.constantFrom(REFUSED, UNTRUSTED, BROKEN) }),
+      fc.record({ do: fc.constant('fail' as const), what: fc.constantFrom(REFUSED, UNTRUSTED, BROKEN, LATE) }),
       fc.record({ do: fc.constant('admit' as const) }),
     );
     fc.assert(
@@ -149,7 +157,7 @@ describe("a bot's breaker", () => {
   it('never makes a customer wait 15 s after the first failure, whatever happens', () => {
     const step = fc.oneof(
       fc.integer({ min: 0, max: 5_000 }),
-      fc.constantFrom(REFUSED, UNTRUSTED, BROKEN),
+      fc.constantFrom(REFUSED, UNTRUSTED, BROKEN, LATE),
       fc.constant('success' as const),
     );
     fc.assert(

@@ -14,6 +14,9 @@ const refuse: BotScript = () => {
 const breakDown: BotScript = () => {
   throw new DeliveryFailed('It answered 500.', false, { kind: 'failed' });
 };
+const hang: BotScript = () => {
+  throw new DeliveryFailed('It did not answer in time.', false, { kind: 'timedOut' });
+};
 
 describe('the turns of a bot that fails', () => {
   let test: TestHub;
@@ -40,8 +43,8 @@ describe('the turns of a bot that fails', () => {
   const isOpen = () => test.hub.botStatus.isOpen('demo');
 
   /** Customers' messages fail until the breaker is open. */
-  async function breakTheBot(): Promise<void> {
-    test.bot.script = breakDown;
+  async function breakTheBot(script = hang): Promise<void> {
+    test.bot.script = script;
     while (!isOpen()) {
       const id = await test.startConversation();
       await test.says(id, 'hello');
@@ -58,7 +61,10 @@ describe('the turns of a bot that fails', () => {
     assert.deepEqual([state.phase, state.escalationReason], ['queued', 'botUnavailable']);
     assert.ok((await test.customerSees(id)).includes('Sorry, Demo Bot cannot answer right now.'));
     const { event } = (await test.log(id)).find((entry) => entry.event.type === 'botFailed') ?? assert.fail();
-    assert.match(event.type === 'botFailed' ? event.cause : '', /fails since .* and was not asked. It answered 500/);
+    assert.match(
+      event.type === 'botFailed' ? event.cause : '',
+      /fails since .* and was not asked. It did not answer in time/,
+    );
   });
 
   it('are written down for the conversations that needed it, and for no other', async () => {
@@ -81,6 +87,17 @@ describe('the turns of a bot that fails', () => {
     for (const id of ids)
       await until('the customer is greeted', async () => (await test.customerSees(id)).includes('Welcome'));
     assert.ok(!isOpen());
+  });
+
+  it('greet also while it fails at messages, as long as it does not hang', async () => {
+    await breakTheBot(breakDown);
+    test.bot.script = (activity, turn) => (activity.type === 'message' ? breakDown(activity, turn) : ['Welcome']);
+    const id = await test.startConversation();
+    assert.ok((await test.customerSees(id)).includes('Welcome'));
+    assert.ok(isOpen(), 'which does not show that it answers again');
+    await test.says(id, 'hello');
+    assert.deepEqual(texts(id), []);
+    assert.equal((await test.state(id)).phase, 'queued');
   });
 
   it('do not make a customer wait behind a greeting that is held', async () => {
