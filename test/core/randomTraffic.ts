@@ -279,7 +279,13 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
   const changeOf =
     target === undefined
       ? undefined
-      : { by: target.event.by, author: target.event.by, target: target.seq, audience: target.event.audience };
+      : {
+          by: target.event.by,
+          author: target.event.by,
+          target: target.seq,
+          audience: target.event.audience,
+          ...('answers' in target.event && target.event.answers !== undefined && { answers: target.event.answers }),
+        };
 
   switch (one.kind) {
     case 'assigner':
@@ -319,12 +325,14 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
         { type: 'endTurn', bot },
       ];
     case 'imports':
+      if (pick % 2 === 0) return [{ type: 'import', by: asBot, activity, key: `history:${pick}` }];
       return [{ ...escalation, ...answering, unseen: [{ activity, key: `import:${pick}` }] }];
     case 'botSetsContext':
       return [
         { type: 'setContext', by: asBot, variables, ...(old !== undefined && pick % 2 === 0 && { answers: old }) },
       ];
     case 'botEnds':
+      if (pick % 3 === 1) return [{ type: 'removeMember', bot, member: pick % 2 === 0 ? KIM.id : 'nobody' }];
       return pick % 3 === 0 ? [{ type: 'endByBot', bot, activity, ...(old !== undefined && { answers: old }) }] : [];
     case 'botFails':
       return [{ type: 'botFailed', bot, cause: 'timeout', ...answering }];
