@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: the product against the raw reference, in turn, under the same load. Prints tables and ratios; never fails on a
- * time, only on a message lost, doubled or out of order. Flags: --short (under a minute), --self (the reference against
+ * time, only on a message lost, doubled or out of order. Flags: --short (under a minute), --http (the product's bot is the
+ * reference's, in a process of its own), --self (the reference against
  * itself: how far two equal things differ here and now), --profile DIR (CPU profiles of the product's runs go there).
  */
 import os from 'node:os';
@@ -10,7 +11,12 @@ import { forkScript, Inbox, MeasuredServer, type Usage } from './measured.js';
 import { printLoopTable, printMemoryTable, type LoopRow, type MemoryRow, type Sample } from './report.js';
 
 const { values: flags } = parseArgs({
-  options: { short: { type: 'boolean' }, self: { type: 'boolean' }, profile: { type: 'string' } },
+  options: {
+    short: { type: 'boolean' },
+    http: { type: 'boolean' },
+    self: { type: 'boolean' },
+    profile: { type: 'string' },
+  },
 });
 
 const plan = flags.short
@@ -31,15 +37,25 @@ const reference: Contender = {
   },
 };
 
+const profiling = flags.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`];
+
 const product: Contender = {
   name: 'product',
   start: async () => {
-    const profiling = flags.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${flags.profile}`];
     return [await MeasuredServer.start('product', './product.js', [], profiling)];
   },
 };
 
-const contender: Contender = flags.self ? { ...reference, name: 'reference again' } : product;
+const productOverHttp: Contender = {
+  name: 'product, bot over HTTP',
+  start: async () => {
+    const bot = await MeasuredServer.start('echo bot', './echoBot.js');
+    return [await MeasuredServer.start('product', './product.js', [bot.listening.url], profiling), bot];
+  },
+};
+
+const ours = flags.http ? productOverHttp : product;
+const contender: Contender = flags.self ? { ...reference, name: 'reference again' } : ours;
 
 async function withServers<T>(
   of: Contender,

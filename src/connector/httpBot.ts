@@ -48,7 +48,7 @@ export function httpBot(options: HttpBotOptions): HttpBot {
       // What a client asked for is between it and the hub; how this bot answers is the configuration's.
       const { deliveryMode: _clients, ...content } = activity;
       const sent = delivery === 'expectReplies' ? { ...content, deliveryMode: delivery } : content;
-      const body = Buffer.from(JSON.stringify(sent));
+      const body = JSON.stringify(sent);
       const post = (bearer?: string) =>
         poster.post(body, {
           'content-type': 'application/json',

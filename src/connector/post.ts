@@ -42,7 +42,7 @@ const ANSWER_LIMIT_BYTES = 4 * 1_048_576;
  * A kept-alive connection that breaks this soon after a request was written was being closed by the other end already.
  * Later the bot may have been at work on it.
  */
-const STALE_WITHIN_MS = 100;
+const STALE_WITHIN_MS = 250;
 
 /** The bot cannot have got anything: nobody was reached. What to look at, by the cause. */
 const UNREACHED: Readonly<Record<string, string>> = {
@@ -71,7 +71,7 @@ export class Poster {
   /**
    * @throws DeliveryFailed with `retry` when the bot certainly did not get it. Any HTTP status is an answer.
    */
-  async post(body: Buffer, headers: Record<string, string>): Promise<Posted> {
+  async post(body: string, headers: Record<string, string>): Promise<Posted> {
     const deadline = performance.now() + this.options.timeoutMs;
     try {
       return await this.#once(body, headers, deadline, this.#agent);
@@ -93,7 +93,7 @@ export class Poster {
     this.#agent.destroy();
   }
 
-  #once(body: Buffer, headers: Record<string, string>, deadline: number, agent: http.Agent | false): Promise<Posted> {
+  #once(body: string, headers: Record<string, string>, deadline: number, agent: http.Agent | false): Promise<Posted> {
     const { url, privateOnly, timeoutMs } = this.options;
     const host = url.hostname.replace(/^\[|\]$/g, '');
     if (privateOnly && isIP(host) !== 0 && !isPrivate(host)) return Promise.reject(this.#notPrivate());
@@ -112,7 +112,7 @@ export class Poster {
       const request = (this.#secure ? https : http).request(url, {
         method: 'POST',
         agent,
-        headers: { ...headers, 'content-length': body.length },
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
         ...(privateOnly ? { lookup: privatesOf(this.options.lookup ?? lookUp) } : {}),
       });
       const late = setTimeout(
@@ -144,6 +144,7 @@ export class Poster {
           (error: NodeJS.ErrnoException) => fail(this.#broken(error, true)),
         );
       });
+      // A string goes out in one piece with the head; bytes would be a second write.
       request.end(body);
     });
   }

@@ -318,7 +318,7 @@ describe('a bot over HTTP', () => {
       lookup: (_name, _options, callback) => callback(null, answers.shift() ?? []),
     });
     closing.push(() => poster.close());
-    const post = async () => (await poster.post(Buffer.from(JSON.stringify(HELLO)), {})).status;
+    const post = async () => (await poster.post(JSON.stringify(HELLO), {})).status;
     assert.equal(await post(), 200);
     poster.retire();
     assert.match((await failure(post)).message, /auth: none/);
