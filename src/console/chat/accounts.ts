@@ -33,6 +33,8 @@ const PERSON = 'chatPerson';
 const NO_END = Date.UTC(9999, 0);
 /** Conversations that are over, remembered so that a late "#3 …" is told what became of it. */
 const MOST_GONE = 20;
+/** People whose accounts are read at the same time. */
+const READ_AT_ONCE = 100;
 
 /** The store keeps each account under a digest, and per person the list of them: what a restart begins with. */
 export class Accounts {
@@ -45,14 +47,18 @@ export class Accounts {
 
   /** Reads the accounts of everybody in the directory. */
   async load(): Promise<void> {
+    const people = Object.keys(this.hub.directory.people);
+    for (let at = 0; at < people.length; at += READ_AT_ONCE)
+      await Promise.all(people.slice(at, at + READ_AT_ONCE).map((person) => this.#loadOf(person)));
+  }
+
+  async #loadOf(person: string): Promise<void> {
     const now = this.hub.clock.now();
-    for (const person of Object.keys(this.hub.directory.people)) {
-      const list = await this.hub.store.getGrant(PERSON, person, now);
-      for (const id of accountsIn(list?.value)) {
-        const grant = await this.hub.store.getGrant(ACCOUNT, id, now);
-        const account = grant?.value as unknown as Account | undefined;
-        if (account?.person === person) this.#remember(account);
-      }
+    const list = await this.hub.store.getGrant(PERSON, person, now);
+    for (const id of accountsIn(list?.value)) {
+      const grant = await this.hub.store.getGrant(ACCOUNT, id, now);
+      const account = grant?.value as unknown as Account | undefined;
+      if (account?.person === person) this.#remember(account);
     }
   }
 

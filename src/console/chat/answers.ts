@@ -3,6 +3,7 @@
 import type { TurnContext } from 'botbuilder';
 import type { Activity } from '../../core/activity.js';
 import { mayReadLog } from '../../core/access.js';
+import { inOrder } from '../../core/assignment.js';
 import type { Person } from '../../core/directory.js';
 import { BadRequest, Conflict, Rejected, StoreUnavailable } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
@@ -235,7 +236,7 @@ export class Answers {
     const items = Object.values(directory.queues)
       .filter(({ members }) => members.includes(person))
       .flatMap(({ id }) => lines.line(id))
-      .sort((a, b) => a.waitingSince - b.waitingSince);
+      .sort(inOrder);
     const shown: Waiting[] = [];
     let free = 0;
     for (const { conversationId } of items) {

@@ -37,6 +37,9 @@ export class ChatDesk {
   readonly #seats = new Map<string, Seat>();
   /** Signing in goes one after another: one account is never two people's. */
   #signingIn: Promise<unknown> = Promise.resolve();
+  /** Who writes while the accounts are being read waits: nobody is told to be a stranger who is none. */
+  readonly #loaded: Promise<void>;
+  #markLoaded: () => void = () => undefined;
   #unobserve: () => void = () => undefined;
   #closed = false;
 
@@ -49,6 +52,7 @@ export class ChatDesk {
     this.#codes = new PairingCodes(hub);
     this.#commands = staffCommands(hub);
     this.#answers = new Answers(hub, this.#commands, origin);
+    this.#loaded = new Promise((resolve) => (this.#markLoaded = resolve));
   }
 
   get figures(): { accounts: number } {
@@ -69,12 +73,14 @@ export class ChatDesk {
       const seat = this.#sit({ ...account, slots: account.slots.map(asNew) });
       for (const { conversation, stage } of account.slots) if (stage !== 'gone') seat.touch(conversation);
     }
+    this.#markLoaded();
     for (const person of this.#accounts.people) await this.#touchAll(person);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#markLoaded();
     this.#unobserve();
     await Promise.all([...this.#seats.values()].map((seat) => seat.close()));
   }
@@ -82,7 +88,9 @@ export class ChatDesk {
   /** One turn of a person, to its end. */
   async hear(incoming: Incoming): Promise<void> {
     const { activity, context, reference, timeZone } = incoming;
-    if (this.#closed || isOwn(activity)) return;
+    if (isOwn(activity)) return;
+    await this.#loaded;
+    if (this.#closed) return;
     if (isGroup(activity)) {
       if (activity.type === 'message')
         await send(context, 'Customers are served in a personal chat with me: here others would read along.');
