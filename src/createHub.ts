@@ -12,7 +12,7 @@ import { TrustedCallers } from './connector/trust/callers.js';
 import { serveTrust } from './connector/trust/endpoints.js';
 import { HubIssuer } from './connector/trust/issuer.js';
 import type { SigningKeys } from './connector/trust/keys.js';
-import { serveAgentChat, type AgentChat } from './console/chat/chat.js';
+import { serveAgentChat, type AgentChat, type AgentChatOptions } from './console/chat/chat.js';
 import { createPairingCode, serveConsole, type Console } from './console/console.js';
 import type { Directory } from './core/directory.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
@@ -57,9 +57,9 @@ export interface ListenOptions {
   localSignIn?: boolean;
   /**
    * People who serve from the Emulator or Teams, at /api/agent-messages: where the settings of their bot are found
-   * (AGENT_MicrosoftAppId and the like; the environment unless set), or `false` to serve none.
+   * (AGENT_MicrosoftAppId and the like; the environment unless set), an adapter of your own, or `false` to serve none.
    */
-  agentMessages?: { settings: Readonly<Record<string, string | undefined>> } | false;
+  agentMessages?: Omit<AgentChatOptions, 'publicUrl'> | false;
   /** More routes on the same port, before it opens. */
   routes?: (http: HttpServer) => void;
 }

@@ -18,6 +18,8 @@ export const AGENT_PREFIX = 'AGENT_';
 export interface AgentChatOptions {
   /** Where the settings are found: AGENT_MicrosoftAppId, AGENT_MicrosoftAppPassword, AGENT_MicrosoftAppType, AGENT_MicrosoftAppTenantId. */
   settings?: Readonly<Record<string, string | undefined>>;
+  /** An adapter of your own (other credentials than a secret), made for the same app id as the settings have. */
+  adapter?: CloudAdapter;
   /** Public origin without a path. */
   publicUrl: () => string;
 }
@@ -38,7 +40,7 @@ export interface AgentChat {
 export function serveAgentChat(http: HttpServer, hub: Hub, options: AgentChatOptions): AgentChat {
   const settings = withoutPrefix(options.settings ?? process.env);
   const appId = settings['MicrosoftAppId'] ?? '';
-  let made: CloudAdapter | undefined;
+  let made = options.adapter;
   const adapter = () => (made ??= newAdapter(hub, settings));
   const desk = new ChatDesk(hub, new ChatChannel(adapter, appId), options.publicUrl);
 
