@@ -5,6 +5,7 @@ import { Activity } from '@microsoft/agents-activity';
 import { ConnectorClient as AgentsClient } from '@microsoft/agents-hosting';
 import { ConnectorClient, MicrosoftAppCredentials } from 'botframework-connector';
 import { activityId } from '../../src/core/activity.js';
+import { StoreUnavailable } from '../../src/errors.js';
 import { request } from '../fakes/request.js';
 import { openConnector, type ConnectorSite } from './site.js';
 
@@ -223,6 +224,20 @@ describe('the client of botframework-connector alone', () => {
       [['asked on the phone', 'staff']],
     );
     assert.ok(!(await site.customerSees(conversation)).includes('asked on the phone'));
+  });
+
+  it('repeats by itself what the hub could not store, and it is said once', async () => {
+    const { store } = site;
+    const append = store.append.bind(store);
+    let asked = 0;
+    store.append = (request) => {
+      asked += 1;
+      return asked === 1 ? Promise.reject(new StoreUnavailable('The disk is full.')) : append(request);
+    };
+    const { id } = await client.conversations.sendToConversation(conversation, { type: 'message', text: 'x' } as never);
+    assert.match(id, new RegExp(`^${conversation}`));
+    assert.deepEqual((await site.customerSees(conversation)).slice(-1), ['x']);
+    assert.equal((await site.customerSees(conversation)).filter((text) => text === 'x').length, 1);
   });
 
   it('removes the last customer, and the conversation is over', async () => {
