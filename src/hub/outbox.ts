@@ -274,8 +274,9 @@ export class Outbox {
       }
     }
     const timeoutMs = botStatus.timeoutOf(botId);
-    // A bot that was given more time than a customer has patience keeps it.
-    const withinMs = timeoutMs > BOT_PATIENCE_MS ? timeoutMs : Math.min(timeoutMs, leftMs);
+    // A bot that was given more time of its own than a customer has patience keeps it.
+    const ownMs = this.hub.directory.bots[botId]?.timeoutMs ?? 0;
+    const withinMs = ownMs > BOT_PATIENCE_MS ? ownMs : Math.min(timeoutMs, leftMs);
     return this.#runTurn(lane, row, botId, owed, { awaited, patienceMs, withinMs });
   }
 
