@@ -103,7 +103,7 @@ describe('A bot of Copilot Studio behind the hub', function () {
 
   it('has ended its turn once it is quiet: what it says in the queue later is for staff', async () => {
     await hub.close();
-    hub = await openOurHub(studio, { times: { quietMs: 50 } });
+    hub = await openOurHub(studio, { times: { quietMs: 1_500 } });
     const id = await hub.startConversation();
     await hub.says(id, 'human');
     await seen(id, 'I connect you with a person', 'Please wait a moment');
