@@ -186,10 +186,9 @@ function anyText(
   return itemsOf(actual).some((item) => test(folded(String(item), ignoreCase), part));
 }
 
-/** The list's items, or the one value there is. */
+/** The list's items, or the one value there is. What is neither text, number nor boolean is no value, whatever sent it. */
 function itemsOf(actual: VariableValue | undefined): readonly (string | number | boolean)[] {
-  if (actual === undefined || actual === null) return [];
-  return Array.isArray(actual) ? actual : [actual as string | number | boolean];
+  return (Array.isArray(actual) ? actual : [actual]).filter(isScalar);
 }
 
 /** A value is among the expected ones when one of them equals it; a list, when one of its items is. */

@@ -198,7 +198,15 @@ describe('conditions on context variables', () => {
       fc.property(fc.constantFrom(...OPERATORS), fc.jsonValue(), fc.jsonValue(), (operator, actual, expected) => {
         assert.equal(typeof holds(operator, actual as VariableValue, expected), 'boolean');
       }),
-      { numRuns: 2_000 },
+      {
+        numRuns: 2_000,
+        // What no text can be made of.
+        examples: [
+          ['contains', { toString: '' }, 'x'],
+          ['beginsWith', [{ toString: '' }], 'x'],
+          ['matches', { toString: '' }, 'x'],
+        ],
+      },
     );
   });
 
