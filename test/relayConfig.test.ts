@@ -31,11 +31,11 @@ describe('relay in handoff.yaml', () => {
   });
 
   it("takes the credential by which the hub calls the bot in the bot's own name", () => {
-    const auth = "auth: { issuer: entra, tenantId: contoso, secret: '${SHOP_SECRET}' }";
+    const auth = "auth: { issuer: entra, tenantId: 11111111-2222-3333-4444-555555555555, secret: '${SHOP_SECRET}' }";
     assert.deepEqual(relayOf(`${endpoint}, appId: app, ${auth}, relay: {}`), {
       app: {
         clientId: 'app',
-        tenantId: 'contoso',
+        tenantId: '11111111-2222-3333-4444-555555555555',
         authority: ENTRA,
         credential: { kind: 'secret', secret: 'SHOP_SECRET' },
       },
