@@ -61,7 +61,8 @@ export class Answers {
       if (words === undefined) throw error;
       await tell(text(words));
       // Whoever pressed too late is shown how it stands.
-      const about = this.#named(seat, asked)?.conversation;
+      const about =
+        asked.conversation ?? seat.account.slots.find(({ number }) => number === asked.number)?.conversation;
       if (about !== undefined) await seat.showNews(about, turn.context);
     }
     return false;

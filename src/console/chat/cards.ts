@@ -182,7 +182,7 @@ export function statusCard(desk: Desk): Card {
           isSubtle: true,
         },
       ),
-      ...desk.queues.map(({ name, waiting, here }) => plain(`${name}: ${waiting} waiting, ${here} people here`)),
+      ...desk.queues.map(({ name, waiting, here }) => plain(`${name}: ${waiting} waiting, ${here} here`)),
       ...mineElements(desk.mine),
       {
         type: 'Input.ChoiceSet',

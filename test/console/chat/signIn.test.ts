@@ -23,7 +23,7 @@ describe('signing in from a chat', () => {
     await ana.reads(/^Hello Ana/);
     const status = await ana.sees(/^Ana: available/);
     assert.match(status.words, /Capacity in use: 0 of 2\. Presence holds until \{\{TIME\(2026-01-05T17:00:00Z\)\}\}/);
-    assert.match(status.words, /CreditCardQueue: 0 waiting, 1 people here/);
+    assert.match(status.words, /CreditCardQueue: 0 waiting, 1 here/);
     assert.doesNotMatch(status.words, /HomeLoanQueue/);
     assert.equal(office.hub.people.row('ana')?.presence, 'available');
   });

@@ -53,6 +53,7 @@ describe('talking from a chat', () => {
     await ana.reads(/There is no #9 here/);
     await ana.writes('list');
     await ana.reads(/#2 Lee: talking with you \(what you write goes there\)/);
+    assert.doesNotMatch(ana.everything.join('\n'), /Something went wrong/);
   });
 
   it('asks which one when two came by other ways and none was chosen', async () => {
