@@ -126,11 +126,31 @@ function canServe(one: PersonEntry): boolean {
 }
 
 function checked(value: unknown, say: (path: readonly PropertyKey[], message: string) => string): Configuration {
-  const parsed = configuration.safeParse(value ?? {});
+  const parsed = configuration.safeParse(value ?? {}, { error: wordsOf });
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => say(issue.path, issue.message)));
   const faults = faultsOf(parsed.data).map(({ path, message }) => say(path, message));
   if (faults.length > 0) throw new ConfigError(faults);
   return parsed.data;
+}
+
+const KINDS: Record<string, string> = {
+  array: 'a list',
+  object: 'names with values',
+  string: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+};
+
+/** Words for the faults that the schemas name no words of their own for. */
+function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'unrecognized_keys') {
+    const keys = issue.keys.map((key) => `"${key}"`).join(', ');
+    return `there is no setting ${keys} here; compare the spelling`;
+  }
+  if (issue.code === 'invalid_value') return `write one of ${issue.values.join(', ')}`;
+  if (issue.code !== 'invalid_type') return undefined;
+  const wanted = KINDS[issue.expected] ?? issue.expected;
+  return issue.input === undefined ? `missing; write ${wanted}` : `write ${wanted}`;
 }
 
 interface Fault {

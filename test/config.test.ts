@@ -73,6 +73,27 @@ describe('handoff.yaml', () => {
     assert.match(fault ?? '', /^handoff\.yaml:2: workStreams\[1\]: .*fallBackQueue/);
   });
 
+  it('says what is missing, what a value must be, and which setting is unknown', () => {
+    const text = [
+      'bots:',
+      '  - { id: demo, connect: inProcess, endpont: x }',
+      'queues: { id: Q }',
+      'people:',
+      '  - { name: Ana, capacity: many, roles: [boss] }',
+    ].join('\n');
+    assert.deepEqual(
+      faultsOf(() => readConfiguration(text)),
+      [
+        'handoff.yaml:2: bots[1]: there is no setting "endpont" here; compare the spelling',
+        'handoff.yaml:3: queues: write a list',
+        'handoff.yaml:1: workStreams: missing; write a list',
+        'handoff.yaml:5: people[1].id: missing; write text',
+        'handoff.yaml:5: people[1].roles[1]: write one of agent, supervisor, administrator',
+        'handoff.yaml:5: people[1].capacity: write a number',
+      ],
+    );
+  });
+
   it('says where the YAML itself is broken', () => {
     const [fault] = faultsOf(() => readConfiguration('workStreams:\n  - id: [web\n'));
     assert.match(fault ?? '', /^handoff\.yaml:[23]: /);
