@@ -1,6 +1,6 @@
 // decide(state, command, circumstances) → events, or Rejected. Pure: time and random ids travel in what it is given.
 
-import type { Circumstances, Command } from './commands.js';
+import type { Circumstances, Command, CommandOf } from './commands.js';
 import type { State } from './conversation.js';
 import {
   botFailed,
@@ -103,11 +103,19 @@ function carryOut(plan: Plan, command: Command): void {
       return people.resolveDraft(plan, command);
     case 'deliveryFailed':
       return plan.emit({ type: 'deliveryFailed', to: command.to, target: command.target, reason: command.reason });
+    case 'erase':
+      return erase(plan, command);
     case 'reroute':
       return reroute(plan);
     case 'tick':
       return tick(plan);
   }
+}
+
+/** Also of a closed conversation. Whoever holds it goes on without what was erased. */
+function erase(plan: Plan, { targets }: CommandOf<'erase'>): void {
+  const known = targets.filter((seq) => Number.isInteger(seq) && seq >= 1 && seq <= plan.open.version);
+  if (known.length > 0) plan.emit({ type: 'erased', targets: known, context: true });
 }
 
 /** Only the author changes an entry; a bot that lost the conversation cannot change what the customer sees. */

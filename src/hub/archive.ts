@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto';
 import type { Activity } from '../core/activity.js';
 import { archivedTurn, archiveStarted, recordedAt, type ArchivedPlace } from '../core/archive.js';
-import { NOT_STARTED, SYSTEM, type ConversationEvent, type Entry, type State } from '../core/conversation.js';
+import { NOT_STARTED, type ConversationEvent, type Entry, type State } from '../core/conversation.js';
 import { evolve } from '../core/evolve.js';
 import { Conflict } from '../errors.js';
+import type { Engine } from './engine.js';
 import type { Store } from './ports.js';
 
 const ATTEMPTS = 5;
@@ -70,34 +71,20 @@ export async function keepInArchive(
  * Takes everything that was said, and the context, out of the record: it is gone from the disk, too. An open conversation
  * keeps the address at which its customer is reached.
  */
-export async function eraseConversation(store: Store, conversationId: string, now: number): Promise<void> {
+export async function eraseConversation(
+  hub: Pick<Engine, 'store' | 'handle' | 'conversation'>,
+  conversationId: string,
+): Promise<void> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const state = await store.conversation(conversationId);
+    const state = await hub.conversation(conversationId);
     if (state === undefined) return;
-    const targets = (await allEntries(store, conversationId))
+    const targets = (await allEntries(hub.store, conversationId))
       .filter(({ seq, event }) => event.body !== undefined && (state.phase === 'closed' || seq > 1))
       .map(({ seq }) => seq);
     if (targets.length === 0) return;
-    const event: ConversationEvent = {
-      v: 1,
-      type: 'erased',
-      at: Math.max(state.lastAt, now),
-      by: SYSTEM,
-      audience: 'staff',
-      targets,
-      context: true,
-    };
-    const { outcome } = await store.append({
-      conversationId,
-      expectedVersion: state.version,
-      events: [event],
-      state: evolve(state, event),
-      claims: [],
-      outbox: [],
-    });
-    if (outcome === 'done') return;
+    await hub.handle(conversationId, { type: 'erase', targets });
   }
-  throw new Conflict('This conversation is being written to. Try again.');
+  throw new Conflict('Things are being said in this conversation while it is erased. Try again.');
 }
 
 export async function allEntries(store: Store, conversationId: string): Promise<Entry[]> {

@@ -104,8 +104,7 @@ export class HandoffTranscriptStore<A = never> {
   async deleteTranscript(channelId: string, conversationId: string): Promise<void> {
     requireText(channelId, 'channelId');
     requireText(conversationId, 'conversationId');
-    for (const { id } of await this.#conversations(channelId, conversationId))
-      await eraseConversation(this.hub.store, id, this.hub.clock.now());
+    for (const { id } of await this.#conversations(channelId, conversationId)) await eraseConversation(this.hub, id);
   }
 
   async #isRecorded(activity: Activity): Promise<boolean> {

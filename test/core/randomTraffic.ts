@@ -51,6 +51,8 @@ const KINDS = [
   'escalate',
   'escalateUnasked',
   'escalateInBatch',
+  'personTakesOver',
+  'personTakesOver',
   'botSetsContext',
   'botEnds',
   'botFails',
@@ -83,6 +85,7 @@ const KINDS = [
   'return',
   'returnToOther',
   'end',
+  'endAndClose',
   'close',
   'forceClose',
   'move',
@@ -101,6 +104,7 @@ const KINDS = [
   'delete',
   'resolveDraft',
   'imports',
+  'erase',
   'tick',
   'tick',
 ] as const;
@@ -317,6 +321,11 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
       return [{ ...escalation, ...answering }];
     case 'escalateUnasked':
       return [escalation];
+    case 'personTakesOver':
+      return [
+        { ...escalation, ...answering },
+        { type: 'assign', by: SAM, agent },
+      ];
     case 'escalateInBatch':
       return [
         { type: 'say', by: asBot, activity },
@@ -327,6 +336,8 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
     case 'imports':
       if (pick % 2 === 0) return [{ type: 'import', by: asBot, activity, key: `history:${pick}` }];
       return [{ ...escalation, ...answering, unseen: [{ activity, key: `import:${pick}` }] }];
+    case 'erase':
+      return [{ type: 'erase', targets: [1 + (pick % 7), 2 + (pick % 11), 10_000] }];
     case 'botSetsContext':
       return [
         { type: 'setContext', by: asBot, variables, ...(old !== undefined && pick % 2 === 0 && { answers: old }) },
@@ -372,6 +383,11 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
       return [{ type: 'return', by, bot: 'sales' }];
     case 'end':
       return [{ type: 'end', by }];
+    case 'endAndClose':
+      return [
+        { type: 'end', by },
+        { type: 'close', by },
+      ];
     case 'close':
       return [{ type: 'close', by }];
     case 'forceClose':
