@@ -1,11 +1,12 @@
 // What a bot asks of the Connector about its channel's conversations: recorded and sent in the log's order, or passed on as it is.
 
+import { parseActivity } from '../../activityJson.js';
 import { seqOf, type Activity } from '../../core/activity.js';
 import { isObject } from '../../core/context.js';
 import type { Conversation } from '../../core/conversation.js';
 import { readSignal } from '../../core/escalation.js';
 import { fence } from '../../core/plan.js';
-import { BadRequest, DeliveryFailed } from '../../errors.js';
+import { BadRequest, DeliveryFailed, Rejected } from '../../errors.js';
 import type { ForeignAnswer, ForeignCall } from '../../hub/ports.js';
 import { parseJson } from '../../json.js';
 import { isStoreUnavailable } from '../outgoing.js';
@@ -36,6 +37,11 @@ export class BotCalls {
     if (speaker === undefined) return undefined;
     try {
       if (call.speaks) return await this.#speak(call, place, state, speaker);
+      // Some channels show an uploaded history to the customer.
+      if (isHistory(call) && state !== undefined && fence(state, speaker, undefined) !== 'through')
+        throw new Rejected('notHolder', 'Only the bot that has the conversation can upload its history.', {
+          phase: state.phase,
+        });
       return await this.#passOn(place, call);
     } catch (error) {
       // The bot asked the channel something, as it would without the hub: the channel's own words are the answer.
@@ -201,22 +207,50 @@ export class BotCalls {
       (await places.home('account', `28:${account}`)) ??
       (isTeams ? await places.home('channel', 'msteams') : undefined);
     if (home === undefined) return undefined;
-    const answer = await this.relayed.channel.http.call(home.serviceUrl, requestOf(call));
-    const made = jsonOf(answer.body);
-    if (answer.status > 299 || !isObject(made) || typeof made['id'] !== 'string') return asIs(answer);
     const [user] = (Array.isArray(members) ? members : []) as Place['user'][];
     const group = isGroup === true || isObject(channelData?.channel);
-    const place: Place = {
+    // Channels give back the conversation that the customer has already: what is said in it goes the way of everything
+    // the bot says there, and not past a person who has it.
+    const { activity, ...bare } = asked;
+    const first = user === undefined || group || !isObject(activity) ? undefined : activityOf(activity);
+    const request = requestOf(first === undefined ? call : { ...call, body: Buffer.from(JSON.stringify(bare)) });
+    const answer = await this.relayed.channel.http.call(home.serviceUrl, request);
+    const made = jsonOf(answer.body);
+    if (answer.status > 299 || !isObject(made) || typeof made['id'] !== 'string') return asIs(answer);
+    // Who is known there is known by the id that the channel uses; the bot may have another one (Entra's, in Teams).
+    const known = await places.of(made['id']);
+    const place: Place = known ?? {
       ...home,
       conversation: { id: made['id'] } as Place['conversation'],
       ...(user === undefined || group ? {} : { user }),
       isGroup: group,
     };
-    await places.learn(place);
+    if (known === undefined) await places.learn(place);
+    const said = first && (await this.#begin(call, place, first));
+    if (said !== undefined && said.status > 299) return said;
+    const activityId = isObject(said?.body) ? said.body['id'] : undefined;
     return {
       status: answer.status,
-      body: { ...made, ...(made['serviceUrl'] === undefined ? {} : { serviceUrl: hub.serviceUrl }) },
+      body: {
+        ...made,
+        ...(typeof activityId === 'string' && activityId !== '' ? { activityId } : {}),
+        ...(made['serviceUrl'] === undefined ? {} : { serviceUrl: hub.serviceUrl }),
+      },
     };
+  }
+
+  /** The first words in a conversation that the bot asked for. */
+  async #begin(call: ForeignCall, place: Place, activity: Activity): Promise<ForeignAnswer> {
+    this.#look(activity);
+    try {
+      if (place.isGroup) return idAnswer(await this.relayed.sayUnrecorded(place, activity));
+      const state = await this.#stateAt(place);
+      const speaker = [state?.lastBot, ...(state?.bots ?? [])].find((id) => id !== undefined && call.botIds.has(id));
+      return await this.#say(activity, place, state, speaker ?? this.relayed.botId, undefined);
+    } catch (error) {
+      if (error instanceof ChannelRefused) return notTaken(error);
+      throw error;
+    }
   }
 
   async #passOn(home: Home, call: ForeignCall): Promise<ForeignAnswer> {
@@ -281,7 +315,16 @@ function activityIn({ body }: ForeignCall): Activity {
   const activity = parseJson(body);
   if (!isObject(activity))
     throw new BadRequest(400, 'BadArgument', 'The body is no activity. Send one activity as a JSON object.');
-  return { ...activity, type: typeof activity['type'] === 'string' ? activity['type'] : 'message' };
+  return activityOf(activity);
+}
+
+/** @throws BadRequest 400 */
+function activityOf(fields: Record<string, unknown>): Activity {
+  return parseActivity({ ...fields, type: typeof fields['type'] === 'string' ? fields['type'] : 'message' });
+}
+
+function isHistory({ method, url }: ForeignCall): boolean {
+  return method === 'POST' && /\/activities\/history\/*(?:\?|$)/i.test(url);
 }
 
 function requestOf({ method, url, body, contentType }: ForeignCall) {

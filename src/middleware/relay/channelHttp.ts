@@ -165,13 +165,19 @@ export function jsonOf(body: Buffer): unknown {
 }
 
 /**
- * A bot's path below the channel's own address, and nowhere else.
- * @throws DeliveryFailed for a path that leads out of it.
+ * What URL would read as another path than the one the hub has judged: `..` and `.`, encoded or not, backslashes, a fragment.
+ * A call about a file would become one that speaks, and go round the record.
+ */
+const MEANS_ANOTHER = /^[^?]*(?:[\\#]|\/(?:\.|%2e){1,2}(?:[/?]|$))/i;
+
+/**
+ * A bot's path below the channel's own address, as it is written, and nowhere else.
+ * @throws DeliveryFailed for a path that leads out of it, or elsewhere within.
  */
 export function addressIn(serviceUrl: string, path: string): URL {
   const base = serviceUrl.replace(/\/+$/, '');
   const url = new URL(`${base}${path}`);
-  if (!path.startsWith('/') || !url.href.startsWith(`${new URL(`${base}/`).href}v`))
+  if (!path.startsWith('/') || !url.href.startsWith(`${new URL(`${base}/`).href}v`) || MEANS_ANOTHER.test(path))
     throw new DeliveryFailed(`The path ${path.split('?', 1)[0]} leads out of the channel's own address.`, false);
   return url;
 }

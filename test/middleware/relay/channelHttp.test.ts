@@ -96,6 +96,22 @@ describe('calls to a channel', () => {
     for (const url of outside) assert.throws(() => addressIn(base, url), { code: 'DeliveryFailed' }, url);
   });
 
+  it('go to the path that was judged, and to none that it turns into', () => {
+    const base = 'https://smba.example/amer';
+    const turning = [
+      '/v3/batch/../conversations/a:kim/activities',
+      '/v3/conversations/a:kim/members/%2E%2e/activities/1',
+      '/v3/conversations/a:kim/members/.%2e/activities/1',
+      '/v3/conversations/a:kim/members/..',
+      '/v3/batch/..\\conversations/a:kim/activities',
+      '/v3/./conversations',
+      '/v3/conversations/a:kim/activities/1#/members/x',
+    ];
+    for (const url of turning) assert.throws(() => addressIn(base, url), { code: 'DeliveryFailed' }, url);
+    for (const url of ['/v3/conversations/a..b/members/...', '/v3/teams/x?next=/../y#'])
+      assert.equal(addressIn(base, url).pathname, `/amer${url.split('?')[0]}`);
+  });
+
   it('take no file that is too large or comes from elsewhere by redirection', async () => {
     channel.answers.set('GET /v3/big', { status: 200, body: Buffer.alloc(2_000), type: 'image/png' });
     channel.answers.set('GET /v3/moved', { status: 302, body: {} });

@@ -1,8 +1,25 @@
 // What the relay hands through to the channel without keeping it: groups, members, files, teams.
 
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { echo, type Script } from '../../fakes/httpBot.js';
 import { RelaySite } from './relaySite.js';
+
+/** A call whose path goes out as it is written; fetch and URL would resolve the dots. */
+function raw(method: string, url: string, body?: unknown): Promise<number> {
+  const { origin } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const call = http.request(origin, {
+      method,
+      path: url.slice(origin.length),
+      agent: false,
+      headers: { 'content-type': 'application/json' },
+    });
+    call.once('response', (response) => response.resume().once('end', () => resolve(response.statusCode ?? 0)));
+    call.once('error', reject);
+    call.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
 
 const shop: Script = async (turn) => {
   const { activity, reply } = turn;
@@ -101,6 +118,56 @@ describe('the relay, between bot and channel', () => {
       };
       assert.equal((await site.bot.say(to, 'Hi Lee')).status, 200);
       assert.equal((await site.channel.next('Hi Lee')).url, '/v3/conversations/a%3Anew/activities');
+    });
+
+    it('is not the way past a person who has the chat: by other paths, a history, or a conversation begun anew', async () => {
+      await site.channel.post('hello');
+      const heard = await site.bot.next('hello');
+      await site.giveToAna();
+      const secret = { type: 'message', text: 'psst' };
+      const hub = site.hub.serviceUrl;
+      await site.ana({ says: 'Hello, I am Ana' });
+      const said = (await site.channel.next('Hello, I am Ana')).id ?? '';
+      for (const path of [
+        `members/../activities/${said}`,
+        `members/%2E%2e/activities/${said}`,
+        `members/..\\activities\\${said}`,
+      ])
+        await raw('DELETE', `${hub}v3/conversations/a:kim/${path}`);
+      await raw('POST', `${hub}v3/batch/..\\conversations\\a:kim\\activities`, secret);
+      const history = await site.bot.call(heard, 'POST', 'activities/history', { activities: [secret] });
+      assert.deepEqual([history.status, (history.body as { error: { code: string } }).error.code], [409, 'notHolder']);
+      site.channel.answers.set('POST /v3/conversations', { status: 200, body: { id: 'a:kim' } });
+      // Teams takes Entra's id of a customer, too, and leads to the same chat.
+      const begun = await site.bot.request('POST', `${hub}v3/conversations`, {
+        bot: { id: `28:${site.channel.appId}` },
+        members: [{ id: 'entra-id-of-kim' }],
+        tenantId: 'contoso',
+        activity: secret,
+      });
+      assert.equal(begun.status, 200);
+      assert.equal((await site.bot.say(heard, 'psst again')).status, 200);
+      assert.deepEqual((await site.drafts()).slice(-2), ['psst', 'psst again']);
+      assert.deepEqual(
+        site.channel.calls
+          .filter(({ method, body }) => method === 'DELETE' || body.includes('psst'))
+          .map(({ method, url }) => `${method} ${url}`),
+        [],
+      );
+    });
+
+    it('lets a bot begin a conversation with words, and gives it the id of them', async () => {
+      await site.channel.post('hello');
+      await site.bot.next('hello');
+      site.channel.answers.set('POST /v3/conversations', { status: 201, body: { id: 'a:new' } });
+      const made = await site.bot.request('POST', `${site.hub.serviceUrl}v3/conversations`, {
+        bot: { id: `28:${site.channel.appId}` },
+        members: [{ id: '29:lee' }],
+        activity: { type: 'message', text: 'Hi Lee' },
+      });
+      const { url, id } = await site.channel.next('Hi Lee');
+      assert.equal(url, '/v3/conversations/a%3Anew/activities');
+      assert.deepEqual([made.status, made.body], [201, { id: 'a:new', activityId: id }]);
     });
 
     it('includes teams, their threads and meetings', async () => {
