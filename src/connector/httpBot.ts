@@ -1,5 +1,6 @@
 // A bot at a messaging endpoint: each turn is one POST; what it says comes by calls of its own, or in the answer (expectReplies).
 
+import { parseActivity } from '../activityJson.js';
 import type { Activity } from '../core/activity.js';
 import { isObject } from '../core/context.js';
 import { DeliveryFailed, type DeliveryFailedOptions, type FaultKind } from '../errors.js';
@@ -149,10 +150,18 @@ function repliesOf(options: HttpBotOptions, answer: Posted): Activity[] {
       kind: 'nonsense',
       cure: 'expectReplies asks for that. Let it answer so, or set its delivery to normal',
     });
-  return activities.map((one: Record<string, unknown>) => ({
-    ...one,
-    type: typeof one['type'] === 'string' ? one['type'] : 'message',
-  }));
+  return activities.map((one: Record<string, unknown>, index) => {
+    try {
+      return parseActivity({ ...one, type: typeof one['type'] === 'string' ? one['type'] : 'message' });
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw failed(options, `answered with a reply that cannot be read: activities[${index}]: ${why}`, {
+        kind: 'nonsense',
+        cure: 'the cause is in the code that makes this reply',
+        cause,
+      });
+    }
+  });
 }
 
 function jsonOf({ body }: Posted): unknown {

@@ -134,6 +134,25 @@ describe('a bot over HTTP', () => {
     }
   });
 
+  it('has failed when one of its replies is none: readers of the log could not show it', async () => {
+    const bot = connect({ delivery: 'expectReplies' });
+    for (const reply of [{ text: 5 }, { attachments: 'x' }, { entities: [null] }, { type: 'event', name: {} }]) {
+      answering({
+        status: 200,
+        body: {
+          activities: [
+            { type: 'message', text: 'fine' },
+            { type: 'message', ...reply },
+          ],
+        },
+      });
+      const error = (await failure(() => deliver(HELLO, bot))) as DeliveryFailed;
+      assert.deepEqual([error.retry, error.kind], [false, 'nonsense']);
+      assert.match(error.message, /activities\[1\]: ".+" must be/);
+    }
+    assert.deepEqual(said, []);
+  });
+
   it('answers an invoke with its status and body, 501 included', async () => {
     const invoke = { ...HELLO, type: 'invoke', name: 'adaptiveCard/action' };
     answering({ status: 412, body: { code: 'later' } });
