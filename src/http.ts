@@ -348,8 +348,10 @@ class Incoming implements HttpRequest {
   }
 
   get clientAddress(): string | undefined {
-    const { trustProxy } = this.options;
-    return isForwarded(this) && trustProxy !== true ? undefined : this.ip;
+    if (!isForwarded(this)) return this.ip;
+    // A trusted proxy that names nobody (or says it elsewhere, as in Forwarded) is not itself the client.
+    const names = this.options.trustProxy === true && (this.header('x-forwarded-for') ?? '').trim() !== '';
+    return names ? this.ip : undefined;
   }
 
   bytes(limitBytes = BODY_LIMIT_BYTES): Promise<Buffer> {

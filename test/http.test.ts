@@ -39,6 +39,20 @@ describe('The HTTP server', () => {
     assert.deepEqual(JSON.parse(answer), { got: { text: 'Grüße, 世界 🙂' } });
   });
 
+  it('is certain of a client only where a trusted proxy names it', async () => {
+    const trusting = new HttpServer({ log: silent, trustProxy: true });
+    trusting.get('/who', ({ clientAddress }) => ({ body: { who: clientAddress ?? 'unknown' } }));
+    const at = await trusting.listen(0, '127.0.0.1');
+    const who = async (headers: Record<string, string>) =>
+      ((await request('GET', `${at}/who`, { headers })).body as { who: string }).who;
+    assert.equal(await who({}), '127.0.0.1');
+    assert.equal(await who({ 'x-forwarded-for': '127.0.0.1, 203.0.113.7' }), '203.0.113.7');
+    // The proxy's own address is private: its clients from anywhere would be taken for neighbours.
+    for (const name of ['forwarded', 'x-real-ip', 'via'])
+      assert.equal(await who({ [name]: 'for=203.0.113.7' }), 'unknown', name);
+    await trusting.close(0);
+  });
+
   it('takes an empty body for no body', async () => {
     assert.deepEqual((await request('POST', `${url}/echo`)).body, {});
     assert.equal((await request('POST', `${url}/text`)).body, undefined);
