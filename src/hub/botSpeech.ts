@@ -249,7 +249,7 @@ export class BotSpeech {
     const unseen = new Map<string, UnseenTurn>();
     for (const activity of activities) {
       if (activity.type !== 'message') continue;
-      const { id } = activity;
+      const id = idOf(activity);
       const seq = seqOf(state.id, id);
       if (seq !== undefined && seq <= state.version) continue;
       const key = importKey(activity);
@@ -272,7 +272,14 @@ function passingId(conversationId: string): string {
   return `${conversationId}|${randomUUID()}`;
 }
 
-function importKey({ id, from, text, timestamp, attachments }: Activity): string {
+/** Histories come from outside, where ids may be anything. */
+function idOf({ id }: Activity): string | undefined {
+  return typeof id === 'string' ? id : undefined;
+}
+
+function importKey(activity: Activity): string {
+  const { from, text, timestamp, attachments } = activity;
+  const id = idOf(activity);
   const turn = id === undefined ? JSON.stringify([from?.id, text, timestamp, attachments]) : `id ${id}`;
   return `import:${createHash('sha256').update(turn).digest('base64url').slice(0, 32)}`;
 }

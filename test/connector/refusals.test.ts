@@ -113,6 +113,14 @@ describe('calls of bots that cannot be served', () => {
       assert.match(answer.message, /^activities\[1\]: "text"/);
       assert.ok(!(await site.log(conversation)).some(({ event }) => event.type === 'imported'));
     });
+
+    it('takes a turn of a history whose id is no text as one without', async () => {
+      const activities_ = [5, {}, null].map((id) => ({ type: 'message', id, text: `with ${JSON.stringify(id)}` }));
+      const answer = await site.bots('POST', `${activities()}/history`, { activities: activities_ });
+      assert.equal(answer.status, 200);
+      const imported = (await site.log(conversation)).filter(({ event }) => event.type === 'imported');
+      assert.equal(imported.length, activities_.length);
+    });
   });
 
   describe('because of what they are about', () => {
