@@ -63,6 +63,8 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
       it('knows nothing of a conversation that never was', async () => {
         assert.equal(await store.conversation('nobody'), undefined);
         assert.equal(await store.audit('nobody'), undefined);
+        const chat = await started();
+        assert.equal(await store.conversation(`${chat.id}\0`), undefined);
       });
 
       it('gives the loser of a race what the winner left', async () => {

@@ -87,7 +87,10 @@ export class SqliteStore implements Store {
 
   async conversation(conversationId: string): Promise<Conversation | undefined> {
     const state = await this.read('conversation', conversationId);
-    return state === undefined ? undefined : toConversation(state);
+    if (state === undefined) return undefined;
+    // SQLite reads an id up to its first NUL: the conversation it finds may have another one.
+    const conversation = toConversation(state);
+    return conversation.id === conversationId ? conversation : undefined;
   }
 
   async entries(conversationId: string, after: number, limit: number): Promise<Entry[]> {
