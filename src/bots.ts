@@ -20,6 +20,7 @@ export interface OwnedConnection extends BotConnection {
   close(): void | Promise<void>;
   /** The hub has started: picks up what bots may have said meanwhile. */
   resume?(): Promise<void>;
+  readonly figures?: { readonly sockets: number };
 }
 
 interface Connected {
@@ -87,6 +88,11 @@ export class Bots {
   retire(directory: Directory): void {
     for (const connected of [...this.#connected.values()])
       if (directory.bots[connected.bot.id] === undefined) this.#forget(connected);
+  }
+
+  /** Streams that bots behind Direct Line are heard by. */
+  get sockets(): number {
+    return [...this.#connected.values()].reduce((sum, { connection }) => sum + (connection.figures?.sockets ?? 0), 0);
   }
 
   /** The hub stops; its store is still open. */

@@ -167,6 +167,7 @@ export class HandoffHub extends Hub {
     this.#metrics = measure(this, () => ({
       customers: this.#directLine?.figures.open ?? 0,
       people: this.#console?.figures.sockets ?? 0,
+      bots: this.#bots.sockets,
     }));
     serveOperations(http, this, this.#metrics);
     if (options.agentMessages !== false)
