@@ -328,6 +328,28 @@ describe('calls of bots that cannot be served', () => {
       assert.deepEqual(await texts(), ['first', 'second']);
     });
 
+    it('leave room for other bots while one hangs in the middle of its calls', async () => {
+      const named: BotCallers = {
+        authenticate: (request) => Promise.resolve({ botIds: new Set([request.header('x-bot') ?? 'demo']) }),
+      };
+      await open({ mostCalls: 5, callers: named });
+      const hanging = Array.from({ length: 10 }, () => {
+        const headers = { 'x-bot': 'demo', 'content-length': '100' };
+        const call = http.request(`${site.url}/v3${activities()}`, { method: 'POST', agent: false, headers });
+        call.on('error', () => undefined);
+        call.on('response', (response) => response.resume());
+        call.write('{');
+        return call;
+      });
+      const statusFor = async (bot: string) =>
+        (await site.bots('GET', `/conversations/${conversation}/members`, undefined, { headers: { 'x-bot': bot } }))
+          .status;
+      while ((await statusFor('demo')) !== 429);
+      assert.equal(await statusFor('other'), 403, 'it is heard, and told that this is not its conversation');
+      for (const call of hanging) call.destroy();
+      while ((await statusFor('demo')) !== 200);
+    });
+
     it('answer 200 with the id when something fails after it was stored: a 5xx would have it said twice', async () => {
       const stop = site.hub.observe({
         committed() {
