@@ -117,6 +117,9 @@ export class RemoteSite {
     await chat.say('thanks');
     await chat.sees('Echo: thanks');
     assert.ok(!(await chat.texts()).includes('Echo: only for Ana'));
+    // A bot whose turn fails after its reply is heard all the same: only its status tells.
+    const bots = (await this.asAna('GET', '/bots')).body as unknown as { items: { lastError?: { kind: string } }[] };
+    assert.ok(!bots.items.some(({ lastError }) => lastError?.kind === 'failed'), JSON.stringify(bots));
     return chat;
   }
 
