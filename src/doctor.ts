@@ -213,7 +213,7 @@ async function entraFindings(endpoint: URL, seen: Seen | undefined, options: Doc
   const known = await tenantFindings(authority, realm, now());
   findings.push(...known);
   if (appId === undefined || secret === undefined || known.some(({ is }) => is === 'wrong')) return findings;
-  const setting = `tenantId: ${realm}, secret: \${${secret}}`;
+  const setting = `${tenant === undefined ? '' : `tenantId: ${tenant}, `}secret: \${${secret}}`;
   let token: string;
   try {
     const client = { clientId: appId, authority, credential: { kind: 'secret' as const, secret } };
