@@ -318,7 +318,8 @@ function unanswered(status: 502 | 504, message: string): HttpResponse {
 
 /** @throws BadRequest 400 for what no channel sends. */
 function placeOf(activity: Activity): Place {
-  const { channelId, serviceUrl, conversation, recipient, from } = activity;
+  const { id, channelId, serviceUrl, conversation, recipient, from } = activity;
+  const { membersAdded } = activity as { membersAdded?: unknown };
   const hasId = (value: unknown): value is { id: string } =>
     typeof (value as { id?: unknown } | undefined)?.id === 'string' && (value as { id: string }).id !== '';
   if (typeof channelId !== 'string' || typeof serviceUrl !== 'string' || !hasId(conversation) || !hasId(recipient))
@@ -327,6 +328,12 @@ function placeOf(activity: Activity): Place {
       'BadSyntax',
       'An activity of a channel has channelId, serviceUrl, conversation.id and recipient.id.',
     );
+  const isAccount = (one: unknown) => typeof one === 'object' && one !== null;
+  if (membersAdded !== undefined && membersAdded !== null)
+    if (!Array.isArray(membersAdded) || !membersAdded.every(isAccount))
+      throw new BadRequest(400, 'BadSyntax', '"membersAdded" must be an array of accounts.');
+  if (id !== undefined && id !== null && typeof id !== 'string')
+    throw new BadRequest(400, 'BadSyntax', 'The "id" of an activity must be a string.');
   const address = addressOf(activity as unknown as SdkActivity, '');
   const isGroup = address === undefined ? hasId(from) && isGroupOf(conversation) : address.isGroup;
   const user = isGroup ? undefined : (address?.reference.user as Place['user']);

@@ -227,6 +227,21 @@ describe('the relay, between bot and channel', () => {
     });
   });
 
+  it('refuses activities that no channel can mean, and goes on', async () => {
+    await site.channel.post('hello');
+    await site.channel.next('Echo: hello');
+    const wrong: object[] = [
+      { type: 'conversationUpdate', membersAdded: 5 },
+      { type: 'conversationUpdate', membersAdded: [null] },
+      { type: 'messageUpdate', id: {} },
+      { type: 'message', text: 'x', id: 5 },
+    ];
+    for (const activity of wrong)
+      assert.equal((await site.channel.post(activity)).status, 400, JSON.stringify(activity));
+    await site.channel.post('still there');
+    await site.channel.next('Echo: still there');
+  });
+
   it('is set up and taken down while the hub runs, and conversations under way go on', async () => {
     await site.channel.post('hello');
     await site.channel.next('Echo: hello');
