@@ -19,9 +19,15 @@ export interface AgentChatOptions {
   /** Where the settings are found: AGENT_MicrosoftAppId, AGENT_MicrosoftAppPassword, AGENT_MicrosoftAppType, AGENT_MicrosoftAppTenantId. */
   settings?: Readonly<Record<string, string | undefined>>;
   /** An adapter of your own (other credentials than a secret), made for the same app id as the settings have. */
-  adapter?: CloudAdapter;
+  adapter?: PeoplesAdapter;
   /** Public origin without a path. */
   publicUrl: () => string;
+}
+
+/** botbuilder's `CloudAdapter`, by what is called of it: who uses the other SDK need not have its declarations. */
+export interface PeoplesAdapter {
+  process(request: never, response: never, logic: never): Promise<void>;
+  continueConversationAsync(appId: string, reference: never, logic: never): Promise<void>;
 }
 
 export interface AgentChat {
@@ -40,7 +46,7 @@ export interface AgentChat {
 export function serveAgentChat(http: HttpServer, hub: Hub, options: AgentChatOptions): AgentChat {
   const settings = withoutPrefix(options.settings ?? process.env);
   const appId = settings['MicrosoftAppId'] ?? '';
-  let made = options.adapter;
+  let made = options.adapter as CloudAdapter | undefined;
   const adapter = () => (made ??= newAdapter(hub, settings));
   const desk = new ChatDesk(hub, new ChatChannel(adapter, appId), options.publicUrl);
 
