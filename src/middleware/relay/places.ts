@@ -54,12 +54,12 @@ export class Places {
     const { channelId, serviceUrl, bot } = place;
     const home = { channelId, serviceUrl, bot };
     const name = `conversation ${place.conversation.id}`;
-    // Not every activity of a one-to-one conversation names the customer.
-    const namesNobody = place.user === undefined && !place.isGroup;
-    const known = namesNobody ? await this.#kept(name).catch(() => undefined) : undefined;
+    // Not every activity of a one-to-one conversation names the customer; and none turns it into a group, in which what
+    // the bot says is nobody's but the channel's.
+    const known = place.user === undefined ? await this.#kept(name).catch(() => undefined) : undefined;
     const user = (known?.value as Place | undefined)?.user;
     const kept = await Promise.allSettled([
-      this.#keep(name, user === undefined ? place : { ...place, user }),
+      this.#keep(name, user === undefined ? place : { ...place, user, isGroup: false }),
       this.#keep(`account ${bot.id}`, home),
       this.#keep(`channel ${channelId}`, home),
     ]);

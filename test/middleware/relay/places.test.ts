@@ -54,6 +54,14 @@ describe('places of relayed conversations', () => {
     assert.equal(await restarted().of('a:lee'), undefined);
   });
 
+  it('stay one-to-one, whatever a later call says: what the bot says there goes on being recorded', async () => {
+    await places.learn(place());
+    const { user: _user, ...group } = place({ isGroup: true });
+    await places.learn(group);
+    assert.deepEqual(await places.of('a:kim'), place());
+    assert.deepEqual(await restarted().of('a:kim'), place());
+  });
+
   it('belong to one bot', async () => {
     await places.learn(place());
     assert.equal(await new Places(grants, clock, 'other').of('a:kim'), undefined);
