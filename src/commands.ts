@@ -36,7 +36,8 @@ const USAGE = `Usage: handoff <command> [flags]
   import <file or folder> …          take .transcript files into the record, each activity once
   verify                             check every log and every promise the record makes
   doctor --bot <endpoint>            look at a bot and at this server from outside; says which setting to change
-                                     [--app-id ID] [--tenant ID] [--secret NAME of a variable] [--authority URL]
+                                     [--app-id ID] [--tenant ID] [--authority URL]
+                                     [--secret NAME of the variable with the app's secret in Microsoft Entra]
 
 Every command takes --config handoff.yaml, --data ./data and --json. --version prints the version.`;
 

@@ -139,11 +139,12 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flag
   console.log(`  Console:          ${url}/console/`);
   if (localSignIn)
     console.log(`  Emulator:         ${url}/api/messages (customer), ${url}${AGENT_MESSAGES_PATH} (staff)`);
+  for (const { id, relay } of Object.values(hub.directory.bots))
+    if (relay !== undefined) console.log(`  Messaging endpoint of ${id}: ${hub.serviceUrl}api/messages/${id}`);
+  const newLink = `npx handoff sign-in <person>${flags.data === './data' ? '' : ` --data ${flags.data}`}`;
+  if (signIn.length > 0) console.log(`  Sign in (each link works once, for 10 minutes; a new one: ${newLink}):`);
+  else if (Object.keys(hub.directory.people).length > 0) console.log(`  Sign in with a link from: ${newLink}`);
   const width = Math.max(0, ...signIn.map(({ name }) => name.length));
-  if (signIn.length > 0) {
-    const data = flags.data === './data' ? '' : ` --data ${flags.data}`;
-    console.log(`  Sign in (each link works once, for 10 minutes; a new one: npx handoff sign-in <person>${data}):`);
-  }
   for (const { name, url: link } of signIn) console.log(`    ${name.padEnd(width)}  ${link}`);
 }
 
