@@ -2,11 +2,11 @@
 
 import { isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
-import { bot, botOf, id } from './botConfig.js';
+import { bot, botOf, id } from './config/bots.js';
 import { withBotVariables } from './core/copilotStudio.js';
 import type { Directory, Person, Queue, WorkStream } from './core/directory.js';
 import { ConfigError } from './errors.js';
-import { defined, workStream, workStreamOf, workStreamWarnings } from './workStreamConfig.js';
+import { defined, workStream, workStreamOf, workStreamWarnings } from './config/workStreams.js';
 
 // ---------------------------------------------------------------------------------------------------------- handoff.yaml
 

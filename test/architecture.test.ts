@@ -21,6 +21,7 @@ const mayImport: Record<string, readonly string[]> = {
   neighbours: ['addresses', 'errors', 'http'],
   sdk: ['errors'],
   http: ['core', 'hub', 'errors', 'json', 'addresses'],
+  config: ['core', 'errors', 'addresses'],
   store: ['core', 'hub', ...serving],
   directline: ['core', 'hub', ...serving],
   connector: ['core', 'hub', ...serving],

@@ -2,10 +2,10 @@
 
 import { isIP } from 'node:net';
 import * as z from 'zod';
-import { isPrivate } from './addresses.js';
-import { address, auth, authOf, secret, variableOf } from './botAuth.js';
-import type { Bot, BotTransport } from './core/directory.js';
-import { relay, relayFaults, relayOf } from './relayConfig.js';
+import { isPrivate } from '../addresses.js';
+import { address, auth, authOf, secret, variableOf } from './auth.js';
+import type { Bot, BotTransport } from '../core/directory.js';
+import { relay, relayFaults, relayOf } from './relay.js';
 
 /** Microsoft's own, where no region is named. */
 const DIRECT_LINE = 'https://directline.botframework.com';

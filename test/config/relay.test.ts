@@ -1,8 +1,8 @@
 // `relay` in handoff.yaml: what it may say, and what it means.
 
 import assert from 'node:assert/strict';
-import { checkConfiguration, directoryOf, readConfiguration } from '../src/config.js';
-import { ConfigError } from '../src/errors.js';
+import { checkConfiguration, directoryOf, readConfiguration } from '../../src/config.js';
+import { ConfigError } from '../../src/errors.js';
 
 const ENTRA = 'https://login.microsoftonline.com';
 

@@ -1,8 +1,8 @@
 // The work streams of handoff.yaml: rules, timers, texts and triggers, checked and with every default filled in.
 
 import * as z from 'zod';
-import { id } from './botConfig.js';
-import { storedName } from './core/context.js';
+import { id } from './bots.js';
+import { storedName } from '../core/context.js';
 import {
   DEFAULT_TEXTS,
   DEFAULT_TIMERS,
@@ -13,10 +13,10 @@ import {
   type VariableDeclaration,
   type WorkStream,
   type WorkStreamTimers,
-} from './core/directory.js';
-import { compilePattern } from './core/pattern.js';
-import { conditionFaults, conditionNames, FACTS, OPERATORS, type Comparison, type Condition } from './core/routing.js';
-import { comparable } from './core/triggers.js';
+} from '../core/directory.js';
+import { compilePattern } from '../core/pattern.js';
+import { conditionFaults, conditionNames, FACTS, OPERATORS, type Comparison, type Condition } from '../core/routing.js';
+import { comparable } from '../core/triggers.js';
 
 const comparison = z
   .strictObject({

@@ -1,8 +1,8 @@
 // `auth` of a bot in handoff.yaml: what is read, what is refused, and how the cure reads.
 
 import assert from 'node:assert/strict';
-import { checkConfiguration, configurationSchema, directoryOf } from '../src/config.js';
-import { ConfigError } from '../src/errors.js';
+import { checkConfiguration, configurationSchema, directoryOf } from '../../src/config.js';
+import { ConfigError } from '../../src/errors.js';
 
 const APP = '00000000-0000-0000-0000-0000000000aa';
 const TENANT = '11111111-2222-3333-4444-555555555555';

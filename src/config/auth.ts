@@ -1,7 +1,7 @@
 // `auth` of a bot in handoff.yaml: how hub and bot know each other, checked and with every default filled in.
 
 import * as z from 'zod';
-import type { BotAuth, EntraCredential } from './core/directory.js';
+import type { BotAuth, EntraCredential } from '../core/directory.js';
 
 export const ENTRA = 'https://login.microsoftonline.com';
 const HUB_TENANT = 'hub';

@@ -1,8 +1,8 @@
 // What handoff.yaml says about triggers, surveys and drafting bots: read, defaulted, refused with the line, warned about.
 
 import assert from 'node:assert/strict';
-import { directoryOf, readConfiguration, warningsOf } from '../src/config.js';
-import { ConfigError } from '../src/errors.js';
+import { directoryOf, readConfiguration, warningsOf } from '../../src/config.js';
+import { ConfigError } from '../../src/errors.js';
 
 function configuration(
   workStream: string,

@@ -1,8 +1,8 @@
 // `relay` of a bot in handoff.yaml: whose token the hub shows to the bot's channels, checked and with every default filled in.
 
 import * as z from 'zod';
-import { address, credentialOf, ENTRA, secret, type AuthEntry } from './botAuth.js';
-import type { BotRelay } from './core/directory.js';
+import { address, credentialOf, ENTRA, secret, type AuthEntry } from './auth.js';
+import type { BotRelay } from '../core/directory.js';
 
 const MULTI_TENANT = 'leave it out for a multi-tenant one';
 
