@@ -211,8 +211,16 @@ export class HandoffHub extends Hub {
     if (current !== undefined && isDeepStrictEqual(current.document, checked)) return current.version;
     this.#checkBots(directoryOf(checked, 0));
     const saved = await this.store.saveConfiguration(checked, by, this.clock.now(), current?.version ?? 0);
+    this.nodes?.configurationChanged(saved.version);
     await this.useDirectory(directoryOf(checked, saved.version));
     return saved.version;
+  }
+
+  /** Another node, or a command beside this one, put a configuration in force. */
+  protected override async useConfiguration(): Promise<void> {
+    const kept = await this.store.configuration();
+    if (kept === undefined || kept.version <= this.directory.version) return;
+    await this.useDirectory(directoryOf(checkConfiguration(kept.document), kept.version));
   }
 
   /** Every bot that the directory names is connected before a decision can lead to it. */

@@ -67,6 +67,7 @@ export class LiveEvents {
     this.#bufferBytes = options.bufferBytes ?? BUFFER_BYTES;
     this.#unobserve = hub.observe({
       committed: (_entries, state, before) => this.#committed(state, before),
+      learned: (state, before) => this.#committed(state, before),
       person: (person) => this.#touch(this.#people, person),
       line: (queue) => this.#touch(this.#queues, queue),
       directory: () => this.#directoryChanged(),

@@ -127,8 +127,11 @@ export class BotTurns {
 
   /** After the turn in which a bot escalated, what it sends is a draft. */
   async #endTurn(conversationId: string, bot: string, answers: number | undefined): Promise<void> {
+    if (answers === undefined) return;
     const state = this.hub.known(conversationId);
-    if (state === undefined || openTurnOf(state) === undefined || answers === undefined) return;
+    // The bot may have asked for people by a call to another node, of which this one has not heard.
+    const isOpen = state !== undefined && openTurnOf(state) !== undefined;
+    if (!isOpen && this.hub.nodes === undefined) return;
     await this.hub.handle(conversationId, { type: 'endTurn', bot, answers }).catch((error: unknown) => {
       this.hub.log.warn({ err: error, conversation: conversationId }, 'the end of the turn could not be recorded');
     });

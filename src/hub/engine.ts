@@ -6,6 +6,7 @@ import type { Conversation, Entry, Party, State } from '../core/conversation.js'
 import type { Directory } from '../core/directory.js';
 import type { FaultKind } from '../errors.js';
 import type { BotStatus, BreakerChange } from './botStatus.js';
+import type { Nodes } from './nodes.js';
 import type { BotConnection, ChannelConnection, Clock, Log, Store } from './ports.js';
 
 /** The hub as its own parts see it. */
@@ -17,6 +18,8 @@ export interface Engine {
   /** Public origin with a trailing slash. */
   readonly serviceUrl: string;
   readonly running: boolean;
+  /** Where several nodes share the record: how the others are told. */
+  readonly nodes: Nodes | undefined;
   readonly bots: ReadonlyMap<string, BotConnection>;
   /** How each bot is doing, and what somebody should change. */
   readonly botStatus: BotStatus;
@@ -76,6 +79,8 @@ export interface Signal {
 /** Follows everything that happens here: metrics, the people's live events, positions. */
 export interface Observer {
   committed?(entries: readonly Entry[], state: Conversation, before: State): void;
+  /** Another node committed something; `before` is what was known here, if anything was. */
+  learned?(state: Conversation, before: State): void;
   handled?(report: { conversationId: string; command: string; events: number; ms: number; outcome: string }): void;
   /** One try of a bot's turn. `kind` tells what failed. */
   botTurn?(report: { bot: string; ms: number; outcome: 'done' | 'retry' | 'failed'; kind?: FaultKind }): void;

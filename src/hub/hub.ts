@@ -14,11 +14,14 @@ import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
 import { BotStatus } from './botStatus.js';
 import type { BotTurnContext, Engine, Handled, Observer, Watcher } from './engine.js';
+import { Followers } from './followers.js';
 import { Lines } from './lines.js';
+import { hasMoved, Nodes, type NodeTimes, type NodeWork } from './nodes.js';
 import { Outbox } from './outbox.js';
 import { People } from './people.js';
 import { Positions } from './positions.js';
 import type { Append, BotConnection, ChannelConnection, Clock, InvokeResponse, Log, Store } from './ports.js';
+import { KnownStates } from './states.js';
 import { Ticker } from './ticker.js';
 
 export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
@@ -32,10 +35,10 @@ export interface HubOptions {
   serviceUrl?: string;
   /** A bot that has not finished a turn after this time counts as failed. */
   botTimeoutMs?: number;
+  /** How soon nodes on one record notice each other's silence; a test's are shorter. */
+  nodeTimes?: NodeTimes;
 }
 
-/** States kept in memory; the rest is read from the store when somebody speaks (100,000 idle conversations must not stay). */
-const CACHED_STATES = 2_000;
 const DECIDE_ATTEMPTS = 5;
 const BOT_TIMEOUT_MS = 15_000;
 
@@ -53,12 +56,14 @@ export class Hub implements Engine {
   readonly channels = new Map<string, ChannelConnection>();
   /** What bots say, change and report. */
   readonly speech: BotSpeech;
+  /** Where several nodes share the record: the others. */
+  readonly nodes: Nodes | undefined;
   readonly #assigner: Assigner;
   readonly #ticker: Ticker;
   readonly #positions: Positions;
   readonly #observers = new Set<Observer>();
-  readonly #watchers = new Map<string, Set<Watcher>>();
-  readonly #states = new Map<string, Conversation>();
+  readonly #followers = new Followers();
+  readonly #states = new KnownStates();
   readonly #turns = new Map<string, Promise<unknown>>();
   #directory: Directory;
   #running = false;
@@ -78,6 +83,8 @@ export class Hub implements Engine {
     this.#assigner = new Assigner(this, this.lines, this.people);
     this.#ticker = new Ticker(this, this.people);
     this.#positions = new Positions(this, this.lines);
+    const { shared } = options.store;
+    this.nodes = shared === undefined ? undefined : new Nodes(shared, this.#nodeWork(), options.log, options.nodeTimes);
   }
 
   /** Picks up where the record stands: lines, loads, deadlines, what is still owed. Idempotent. */
@@ -87,8 +94,8 @@ export class Hub implements Engine {
     await this.people.start();
     await this.#standInLine();
     await this.outbox.start();
-    await this.#ticker.start();
-    this.nudge();
+    if (this.nodes === undefined) await this.#keep(true);
+    else await this.nodes.start();
   }
 
   /** Stops taking work, lets running turns finish for at most `graceMs`, and leaves the rest on disk. Idempotent. */
@@ -96,6 +103,7 @@ export class Hub implements Engine {
     if (!this.#running) return;
     this.#running = false;
     this.#ticker.stop();
+    await this.nodes?.stop();
     this.people.stop();
     this.#positions.stop();
     await this.#assigner.stop();
@@ -188,7 +196,8 @@ export class Hub implements Engine {
 
   /** The state as of the last commit known here. */
   async conversation(conversationId: string): Promise<Conversation | undefined> {
-    return this.#states.get(conversationId) ?? this.#read(conversationId);
+    const known = this.nodes === undefined ? this.#states.get(conversationId) : this.#states.fresh(conversationId);
+    return known ?? this.#read(conversationId);
   }
 
   /** The state if it is in memory: for checks that must not wait. */
@@ -202,16 +211,11 @@ export class Hub implements Engine {
 
   /** Follows one conversation until the returned function is called. */
   watch(conversationId: string, watcher: Watcher): () => void {
-    const watchers = this.#watchers.get(conversationId) ?? new Set();
-    this.#watchers.set(conversationId, watchers.add(watcher));
-    return () => {
-      watchers.delete(watcher);
-      if (watchers.size === 0 && this.#watchers.get(conversationId) === watchers) this.#watchers.delete(conversationId);
-    };
+    return this.#followers.add(conversationId, watcher);
   }
 
   isWatched(conversationId: string): boolean {
-    return this.#watchers.has(conversationId);
+    return this.#followers.has(conversationId);
   }
 
   observe(observer: Observer): () => void {
@@ -229,22 +233,28 @@ export class Hub implements Engine {
     if (state === undefined || state.phase === 'closed') return;
     const audience = this.speech.maySignal(state, by, answers) ? 'everyone' : 'staff';
     if (by.role === 'agent' && audience === 'staff') return;
-    for (const watcher of this.#watchers.get(conversationId) ?? [])
-      watcher.signal?.({ conversationId, by, activity, audience });
+    const signal = { conversationId, by, activity, audience } as const;
+    this.#followers.show(signal);
+    this.nodes?.signalled(signal);
     if (by.role === 'customer' && state.phase === 'bot') this.outbox.signal(state, activity);
     if (by.role === 'agent' && state.channel.key !== undefined) this.outbox.signalChannel(state, activity);
   }
 
   /** Work for the assigner: somebody waits, or somebody has room. */
   nudge(): void {
-    if (this.#running) this.#assigner.nudge();
+    if (this.#running && this.nodes?.isKeeper !== false) this.#assigner.nudge();
   }
 
   /** Resolves when nothing is being handled, delivered or assigned: the signal tests wait for. */
   async settled(): Promise<void> {
     do {
       await this.#whenQuiet();
-      await Promise.all([this.outbox.settled(), this.#assigner.settled(), this.people.settled()]);
+      await Promise.all([
+        this.outbox.settled(),
+        this.#assigner.settled(),
+        this.people.settled(),
+        this.nodes?.settled(),
+      ]);
     } while (this.#busy > 0 || !this.outbox.isIdle || !this.#assigner.isIdle);
   }
 
@@ -253,10 +263,70 @@ export class Hub implements Engine {
     return this.#ticker.fire();
   }
 
+  /** Deadlines and assignment are this process's work from now on, or not any more. */
+  async #keep(isKeeper: boolean): Promise<void> {
+    if (!isKeeper) {
+      this.#ticker.stop();
+      return this.#assigner.stop();
+    }
+    await this.#ticker.start();
+    this.nudge();
+  }
+
+  /** What other nodes do, and what is done about it here. */
+  #nodeWork(): NodeWork {
+    return {
+      learn: (id, first, last, moved) => this.#learn(id, first, last, moved),
+      show: (signal) => this.#followers.show(signal),
+      followed: () => this.#followers.ids(),
+      told: (id) => this.#followers.told(id),
+      waiting: () => this.lines.sum(),
+      standInLine: () => this.#standInLine(),
+      recountPeople: () => this.people.recount(),
+      takeOwed: (id) => this.outbox.take(id),
+      inheritPeople: () => this.people.inherit(),
+      configurationVersion: () => this.#directory.version,
+      useConfiguration: () => this.useConfiguration(),
+      keep: (isKeeper) => this.#keep(isKeeper),
+    };
+  }
+
+  /** Another node put a configuration in force. */
+  protected useConfiguration(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Another node committed these entries: in turn with what is committed here, so that followers hear all in order. */
+  async #learn(id: string, first: number, last: number, moved: boolean): Promise<void> {
+    if (!this.#running) return;
+    if (!moved && !this.#followers.has(id) && this.#states.get(id) === undefined) return;
+    await this.#inTurn(id, async () => {
+      const known = this.#states.get(id);
+      const state = known !== undefined && known.version >= last ? known : await this.store.conversation(id);
+      if (state === undefined) return;
+      const entries = this.#followers.has(id) ? await this.store.entries(id, first - 1, last - first + 1) : [];
+      this.#learned(known !== undefined && known.version < first ? known : NOT_STARTED, state, entries);
+    });
+  }
+
+  #learned(before: State, read: Conversation, entries: readonly Entry[]): void {
+    const state = this.#states.remember(read);
+    this.#followers.tell(state, entries);
+    const queues = this.lines.update(state, this.#directory);
+    this.#ticker.expect(state.dueAt);
+    for (const observer of this.#observers) observer.learned?.(state, before);
+    for (const queue of queues) this.notify('line', queue);
+    if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);
+    if (queues.length > 0) this.nudge();
+    this.#positions.changed(queues);
+  }
+
   /** Builds the lines anew; who waits in a queue that is gone is routed again. */
   async #standInLine(): Promise<void> {
-    for (const state of await this.store.waiting()) {
-      this.lines.update(this.#states.get(state.id) ?? state, this.#directory);
+    const waiting = await this.store.waiting();
+    this.lines.keepOnly(new Set(waiting.map(({ id }) => id)));
+    for (const state of waiting) {
+      this.lines.update(this.#states.remember(state), this.#directory);
       if (state.phase === 'queued' && this.#directory.queues[state.queue] === undefined)
         await this.handle(state.id, { type: 'reroute' }).catch((error: unknown) => {
           this.log.error(
@@ -271,8 +341,14 @@ export class Hub implements Engine {
     let open = commands.map((command, index) => ({ command, index }));
     const seqs: (number | undefined)[] = commands.map(() => undefined);
     for (let attempt = 0; attempt < DECIDE_ATTEMPTS; attempt += 1) {
-      const before: State = this.#states.get(conversationId) ?? (await this.#read(conversationId)) ?? NOT_STARTED;
+      const known = this.#states.get(conversationId);
+      const before: State = known ?? (await this.#read(conversationId)) ?? NOT_STARTED;
       const decided = this.#decide(before, open);
+      // What writes nothing is not compared with the record: where others write, too, it is decided on what that says now.
+      if (!('steps' in decided) || decided.steps.length === 0) {
+        if (this.nodes !== undefined && known !== undefined && (await this.#isOutdated(known))) continue;
+      }
+      if (!('steps' in decided)) throw decided;
       if (decided.steps.length === 0) {
         if (decided.state.phase === 'none') throw new Rejected('conversationUnknown', 'There is no such conversation.');
         return { state: decided.state, entries: [], seqs, repeated: true };
@@ -283,11 +359,11 @@ export class Hub implements Engine {
       switch (appended.outcome) {
         case 'done':
           for (const { index, seq } of decided.own) seqs[index] = seq;
-          this.#committed(before, state, appended.entries, append);
+          this.#committed(before, state, appended.entries, append, appended.elsewhere);
           return { state, entries: appended.entries, seqs, repeated: false };
         case 'conflict':
-          this.#states.delete(conversationId);
-          if (appended.current !== undefined) this.#remember(appended.current);
+          this.#states.forget(conversationId);
+          if (appended.current !== undefined) this.#states.remember(appended.current);
           break;
         case 'duplicate': {
           const repeated = open.find(({ command }) => command.key === appended.key);
@@ -312,13 +388,18 @@ export class Hub implements Engine {
     throw new Conflict('The conversation kept changing while this was being decided. Please try again.');
   }
 
+  async #isOutdated(known: Conversation): Promise<boolean> {
+    const read = await this.store.conversation(known.id);
+    return read !== undefined && this.#states.remember(read).version > known.version;
+  }
+
   async #current(conversationId: string): Promise<Conversation> {
     const state = await this.conversation(conversationId);
     if (state === undefined) throw new Rejected('conversationUnknown', 'There is no such conversation.');
     return state;
   }
 
-  #decide(before: State, commands: readonly { command: Command; index: number }[]): Decided {
+  #decide(before: State, commands: readonly { command: Command; index: number }[]): Decided | Rejected {
     const now = this.clock.now();
     const circumstances: Omit<Circumstances, 'now'> = {
       directory: this.#directory,
@@ -331,7 +412,7 @@ export class Hub implements Engine {
     for (const { command, index } of commands) {
       // A client puts messages of one time in the order it gets them: a change of the first would go behind the others.
       const one = decide(decided.state, command, { ...circumstances, now: now + decided.said });
-      if (one instanceof Rejected) throw one;
+      if (one instanceof Rejected) return one;
       const own = ownStep(one.steps, command);
       if (own !== undefined) {
         const channelActivityId = command.type === 'say' ? command.channelActivityId : undefined;
@@ -352,9 +433,15 @@ export class Hub implements Engine {
   }
 
   /** Everything after the commit: readers first (a widget sees its own echo before any reply), then what is owed outside. */
-  #committed(before: State, state: Conversation, entries: Entry[], append: Append): void {
-    this.#remember(state);
-    for (const watcher of [...(this.#watchers.get(state.id) ?? [])]) watcher.entries(entries, state);
+  #committed(
+    before: State,
+    state: Conversation,
+    entries: Entry[],
+    append: Append,
+    elsewhere: readonly string[] = [],
+  ): void {
+    this.#states.remember(state);
+    this.#followers.tell(state, entries);
     const queues = this.lines.update(state, this.#directory);
     for (const claim of append.claims) this.people.claimed(claim);
     this.#ticker.expect(state.dueAt);
@@ -362,7 +449,17 @@ export class Hub implements Engine {
     for (const observer of this.#observers) observer.committed?.(entries, state, before);
     for (const queue of queues) this.notify('line', queue);
     if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);
-    if (append.outbox.length > 0) this.outbox.add(rowsOf(append, this.clock.now()), entries);
+    if (append.outbox.length > 0)
+      this.outbox.add(
+        rowsOf(append, this.clock.now()).filter(({ id }) => !elsewhere.includes(id)),
+        entries,
+      );
+    if (this.nodes !== undefined) {
+      const [first = state.version] = entries.map(({ seq }) => seq);
+      this.nodes.committed(state.id, first, state.version, hasMoved(before, state, queues.length > 0));
+      for (const { agent } of append.claims) this.nodes.personChanged(agent);
+      if (elsewhere.length > 0) this.nodes.owedElsewhere(state.id);
+    }
     if (queues.length > 0 || append.claims.some((claim) => claim.delta < 0)) this.nudge();
     this.#positions.changed(queues);
   }
@@ -381,19 +478,7 @@ export class Hub implements Engine {
 
   async #read(conversationId: string): Promise<Conversation | undefined> {
     const state = await this.store.conversation(conversationId);
-    if (state !== undefined && !this.#states.has(conversationId)) this.#remember(state);
-    return this.#states.get(conversationId) ?? state;
-  }
-
-  #remember(state: Conversation): void {
-    const known = this.#states.get(state.id);
-    if (known !== undefined && known.version > state.version) return;
-    this.#states.delete(state.id);
-    this.#states.set(state.id, state);
-    if (this.#states.size > CACHED_STATES) {
-      const oldest = this.#states.keys().next().value;
-      if (oldest !== undefined) this.#states.delete(oldest);
-    }
+    return state === undefined ? this.#states.get(conversationId) : this.#states.remember(state);
   }
 
   #report(conversationId: string, commands: readonly Command[], events: number, ms: number, outcome: string): void {

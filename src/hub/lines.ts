@@ -4,24 +4,24 @@ import { inOrder, type WaitingItem } from '../core/assignment.js';
 import type { Conversation } from '../core/conversation.js';
 import { DEFAULT_WORK_STREAM, type Directory } from '../core/directory.js';
 
-type Item = WaitingItem & { readonly offered: boolean };
+type Item = WaitingItem & { readonly offered: boolean; readonly version: number };
 
 /** Per queue one array in serving order; items already offered to somebody keep their place in it until they are taken. */
 export class Lines {
   readonly #queues = new Map<string, Item[]>();
   readonly #items = new Map<string, Item>();
+  #versions = 0;
 
   /** @returns the queues whose line changed. */
   update(state: Conversation, directory: Directory): string[] {
     const before = this.#items.get(state.id);
     const after = itemOf(state, directory);
     if (before === undefined && after === undefined) return [];
+    // News of other nodes may come late.
+    if (before !== undefined && before.version > state.version) return [];
     const changed = new Set<string>();
     if (before !== undefined) {
-      const line = this.#queues.get(before.queue) ?? [];
-      line.splice(indexOf(line, before), 1);
-      if (line.length === 0) this.#queues.delete(before.queue);
-      this.#items.delete(state.id);
+      this.#remove(before);
       changed.add(before.queue);
     }
     if (after !== undefined) {
@@ -29,9 +29,30 @@ export class Lines {
       if (line.length === 0) this.#queues.set(after.queue, line);
       line.splice(indexOf(line, after), 0, after);
       this.#items.set(state.id, after);
+      this.#versions += after.version;
       changed.add(after.queue);
     }
     return [...changed];
+  }
+
+  #remove(item: Item): void {
+    const line = this.#queues.get(item.queue) ?? [];
+    line.splice(indexOf(line, item), 1);
+    if (line.length === 0) this.#queues.delete(item.queue);
+    this.#items.delete(item.conversationId);
+    this.#versions -= item.version;
+  }
+
+  /** Everybody who waits, and the sum of their versions: what another reader of the record must come to, too. */
+  sum(): { count: number; versions: number } {
+    return { count: this.#items.size, versions: this.#versions };
+  }
+
+  /** Who waits according to the record: others do not any more. @returns the queues whose line changed. */
+  keepOnly(ids: ReadonlySet<string>): string[] {
+    const gone = [...this.#items.values()].filter(({ conversationId }) => !ids.has(conversationId));
+    for (const item of gone) this.#remove(item);
+    return [...new Set(gone.map(({ queue }) => queue))];
   }
 
   /** The place a newcomer would get: 1 = next. */
@@ -84,6 +105,7 @@ function itemOf(state: Conversation, directory: Directory): Item | undefined {
     declineLimit: workStream.declineLimit,
     allowedPresences: workStream.allowedPresences,
     offered: state.phase === 'offered',
+    version: state.version,
   };
 }
 

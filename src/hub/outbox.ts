@@ -10,6 +10,7 @@ import type { BotTurnContext, Engine } from './engine.js';
 import { Held } from './held.js';
 import { activityFor, NO_LONGER_OWED, type Owed } from './owed.js';
 import type { InvokeResponse, OutboxRow, Settlement } from './ports.js';
+import { Settling } from './settling.js';
 
 /** From the first failed try until a channel is given up, and a bot where no customer waits for its answer. */
 const PATIENCE_MS = 10 * 60_000;
@@ -52,6 +53,7 @@ export class Outbox {
   readonly #turns: BotTurns;
   /** Lanes of bots that fail, until a probe shows that they are back. */
   readonly #held = new Held<Lane>();
+  readonly #settling: Settling;
   /** The next probe of each bot that holds up lanes, and the next release of those that are back. */
   readonly #botTimers = new Map<string, NodeJS.Timeout>();
   #stopped = false;
@@ -61,18 +63,33 @@ export class Outbox {
 
   constructor(private readonly hub: Engine) {
     this.#turns = new BotTurns(hub);
+    this.#settling = new Settling(hub.store, hub.log);
   }
 
   /** Everything a crash left unsettled goes out again. */
   async start(): Promise<void> {
     this.#stopped = false;
-    let after: string | undefined;
-    for (;;) {
-      const rows = await this.hub.store.outbox(START_PAGE, after);
-      for (const row of rows) this.#enqueue(row);
-      after = rows.at(-1)?.id;
-      if (rows.length < START_PAGE) return;
-    }
+    await this.take();
+  }
+
+  /** What the record says this process owes, as far as it does not know: of one conversation, or all. */
+  async take(conversationId?: string): Promise<void> {
+    const { store } = this.hub;
+    if (conversationId !== undefined)
+      return this.#enqueueAll(
+        await this.#settling.stillOwed(async () => (await store.shared?.owed(conversationId)) ?? []),
+      );
+    await this.#settling.catchUp();
+    let last: OutboxRow | undefined;
+    for (let isWhole = false; !isWhole;)
+      this.#enqueueAll(
+        await this.#settling.stillOwed(async () => {
+          const rows = await store.outbox(START_PAGE, last?.id);
+          isWhole = rows.length < START_PAGE;
+          last = rows.at(-1);
+          return rows;
+        }),
+      );
   }
 
   /** Rows of one commit, which are on disk, with its entries. */
@@ -152,9 +169,15 @@ export class Outbox {
     this.#lanes.clear();
   }
 
+  #enqueueAll(rows: readonly OutboxRow[]): void {
+    for (const row of rows) this.#enqueue(row);
+  }
+
   #enqueue(row: OutboxRow, entry?: Entry): void {
+    if (this.#stopped) return;
     const key = `${row.conversationId}/${row.party}`;
     let lane = this.#lanes.get(key);
+    if (lane?.rows.some((one) => one.row.id === row.id) === true) return;
     if (lane === undefined) this.#lanes.set(key, (lane = { key, rows: [], waiting: [], running: false }));
     const isFirstWord = isCustomers(row) && !lane.rows.some((one) => isCustomers(one.row));
     lane.rows.push({ row, ...(entry === undefined ? {} : { entry }) });
@@ -406,7 +429,7 @@ export class Outbox {
     if (!again || now + delayMs - lane.failingSince >= patienceMs) return this.#giveUp(lane, row, error, handsOver);
     row.attempts += 1;
     row.dueAt = now + delayMs;
-    await this.#settle({ id: row.id, outcome: 'retry', attempts: row.attempts, dueAt: row.dueAt });
+    await this.#settling.settle({ id: row.id, outcome: 'retry', attempts: row.attempts, dueAt: row.dueAt });
     return delayMs;
   }
 
@@ -437,17 +460,8 @@ export class Outbox {
   }
 
   async #finish(lane: Lane, settlement: Settlement): Promise<undefined> {
-    await this.#settle(settlement);
+    await this.#settling.settle(settlement);
     lane.rows.shift();
-  }
-
-  /** Losing a settlement repeats a delivery after a crash and loses nothing: a store that cannot write now is no reason to stop. */
-  async #settle(settlement: Settlement): Promise<void> {
-    try {
-      await this.hub.store.settle([settlement]);
-    } catch (error) {
-      this.hub.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
-    }
   }
 }
 

@@ -1,11 +1,13 @@
 // The people who serve, as they are now: presence, room for work, and whether anybody is at the other end of the line.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Candidate } from '../core/assignment.js';
 import type { Entry } from '../core/conversation.js';
 import { DEFAULT_WORK_STREAM, type Presence } from '../core/directory.js';
 import { Rejected } from '../core/rejected.js';
 import type { Engine } from './engine.js';
-import type { AgentRow, Claim } from './ports.js';
+import type { AgentRow, Claim, PersonConnection, Whereabouts } from './ports.js';
+import { LocalWhereabouts } from './whereabouts.js';
 
 /** A presence set without a socket to prove it falls back to offline after this time. */
 const PRESENCE_LASTS_MS = 8 * 60 * 60_000;
@@ -17,13 +19,22 @@ export class People {
   /** Open sockets per person. */
   readonly #sockets = new Map<string, number>();
   readonly #leaving = new Map<string, NodeJS.Timeout>();
-  /** The presence to come back to, of people whose connection was lost. */
-  readonly #lost = new Map<string, Presence>();
+  /** People whose connection was lost for too long: offline, until they are heard of. */
+  #missed = new Set<string>();
+  /** People with a socket at another node. */
+  #elsewhere = new Set<string>();
+  readonly #whereabouts: Whereabouts;
+  /** Per reading of the rows that is under way, the people whose row changed here meanwhile: what was read of them is old. */
+  readonly #readings = new Set<Set<string>>();
+  /** What is told of one person's connections goes one after another. */
+  readonly #telling = new Map<string, Promise<unknown>>();
   /** When people were last heard of by a way that has no socket. */
   readonly #attendedAt = new Map<string, number>();
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(private readonly hub: Engine) {}
+  constructor(private readonly hub: Engine) {
+    this.#whereabouts = hub.store.shared?.whereabouts ?? new LocalWhereabouts();
+  }
 
   async start(): Promise<void> {
     await this.useDirectory();
@@ -42,9 +53,44 @@ export class People {
   async useDirectory(): Promise<void> {
     const { people } = this.hub.directory;
     await this.hub.store.saveAgents(Object.values(people).map(({ id, capacity }) => ({ id, capacity })));
-    const rows = await this.hub.store.agents();
-    this.#rows.clear();
-    for (const row of rows) if (people[row.id] !== undefined) this.#rows.set(row.id, row);
+    await this.recount();
+  }
+
+  /** Takes over what other nodes did to presences, loads and connections. */
+  async recount(): Promise<void> {
+    const changed = new Set<string>();
+    this.#readings.add(changed);
+    const [rows, connections] = await Promise.all([this.hub.store.agents(), this.#whereabouts.connections()]).finally(
+      () => this.#readings.delete(changed),
+    );
+    const { people } = this.hub.directory;
+    for (const id of this.#rows.keys()) if (people[id] === undefined) this.#rows.delete(id);
+    let isNews = false;
+    for (const row of rows) {
+      if (people[row.id] === undefined || changed.has(row.id)) continue;
+      const known = this.#rows.get(row.id);
+      this.#rows.set(row.id, row);
+      if (known === undefined || isDeepStrictEqual(known, row)) continue;
+      isNews = true;
+      this.hub.notify('person', row.id);
+    }
+    this.#recountConnections(connections);
+    if (isNews) this.hub.nudge();
+  }
+
+  /** People whose node is dead are waited for here, as if they had lost this one. */
+  async inherit(): Promise<void> {
+    const node = this.hub.store.shared?.node;
+    for (const { agent, node: at, lostAt, missed } of await this.#whereabouts.connections())
+      if (at === node && lostAt !== undefined && missed === undefined && !this.isConnected(agent)) this.#leave(agent);
+  }
+
+  #recountConnections(connections: readonly PersonConnection[]): void {
+    const node = this.hub.store.shared?.node;
+    if (node === undefined) return;
+    const open = connections.filter(({ node: at, lostAt }) => at !== node && lostAt === undefined);
+    this.#elsewhere = new Set(open.map(({ agent }) => agent));
+    this.#missed = new Set(connections.flatMap(({ agent, missed }) => (missed === undefined ? [] : [agent])));
   }
 
   row(agent: string): AgentRow | undefined {
@@ -73,27 +119,26 @@ export class People {
   async setPresence(agent: string, presence: Presence): Promise<AgentRow> {
     const row = this.#rows.get(agent);
     if (row === undefined) throw new Rejected('notFound', `There is no person "${agent}".`);
-    this.#lost.delete(agent);
+    if (this.#missed.delete(agent)) this.#run(this.#tell(agent, () => this.#whereabouts.recall(agent)));
     const at = this.hub.clock.now();
     const until = presence === 'offline' ? undefined : at + PRESENCE_LASTS_MS;
     const { presenceUntil: _until, ...rest } = row;
     const changed = { ...rest, presence, presenceAt: at, ...(until === undefined ? {} : { presenceUntil: until }) };
     // Here at once: an item that lapsed must not be offered to the same person again while the store is still writing.
-    this.#rows.set(agent, changed);
+    this.#put(changed);
     await this.hub.store.setPresence(agent, presence, at, until);
     this.hub.notify('person', agent);
+    this.hub.nodes?.personChanged(agent);
     this.hub.nudge();
     return this.#rows.get(agent) ?? changed;
   }
 
   /** A person's live socket opened. What was set when the connection was lost is set again. */
   connected(agent: string): void {
-    this.#sockets.set(agent, (this.#sockets.get(agent) ?? 0) + 1);
-    clearTimeout(this.#leaving.get(agent));
-    this.#leaving.delete(agent);
-    const presence = this.#lost.get(agent);
-    if (presence !== undefined) this.#run(this.setPresence(agent, presence));
-    this.#run(this.#tellHeld(agent, 'reconnect'));
+    const before = this.#sockets.get(agent) ?? 0;
+    this.#sockets.set(agent, before + 1);
+    if (before === 0) this.#run(this.#tell(agent, () => this.#whereabouts.connect(agent)));
+    this.#isBack(agent);
   }
 
   /** A person's live socket closed. After the last one the clock runs: first offers lapse, then chats are queued again. */
@@ -104,35 +149,48 @@ export class People {
       return;
     }
     this.#sockets.delete(agent);
+    this.#run(this.#lastSocketLost(agent));
+  }
+
+  async #lastSocketLost(agent: string): Promise<void> {
+    const isLast = await this.#tell(agent, () => this.#whereabouts.disconnect(agent));
+    if (!isLast) return;
+    if (this.#sockets.has(agent)) return;
     if (this.hub.clock.now() - (this.#attendedAt.get(agent) ?? -Infinity) < ATTENDED_MS) return;
     this.#leave(agent);
   }
 
-  /** Whether a socket of theirs is open. */
+  /** Whether a socket of theirs is open, at whichever node. */
   isConnected(agent: string): boolean {
-    return this.#sockets.has(agent);
+    return this.#sockets.has(agent) || this.#elsewhere.has(agent);
   }
 
   /** A sign of life by a way that has no socket (a chat channel): what the loss of a socket began is taken back. */
   attended(agent: string): void {
     this.#attendedAt.set(agent, this.hub.clock.now());
-    const leaving = this.#leaving.get(agent);
-    const presence = this.#lost.get(agent);
-    if (leaving === undefined && presence === undefined) return;
-    clearTimeout(leaving);
-    this.#leaving.delete(agent);
-    if (presence !== undefined) this.#run(this.setPresence(agent, presence));
-    this.#run(this.#tellHeld(agent, 'reconnect'));
+    if (this.#leaving.has(agent) || this.#missed.has(agent)) this.#isBack(agent);
   }
 
   /** The person left the last way without sockets: without a socket either, the clock runs as after a lost one. */
   unattended(agent: string): void {
     this.#attendedAt.delete(agent);
-    if (!this.#sockets.has(agent) && !this.#leaving.has(agent)) this.#leave(agent);
+    if (!this.isConnected(agent) && !this.#leaving.has(agent)) this.#leave(agent);
+  }
+
+  #isBack(agent: string): void {
+    clearTimeout(this.#leaving.get(agent));
+    this.#leaving.delete(agent);
+    this.#missed.delete(agent);
+    this.#run(
+      this.#tell(agent, () => this.#whereabouts.recall(agent)).then(async (presence) => {
+        if (presence !== undefined) await this.setPresence(agent, presence);
+      }),
+    );
+    this.#run(this.#tellHeld(agent, 'reconnect'));
   }
 
   #leave(agent: string): void {
-    if (!this.hub.running) return;
+    if (!this.hub.running || this.#leaving.has(agent)) return;
     this.#run(this.#tellHeld(agent, 'disconnect'));
     const timers = Object.values(this.hub.directory.workStreams).map(
       (workStream) => workStream.timers.agentGoneOfferMs,
@@ -150,7 +208,7 @@ export class People {
     const row = this.#rows.get(claim.agent);
     if (row === undefined) return;
     const load = row.load + claim.delta;
-    this.#rows.set(claim.agent, {
+    this.#put({
       ...row,
       load,
       lastAssignedAt: claim.delta > 0 ? claim.at : row.lastAssignedAt,
@@ -171,7 +229,7 @@ export class People {
   expire(now: number): void {
     for (const row of this.#rows.values()) {
       if (row.presenceUntil === undefined || row.presenceUntil > now || row.presence === 'offline') continue;
-      if (!this.#sockets.has(row.id)) this.#run(this.setPresence(row.id, 'offline'));
+      if (!this.isConnected(row.id)) this.#run(this.setPresence(row.id, 'offline'));
     }
   }
 
@@ -179,8 +237,9 @@ export class People {
     this.#leaving.delete(agent);
     const presence = this.#rows.get(agent)?.presence;
     if (presence === undefined || presence === 'offline') return;
+    if (!(await this.#tell(agent, () => this.#whereabouts.miss(agent, presence)))) return;
     await this.setPresence(agent, 'offline');
-    this.#lost.set(agent, presence);
+    this.#missed.add(agent);
     for (const id of await this.#conversations(agent, 'offered')) await this.hub.handle(id, { type: 'lapse', agent });
   }
 
@@ -193,6 +252,22 @@ export class People {
     if ((this.#rows.get(agent)?.load ?? 0) === 0) return [];
     const { items } = await this.hub.store.list({ phases: [phase], agent }, 1_000);
     return items.map(({ id }) => id);
+  }
+
+  #put(row: AgentRow): void {
+    this.#rows.set(row.id, row);
+    for (const changed of this.#readings) changed.add(row.id);
+  }
+
+  async #tell<T>(agent: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#telling.get(agent) ?? Promise.resolve();
+    const told = before.then(work, work);
+    this.#telling.set(agent, told);
+    try {
+      return await told;
+    } finally {
+      if (this.#telling.get(agent) === told) this.#telling.delete(agent);
+    }
   }
 
   #run(work: Promise<unknown>): void {

@@ -1,7 +1,7 @@
 // The hub's seams: what it needs from a store, a bot, a channel and a clock, named for the need and not for the technology.
 
 import type { Activity } from '../core/activity.js';
-import type { Conversation, ConversationEvent, Entry, Phase } from '../core/conversation.js';
+import type { Conversation, ConversationEvent, Entry, Party, Phase } from '../core/conversation.js';
 import type { Presence } from '../core/directory.js';
 import type { Effect } from '../core/react.js';
 
@@ -50,7 +50,10 @@ export interface Store {
   /** The earliest dueAt of all open conversations. */
   nextDueAt(): Promise<number | undefined>;
 
-  /** Unsettled outbox rows in order of (conversation, seq, ordinal), for start-up; `after` = id of the last row of the page before. */
+  /**
+   * Unsettled outbox rows that this process is to deliver, in order of (conversation, seq, ordinal), for start-up and after
+   * an inheritance; `after` = id of the last row of the page before.
+   */
   outbox(limit: number, after?: string): Promise<OutboxRow[]>;
   /** Marks rows done, superseded or to be tried again. May wait for the next flush; losing it repeats a delivery, never loses one. */
   settle(settlements: readonly Settlement[]): Promise<void>;
@@ -84,7 +87,90 @@ export interface Store {
   conversationIds(limit: number, after?: string): Promise<string[]>;
   /** Flush and event figures since start, for metrics. */
   figures(): StoreFigures;
+
+  /** Where several nodes may use the record at the same time: what else they need of it. Absent: this process is the only one. */
+  readonly shared?: SharedRecord;
 }
+
+/**
+ * What nodes on one record need to go on together. A node whose `beat` is not heard for the time it asked for counts as
+ * dead: what it had is taken over. All times are the record's own clock, so that no node's clock matters.
+ */
+export interface SharedRecord {
+  /** Name of this process, new with every opening. */
+  readonly node: string;
+  readonly bus: Bus;
+  /**
+   * A sign of life. The node that keeps the house (deadlines, assignment) goes on keeping it; where there is none, the first
+   * to ask becomes it, and inherits what dead nodes owed and the people who were connected there.
+   */
+  beat(silentMs: number): Promise<Beat>;
+  /** Nothing more comes from this node: what it had is free at once. */
+  leave(): Promise<void>;
+  /** The net under lost notices: what somebody must read again. */
+  look(conversationIds: readonly string[]): Promise<Look>;
+  /** Outbox rows of one conversation that this node is to deliver. */
+  owed(conversationId: string): Promise<OutboxRow[]>;
+  readonly whereabouts: Whereabouts;
+}
+
+/** Where people are connected, over all nodes. */
+export interface Whereabouts {
+  /** A person's first socket at this node is open. */
+  connect(agent: string): Promise<void>;
+  /** A person's last socket at this node is gone. @returns whether it was the last one anywhere: the person is waited for. */
+  disconnect(agent: string): Promise<boolean>;
+  /** The person has not come back in time. @returns false when nobody waits any more, because they have by another node. */
+  miss(agent: string, presence: Presence): Promise<boolean>;
+  /** The person is there again: nobody waits any more. @returns the presence to come back to, of somebody who was missed. */
+  recall(agent: string): Promise<Presence | undefined>;
+  /** Where people are connected, or were and have not come back. */
+  connections(): Promise<PersonConnection[]>;
+}
+
+export interface Beat {
+  /** This node keeps the house. */
+  keeper: boolean;
+  /** It has just taken over what dead nodes left: rows of the outbox, connections of people. */
+  inherited: boolean;
+}
+
+export interface Look {
+  /** Versions of the conversations asked about. */
+  versions: ReadonlyMap<string, number>;
+  /** Version of the configuration in force, 0 for none. */
+  configuration: number;
+  /** Conversations queued or offered, and the sum of their versions. */
+  waiting: { count: number; versions: number };
+}
+
+export interface PersonConnection {
+  agent: string;
+  node: string;
+  /** Since when it is lost, epoch milliseconds; absent while it is open. */
+  lostAt?: number;
+  /** Not come back in time: the presence to come back to. */
+  missed?: Presence;
+}
+
+/** What nodes tell each other at once. May lose, repeat and reorder: a notice changes latency, never the result. */
+export interface Bus {
+  /** To all other nodes. */
+  publish(notice: Notice): void;
+  /** @returns how to stop listening. */
+  subscribe(listener: (notice: Notice) => void): () => void;
+}
+
+export type Notice =
+  /** Entries `first` to `last` were committed; `moved`: phase, holder or queue changed. */
+  | { is: 'entries'; id: string; first: number; last: number; moved: boolean }
+  /** Rows of the conversation are owed by the node that already owes earlier ones. */
+  | { is: 'owed'; id: string }
+  /** Presence, load, capacity or connection of a person changed. */
+  | { is: 'person'; agent: string }
+  | { is: 'configuration'; version: number }
+  /** Typing or a piece of a live stream: shown to who is connected here. */
+  | { is: 'signal'; signal: { conversationId: string; by: Party; activity: Activity; audience: 'everyone' | 'staff' } };
 
 export interface Append {
   conversationId: string;
@@ -113,7 +199,8 @@ export interface Claim {
 }
 
 export type Appended =
-  | { outcome: 'done'; entries: Entry[] }
+  /** `elsewhere`: ids of outbox rows that another node delivers, because it still owes the same party earlier ones. */
+  | { outcome: 'done'; entries: Entry[]; elsewhere?: readonly string[] }
   /** Somebody else appended first; `current` is what they left. */
   | { outcome: 'conflict'; current: Conversation | undefined }
   /** An event's key is already in the log: the same thing arrived twice. Told before a conflict, so that a retry is not decided anew. */

@@ -6,6 +6,8 @@ import type { People } from './people.js';
 const BATCH = 500;
 /** setTimeout's own limit is 2^31 ms; also the net under a clock that was set. */
 const LONGEST_SLEEP_MS = 60_000;
+/** Deadlines that other nodes' commits set are found by looking. */
+const LONGEST_SHARED_SLEEP_MS = 1_000;
 
 export class Ticker {
   #timer: NodeJS.Timeout | undefined;
@@ -68,7 +70,8 @@ export class Ticker {
     if (!this.#started) return;
     this.#nextAt = at;
     clearTimeout(this.#timer);
-    const ms = Math.min(LONGEST_SLEEP_MS, Math.max(1, at - this.hub.clock.now()));
+    const longestMs = this.hub.store.shared === undefined ? LONGEST_SLEEP_MS : LONGEST_SHARED_SLEEP_MS;
+    const ms = Math.min(longestMs, Math.max(1, at - this.hub.clock.now()));
     this.#timer = setTimeout(() => {
       this.fire().catch((error: unknown) => {
         this.hub.log.error({ err: error }, 'the store did not say what is due; trying again');

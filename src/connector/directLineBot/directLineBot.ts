@@ -99,11 +99,13 @@ export class DirectLineBot implements BotConnection {
 
   /** Closed conversations are noticed at once, without reading every one of them again and again. */
   #follow(): void {
+    const noticeEnd = ({ id, phase }: Conversation) => {
+      const line = phase === 'closed' ? this.#lines.get(id) : undefined;
+      if (line !== undefined) line.isOver = true;
+    };
     this.#unfollow ??= this.options.hub.observe({
-      committed: (_entries, { id, phase }) => {
-        const line = phase === 'closed' ? this.#lines.get(id) : undefined;
-        if (line !== undefined) line.isOver = true;
-      },
+      committed: (_entries, state) => noticeEnd(state),
+      learned: noticeEnd,
     });
   }
 

@@ -1,0 +1,213 @@
+// The other nodes on the same record: each hears at once what was done elsewhere, and one of them keeps the house.
+//
+// Nothing here decides anything: every write is still compared with the version it was decided on, every claim with the
+// agent's capacity. So two keepers at once, or a notice that is lost or late, cost time and never a wrong result.
+
+import type { Conversation } from '../core/conversation.js';
+import type { Signal } from './engine.js';
+import type { Log, Notice, SharedRecord } from './ports.js';
+
+export interface NodeTimes {
+  /** Between two signs of life. */
+  readonly beatMs: number;
+  /** A node that gave none for this long is dead: what it had is taken over. */
+  readonly silentMs: number;
+  /** Between two looks at what a lost notice may have hidden. */
+  readonly lookMs: number;
+  /** Between two looks at the people and at what this node owes. */
+  readonly recountMs: number;
+}
+
+export const NODE_TIMES: NodeTimes = { beatMs: 1_000, silentMs: 5_000, lookMs: 500, recountMs: 5_000 };
+
+/** What the hub does about what other nodes did. */
+export interface NodeWork {
+  /** Another node committed entries `first` to `last`. */
+  learn(id: string, first: number, last: number, moved: boolean): Promise<void>;
+  /** Typing, seen at another node. */
+  show(signal: Signal): void;
+  /** Conversations that somebody here follows. */
+  followed(): readonly string[];
+  /** The last entry of a followed conversation that its followers were told of here. */
+  told(id: string): number | undefined;
+  /** The lines as they are known here. */
+  waiting(): { count: number; versions: number };
+  /** The lines are not what the record says. */
+  standInLine(): Promise<void>;
+  /** Presence, load or connections of people changed elsewhere. */
+  recountPeople(): Promise<void>;
+  /** Rows of the outbox of this node that it may not know of; of one conversation, or all. */
+  takeOwed(conversationId?: string): Promise<void>;
+  /** People whose node is dead: they are waited for from now on. */
+  inheritPeople(): Promise<void>;
+  configurationVersion(): number;
+  useConfiguration(): Promise<void>;
+  /** From now on this node keeps the house, or does not any more. */
+  keep(isKeeper: boolean): Promise<void>;
+}
+
+export class Nodes {
+  #isKeeper = false;
+  #heardAt = -Infinity;
+  #unsubscribe: (() => void) | undefined;
+  #timers: NodeJS.Timeout[] = [];
+  /** Work of one kind at a time, and once more when it was asked for meanwhile. */
+  readonly #again = new Map<string, boolean>();
+  readonly #running = new Set<Promise<unknown>>();
+  #lineDiffers = false;
+  #stopped = false;
+
+  constructor(
+    private readonly shared: SharedRecord,
+    private readonly work: NodeWork,
+    private readonly log: Log,
+    private readonly times: NodeTimes = NODE_TIMES,
+  ) {}
+
+  /** Whether deadlines and assignment are this node's work. */
+  get isKeeper(): boolean {
+    return this.#isKeeper;
+  }
+
+  /** Says that it lives, and listens. @throws StoreUnavailable when the record cannot be reached. */
+  async start(): Promise<void> {
+    this.#stopped = false;
+    this.#unsubscribe = this.shared.bus.subscribe((notice) => this.#hear(notice));
+    await this.#beat();
+    const { beatMs, lookMs, recountMs } = this.times;
+    const every = (ms: number, name: string, work: () => Promise<void>) =>
+      this.#timers.push(setInterval(() => this.#once(name, work), ms).unref());
+    every(beatMs, 'beat', () => this.#beat());
+    every(lookMs, 'look', () => this.#look());
+    every(recountMs, 'people', () => this.work.recountPeople());
+    every(recountMs, 'owed', () => this.work.takeOwed());
+  }
+
+  /** Hands over at once what another node would else wait for. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#unsubscribe?.();
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    await Promise.all(this.#running);
+    this.#isKeeper = false;
+    await this.shared.leave().catch((error: unknown) => {
+      this.log.warn({ err: error }, 'this node could not say that it leaves: the others notice by its silence');
+    });
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  /** What was committed here. */
+  committed(id: string, first: number, last: number, moved: boolean): void {
+    this.shared.bus.publish({ is: 'entries', id, first, last, moved });
+  }
+
+  owedElsewhere(id: string): void {
+    this.shared.bus.publish({ is: 'owed', id });
+  }
+
+  personChanged(agent: string): void {
+    this.shared.bus.publish({ is: 'person', agent });
+  }
+
+  configurationChanged(version: number): void {
+    this.shared.bus.publish({ is: 'configuration', version });
+  }
+
+  signalled(signal: Signal): void {
+    this.shared.bus.publish({ is: 'signal', signal });
+  }
+
+  #hear(notice: Notice): void {
+    switch (notice.is) {
+      case 'entries':
+        return this.#run(this.work.learn(notice.id, notice.first, notice.last, notice.moved));
+      case 'owed':
+        return this.#run(this.work.takeOwed(notice.id));
+      case 'person':
+        return this.#once('people', () => this.work.recountPeople());
+      case 'configuration':
+        return this.#once('configuration', () => this.#useConfiguration(notice.version));
+      case 'signal':
+        return this.work.show(notice.signal);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { silentMs } = this.times;
+    try {
+      const { keeper, inherited } = await this.shared.beat(silentMs);
+      this.#heardAt = performance.now();
+      if (keeper !== this.#isKeeper) await this.#keep(keeper);
+      if (!inherited) return;
+      await this.work.takeOwed();
+      await this.work.inheritPeople();
+    } catch (error) {
+      // Others may believe by now that this node is dead: it must not go on as if it were alone.
+      if (this.#isKeeper && performance.now() - this.#heardAt > silentMs) await this.#keep(false);
+      throw error;
+    }
+  }
+
+  async #keep(isKeeper: boolean): Promise<void> {
+    this.#isKeeper = isKeeper;
+    this.log.info({ node: this.shared.node }, isKeeper ? 'this node keeps the house' : 'another node keeps the house');
+    await this.work.keep(isKeeper);
+  }
+
+  /** Whatever a lost notice would have told. */
+  async #look(): Promise<void> {
+    const followed = this.work.followed();
+    const here = this.work.waiting();
+    const { versions, configuration, waiting } = await this.shared.look(followed);
+    for (const [id, version] of versions) {
+      const told = this.work.told(id);
+      if (told === undefined || told < version)
+        this.#run(this.work.learn(id, (told ?? version - 1) + 1, version, true));
+    }
+    if (configuration > this.work.configurationVersion())
+      this.#once('configuration', () => this.#useConfiguration(configuration));
+    // Once may be a commit whose notice is on its way.
+    const differs = waiting.count !== here.count || waiting.versions !== here.versions;
+    if (differs && this.#lineDiffers) this.#once('line', () => this.work.standInLine());
+    this.#lineDiffers = differs && !this.#lineDiffers;
+  }
+
+  async #useConfiguration(version: number): Promise<void> {
+    if (version > this.work.configurationVersion()) await this.work.useConfiguration();
+  }
+
+  #once(name: string, work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    if (this.#again.has(name)) return void this.#again.set(name, true);
+    this.#again.set(name, false);
+    this.#run(
+      work().finally(() => {
+        const again = this.#again.get(name) === true;
+        this.#again.delete(name);
+        if (again) this.#once(name, work);
+      }),
+    );
+  }
+
+  #run(work: Promise<unknown>): void {
+    const done = work
+      .catch((error: unknown) => {
+        this.log.warn({ err: error }, 'what another node did could not be followed; the next look at the record will');
+      })
+      .finally(() => this.#running.delete(done));
+    this.#running.add(done);
+  }
+}
+
+/** Whether more people than those who follow the conversation must hear of a commit: its phase, holder or place changed. */
+export function hasMoved(
+  before: { phase: string; epoch?: number },
+  after: Conversation,
+  lineChanged: boolean,
+): boolean {
+  return lineChanged || before.phase !== after.phase || before.epoch !== after.epoch;
+}
