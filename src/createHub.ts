@@ -20,6 +20,7 @@ import { ConfigError } from './errors.js';
 import { HttpServer, isLocal } from './http.js';
 import { Attachments } from './hub/attachments.js';
 import { Hub } from './hub/hub.js';
+import type { NodeTimes } from './hub/nodes.js';
 import type { Clock, Log, Store } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
 import { measure, type Metrics } from './metrics.js';
@@ -34,6 +35,13 @@ export interface CreateHubOptions {
   clock?: Clock;
   /** Origin under which browsers and bots reach the hub; `http://localhost:{port}` unless set. */
   publicUrl?: string;
+  /**
+   * Origin under which bots reach this very process; `publicUrl` unless set. Where several share one record, a bot that answers
+   * the node which asked it is recognised when its turn has to be run again elsewhere.
+   */
+  serviceUrl?: string;
+  /** How soon processes on one record notice each other's silence. */
+  nodeTimes?: NodeTimes;
   /** A bot that has not finished a turn after this time counts as failed; 15,000 ms unless set. */
   botTimeoutMs?: number;
 }
@@ -76,6 +84,7 @@ export function createHub(options: CreateHubOptions): HandoffHub {
 export class HandoffHub extends Hub {
   readonly #configuration: Configuration;
   readonly #publicUrl: string | undefined;
+  readonly #serviceUrl: string | undefined;
   readonly #issuer: HubIssuer;
   readonly #bots: Bots;
   readonly #relay: Relay;
@@ -88,23 +97,26 @@ export class HandoffHub extends Hub {
 
   constructor(options: CreateHubOptions) {
     const { store, log = SILENT, clock, publicUrl, botTimeoutMs = DEFAULT_BOT_TIMEOUT_MS } = options;
+    const { serviceUrl = publicUrl, nodeTimes } = options;
     const configuration = checkConfiguration(options.configuration);
     super({
       store,
       log,
       directory: directoryOf(configuration, 0),
       ...(clock === undefined ? {} : { clock }),
-      ...(publicUrl === undefined ? {} : { serviceUrl: `${publicUrl}/` }),
+      ...(serviceUrl === undefined ? {} : { serviceUrl: `${serviceUrl}/` }),
+      ...(nodeTimes === undefined ? {} : { nodeTimes }),
       botTimeoutMs,
     });
-    this.#issuer = new HubIssuer(store, this.clock, () => this.serviceUrl.replace(/\/$/, ''));
+    this.#issuer = new HubIssuer(store, this.clock, () => this.#origin());
     this.#bots = new Bots(this, botTimeoutMs, this.#issuer, process.env);
     this.#relay = new Relay(this, {
-      publicUrl: () => this.serviceUrl.replace(/\/$/, ''),
+      publicUrl: () => this.#origin(),
       channelToken: (settings) => channelToken(settings, process.env, this.clock),
     });
     this.#configuration = configuration;
     this.#publicUrl = publicUrl;
+    this.#serviceUrl = serviceUrl;
     this.observe({
       handled: ({ conversationId, command, events, ms, outcome }) => {
         log.info({ conversation: conversationId, command, events, ms: Math.round(ms * 10) / 10, outcome }, 'handled');
@@ -175,7 +187,7 @@ export class HandoffHub extends Hub {
     options.routes?.(http);
     url = await http.listen(options.port ?? DEFAULT_PORT, options.host);
     this.#http = http;
-    this.serviceUrl = `${publicUrl()}/`;
+    this.serviceUrl = `${this.#serviceUrl ?? url}/`;
     await this.start();
     await this.#agentChat?.start();
     return url;
@@ -251,6 +263,11 @@ export class HandoffHub extends Hub {
   #checkBots(directory: Directory): void {
     this.#bots.check(directory);
     this.#relay.check(directory);
+  }
+
+  /** Public origin without a trailing slash: the same at every node. */
+  #origin(): string {
+    return this.#publicUrl ?? this.serviceUrl.replace(/\/$/, '');
   }
 
   #onlyWorkStream(): string {

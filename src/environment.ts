@@ -32,6 +32,18 @@ export const VARIABLES = {
     unset: 'http://localhost:PORT',
     meaning: 'Origin under which browsers and bots reach this server: in streamUrl, serviceUrl, contentUrl and tokens.',
   },
+  SERVICE_URL: {
+    read: origin,
+    unset: 'PUBLIC_URL',
+    meaning:
+      'Origin under which bots reach this very process, where several share one database: then a bot answers the node that asked it.',
+  },
+  AGENT_MESSAGES: {
+    read: flag,
+    unset: 'true',
+    meaning:
+      'false: people cannot serve from chat channels here. Where several processes share one database, one of them serves.',
+  },
   TRUST_PROXY: {
     read: flag,
     unset: 'false',
@@ -96,6 +108,8 @@ export interface Environment {
   PORT?: number;
   HOST?: string;
   PUBLIC_URL?: string;
+  SERVICE_URL?: string;
+  AGENT_MESSAGES?: boolean;
   TRUST_PROXY?: boolean;
   DIRECT_LINE_SECRET?: string[];
   TRUSTED_ORIGINS?: string[];

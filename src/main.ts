@@ -55,6 +55,7 @@ export async function start(flags: StartFlags): Promise<void> {
     configuration,
     log,
     ...(environment.PUBLIC_URL === undefined ? {} : { publicUrl: environment.PUBLIC_URL }),
+    ...(environment.SERVICE_URL === undefined ? {} : { serviceUrl: environment.SERVICE_URL }),
     ...(environment.BOT_TIMEOUT_MS === undefined ? {} : { botTimeoutMs: environment.BOT_TIMEOUT_MS }),
   });
   stopOnSignals(hub, directory, log);
@@ -120,6 +121,7 @@ function listenOptions(flags: StartFlags, environment: Environment) {
     ...(environment.TRUST_PROXY === undefined ? {} : { trustProxy: environment.TRUST_PROXY }),
     ...(environment.DIRECT_LINE_SECRET === undefined ? {} : { directLineSecrets: environment.DIRECT_LINE_SECRET }),
     ...(environment.TRUSTED_ORIGINS === undefined ? {} : { trustedOrigins: environment.TRUSTED_ORIGINS }),
+    ...(environment.AGENT_MESSAGES === false ? { agentMessages: false as const } : {}),
     ...(environment.FRAMED_BY === undefined ? {} : { framedBy: environment.FRAMED_BY }),
     ...(environment.UPLOAD_LIMIT_BYTES === undefined ? {} : { uploadLimitBytes: environment.UPLOAD_LIMIT_BYTES }),
   };

@@ -64,6 +64,7 @@ export class ChatDesk {
     await this.#accounts.load();
     this.#unobserve = this.hub.observe({
       committed: (_entries, state, before) => this.#committed(state, before),
+      learned: (state, before) => this.#committed(state, before),
       person: (person) => {
         for (const key of this.#accounts.keysOf(person)) this.#seats.get(key)?.presenceChanged();
       },
