@@ -36,12 +36,22 @@ export class Followers {
     return this.#followed.get(conversationId)?.told;
   }
 
-  tell(state: Conversation, entries: readonly Entry[]): void {
+  /**
+   * Every entry once and in order. Where another node's entries come between, whoever follows must hear of those first.
+   * @returns false when it is so, and nothing was told.
+   */
+  tell(state: Conversation, entries: readonly Entry[]): boolean {
     const followed = this.#followed.get(state.id);
-    const last = entries.at(-1)?.seq;
-    if (followed === undefined || last === undefined) return;
-    followed.told = Math.max(followed.told ?? 0, last);
-    for (const watcher of [...followed.watchers]) watcher.entries(entries, state);
+    if (followed === undefined) return true;
+    const { told = 0 } = followed;
+    const news = told === 0 ? entries : entries.filter(({ seq }) => seq > told);
+    const [first] = news;
+    const last = news.at(-1);
+    if (first === undefined || last === undefined) return true;
+    if (told > 0 && first.seq > told + 1) return false;
+    followed.told = last.seq;
+    for (const watcher of [...followed.watchers]) watcher.entries(news, state);
+    return true;
   }
 
   show(signal: Signal): void {

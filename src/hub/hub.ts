@@ -304,7 +304,8 @@ export class Hub implements Engine {
       const known = this.#states.get(id);
       const state = known !== undefined && known.version >= last ? known : await this.store.conversation(id);
       if (state === undefined) return;
-      const entries = this.#followers.has(id) ? await this.store.entries(id, first - 1, last - first + 1) : [];
+      const after = Math.min(first - 1, this.#followers.told(id) ?? Infinity);
+      const entries = this.#followers.has(id) ? await this.store.entries(id, after, last - after) : [];
       this.#learned(known !== undefined && known.version < first ? known : NOT_STARTED, state, entries);
     });
   }
@@ -441,7 +442,7 @@ export class Hub implements Engine {
     elsewhere: readonly string[] = [],
   ): void {
     this.#states.remember(state);
-    this.#followers.tell(state, entries);
+    if (!this.#followers.tell(state, entries)) this.nodes?.missed(state.id, state.version);
     const queues = this.lines.update(state, this.#directory);
     for (const claim of append.claims) this.people.claimed(claim);
     this.#ticker.expect(state.dueAt);

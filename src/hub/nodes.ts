@@ -100,6 +100,11 @@ export class Nodes {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
+  /** Before entry `last`, which was committed here, others were committed elsewhere: who follows hears of all in order. */
+  missed(id: string, last: number): void {
+    this.#run(this.work.learn(id, last, last, false));
+  }
+
   /** What was committed here. */
   committed(id: string, first: number, last: number, moved: boolean): void {
     this.shared.bus.publish({ is: 'entries', id, first, last, moved });

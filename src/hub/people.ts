@@ -81,7 +81,9 @@ export class People {
   /** People whose node is dead are waited for here, as if they had lost this one. */
   async inherit(): Promise<void> {
     const node = this.hub.store.shared?.node;
-    for (const { agent, node: at, lostAt, missed } of await this.#whereabouts.connections())
+    const connections = await this.#whereabouts.connections();
+    this.#recountConnections(connections);
+    for (const { agent, node: at, lostAt, missed } of connections)
       if (at === node && lostAt !== undefined && missed === undefined && !this.isConnected(agent)) this.#leave(agent);
   }
 
