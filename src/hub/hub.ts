@@ -284,6 +284,7 @@ export class Hub implements Engine {
       standInLine: () => this.#standInLine(),
       recountPeople: () => this.people.recount(),
       takeOwed: (id) => this.outbox.take(id),
+      letGo: () => this.outbox.letGo(),
       inheritPeople: () => this.people.inherit(),
       configurationVersion: () => this.#directory.version,
       useConfiguration: () => this.useConfiguration(),

@@ -38,6 +38,8 @@ export interface NodeWork {
   recountPeople(): Promise<void>;
   /** Rows of the outbox of this node that it may not know of; of one conversation, or all. */
   takeOwed(conversationId?: string): Promise<void>;
+  /** Others have taken over what this node owed. */
+  letGo(): void;
   /** People whose node is dead: they are waited for from now on. */
   inheritPeople(): Promise<void>;
   configurationVersion(): number;
@@ -144,8 +146,14 @@ export class Nodes {
   async #beat(): Promise<void> {
     const { silentMs } = this.times;
     try {
-      const { keeper, inherited } = await this.shared.beat(silentMs);
+      const { keeper, inherited, forgotten } = await this.shared.beat(silentMs);
       this.#heardAt = performance.now();
+      if (forgotten) {
+        this.log.warn({ node: this.shared.node }, 'this node was silent for so long that others took over what it had');
+        this.work.letGo();
+        await this.work.standInLine();
+        await this.work.recountPeople();
+      }
       if (keeper !== this.#isKeeper) await this.#keep(keeper);
       if (!inherited) return;
       await this.work.takeOwed();

@@ -92,6 +92,14 @@ export class Outbox {
       );
   }
 
+  /** Others deliver what this process owed; only what is on its way just now cannot be called back. */
+  letGo(): void {
+    for (const lane of this.#lanes.values()) {
+      lane.rows.splice(lane.running ? 1 : 0);
+      if (!lane.running) this.#wake(lane);
+    }
+  }
+
   /** Rows of one commit, which are on disk, with its entries. */
   add(rows: readonly OutboxRow[], entries: readonly Entry[]): void {
     if (this.#stopped) return;

@@ -133,6 +133,8 @@ export interface Beat {
   keeper: boolean;
   /** It has just taken over what dead nodes left: rows of the outbox, connections of people. */
   inherited: boolean;
+  /** This node was silent for too long and was taken for dead: others have taken over what it had. */
+  forgotten: boolean;
 }
 
 export interface Look {

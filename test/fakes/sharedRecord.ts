@@ -48,6 +48,7 @@ export class SharedPlace {
 class Shared implements SharedRecord {
   readonly bus: Bus;
   readonly whereabouts: Whereabouts;
+  #isKnown = false;
   readonly overrides: Pick<Store, 'append' | 'settle' | 'outbox'>;
 
   constructor(
@@ -78,6 +79,8 @@ class Shared implements SharedRecord {
   beat(silentMs: number): Promise<Beat> {
     const { place, node } = this;
     const now = performance.now();
+    const forgotten = this.#isKnown && !place.seenAt.has(node);
+    this.#isKnown = true;
     place.seenAt.set(node, now);
     for (const [other, at] of place.seenAt) if (now - at > silentMs) place.seenAt.delete(other);
     if (place.keeper === undefined || !place.seenAt.has(place.keeper)) place.keeper = node;
@@ -95,10 +98,11 @@ class Shared implements SharedRecord {
         return { ...one, node, lostAt: one.lostAt ?? Date.now() };
       });
     }
-    return Promise.resolve({ keeper, inherited });
+    return Promise.resolve({ keeper, inherited, forgotten });
   }
 
   leave(): Promise<void> {
+    this.#isKnown = false;
     this.place.seenAt.delete(this.node);
     if (this.place.keeper === this.node) this.place.keeper = undefined;
     return Promise.resolve();
