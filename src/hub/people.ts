@@ -14,6 +14,8 @@ const ATTENDED_MS = 15 * 60_000;
 
 export class People {
   readonly #rows = new Map<string, AgentRow>();
+  /** Rows of each queue's people, until one changes: who comes into line asks for them, and a queue may have 1,000 people. */
+  readonly #candidates = new Map<string, readonly AgentRow[]>();
   /** Open sockets per person. */
   readonly #sockets = new Map<string, number>();
   readonly #leaving = new Map<string, NodeJS.Timeout>();
@@ -41,9 +43,11 @@ export class People {
   /** Takes over capacities from the directory; presence and load stay. */
   async useDirectory(): Promise<void> {
     const { people } = this.hub.directory;
+    this.#candidates.clear();
     await this.hub.store.saveAgents(Object.values(people).map(({ id, capacity }) => ({ id, capacity })));
     const rows = await this.hub.store.agents();
     this.#rows.clear();
+    this.#candidates.clear();
     for (const row of rows) if (people[row.id] !== undefined) this.#rows.set(row.id, row);
   }
 
@@ -56,9 +60,13 @@ export class People {
   }
 
   /** The people of a queue, for the assigner. */
-  candidates(queue: string): Candidate[] {
+  candidates(queue: string): readonly Candidate[] {
+    const known = this.#candidates.get(queue);
+    if (known !== undefined) return known;
     const members = this.hub.directory.queues[queue]?.members ?? [];
-    return members.flatMap((id) => this.#rows.get(id) ?? []);
+    const rows = members.flatMap((id) => this.#rows.get(id) ?? []);
+    this.#candidates.set(queue, rows);
+    return rows;
   }
 
   /** How many people of the queue are there for conversations of this work stream, with room or without. */
@@ -79,7 +87,7 @@ export class People {
     const { presenceUntil: _until, ...rest } = row;
     const changed = { ...rest, presence, presenceAt: at, ...(until === undefined ? {} : { presenceUntil: until }) };
     // Here at once: an item that lapsed must not be offered to the same person again while the store is still writing.
-    this.#rows.set(agent, changed);
+    this.#put(changed);
     await this.hub.store.setPresence(agent, presence, at, until);
     this.hub.notify('person', agent);
     this.hub.nudge();
@@ -150,13 +158,18 @@ export class People {
     const row = this.#rows.get(claim.agent);
     if (row === undefined) return;
     const load = row.load + claim.delta;
-    this.#rows.set(claim.agent, {
+    this.#put({
       ...row,
       load,
       lastAssignedAt: claim.delta > 0 ? claim.at : row.lastAssignedAt,
       idleSince: load === 0 ? claim.at : row.idleSince,
     });
     this.hub.notify('person', claim.agent);
+  }
+
+  #put(row: AgentRow): void {
+    this.#rows.set(row.id, row);
+    this.#candidates.clear();
   }
 
   /** Who lets an offer lapse is not there: no further offers until they say they are. */
