@@ -55,7 +55,7 @@ class Desk {
   private readonly held = new Map<string, string[]>();
   /** When seats of a person got free, for those that were not offered anything since. */
   private readonly freedAt = new Map<string, number[]>();
-  private waits: number[] = [];
+  private readonly waits: number[] = [];
   private expected = 0;
   private allOffered: (() => void) | undefined;
 
@@ -117,14 +117,14 @@ class Desk {
 
   /** @returns per chat, milliseconds from the commit that freed the seat to the commit of the offer. */
   async endOneByOne(count: number): Promise<number[]> {
-    this.waits = [];
+    this.waits.length = 0;
     await this.timeToOffer(count, async () => {
       for (let n = 0; n < count; n += 1) {
         void this.end(this.people[n % PEOPLE] as string);
         await new Promise((resolve) => setTimeout(resolve, 1_000 / ENDING_PER_SECOND));
       }
     });
-    return this.waits;
+    return [...this.waits];
   }
 
   async endAtOnce(count: number): Promise<void> {
