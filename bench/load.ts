@@ -1,196 +1,66 @@
 /**
- * The load: customers in a process of their own, each in a closed loop over real HTTP and WebSocket. A customer sends one message,
- * waits for the 200, for its own echo and for the bot's reply on the socket, in that order, and only then sends the next. Anything
- * lost, doubled or out of order ends the run with an error. Drives any Direct Line server whose bot answers `Echo: <text>`.
+ * The load: customers in a process of their own over real HTTP and WebSocket. Anything lost, doubled or out of order ends the run
+ * with an error.
  */
 import http from 'node:http';
-import { WebSocket } from 'ws';
 import { request } from '../test/fakes/request.js';
+import { Customer, expected, LOST_AFTER_MS, type Meeting, type Opened } from './customer.js';
+import { percentile } from './report.js';
 
 export interface LoadOrder {
   url: string;
   secret?: string;
+  /** Customers; of `intake`, calls under way at once. */
   conversations: number;
   /** Customers are numbered from here: two loads on one server must not share any. */
   firstCustomer: number;
-  /** `loop` measures a closed loop; `hold` sends one message each, then keeps the conversations open and idle. */
-  mode: 'loop' | 'hold' | 'holdWithoutSockets';
+  /**
+   * - `loop`: a customer says the next thing when the last one is answered.
+   * - `rate`: a customer says something once a second, whatever became of the last: latencies count from when it was due.
+   * - `hold`: one message each, then the conversations stay open and idle, with a socket or without.
+   * - `storm`: as `hold`; when told, all sockets are lost, and all customers come back at once.
+   * - `intake`: conversations are started, with tokens made before.
+   */
+  mode: 'loop' | 'rate' | 'hold' | 'holdWithoutSockets' | 'storm' | 'intake';
   warmUpMs: number;
   measureMs: number;
 }
 
+/** What a storm is told: the network goes, and is back after these texts were said to everybody. */
+export type StormCue = { cue: 'lose' } | { cue: 'comeBack'; missed: string[] };
+
 export type LoadReport =
   /** The measured window begins. */
   | { phase: 'measuring' }
-  /** The window is over; latencies are from the POST to the bot's reply on the socket. */
+  /** The window is over; latencies are to the bot's reply on the socket, of `intake` to the answer. */
   | { phase: 'measured'; messages: number; elapsedMs: number; p50Ms: number; p99Ms: number }
   /** Everything sent since the start was read back by GET and is there once, in order. */
   | { phase: 'verified'; messages: number }
-  | { phase: 'holding' }
+  | { phase: 'holding'; conversations: string[] }
+  | { phase: 'lost' }
+  | { phase: 'caughtUp'; elapsedMs: number; p50Ms: number; p99Ms: number }
   | { phase: 'failed'; error: string };
 
-interface Activity {
-  id: string;
-  type: string;
-  text?: string;
-}
-
-interface ActivitySet {
-  activities: Activity[];
-  watermark?: string;
-}
-
-interface Turn {
-  startedAt: number;
-  text: string;
-  echoId?: string;
-  answeredId?: string;
-  replied: boolean;
-  done: (latencyMs: number) => void;
-}
-
-/** No reply for this long counts as a lost message. */
-const lostAfterMs = 10_000;
 const openAtOnce = 32;
+/** Calls of a storm under way at once: a page's call is short, its socket stays. */
+const callsAtOnce = 256;
+/** After a storm, for what might come a second time. */
+const quietMs = 1_000;
+const rateMs = 1_000;
 
 const order = JSON.parse(process.argv[2] ?? '') as LoadOrder;
-const arrivals = new http.Agent({ keepAlive: true });
+const base = `${order.url.replace(/\/$/, '')}/v3/directline`;
+const shared = new http.Agent({ keepAlive: true, maxSockets: callsAtOnce });
 /** Everybody who has arrived. */
 const customers: Customer[] = [];
-const base = `${order.url.replace(/\/$/, '')}/v3/directline`;
 
-class Customer {
-  private turn?: Turn;
-  private sent = 0;
-  private lastLatencyMs = 0;
-  /**
-   * One connection each, as from a browser, opened on arrival: a busy Node server accepts one connection per turn of its loop, so
-   * hundreds opened under load would wait seconds and that would be measured instead. Who only holds a conversation open shares.
-   */
-  private readonly agent = order.mode === 'loop' ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : arrivals;
-  private readonly token: string;
-  private readonly activitiesUrl: string;
-
-  private constructor(
-    private readonly userId: string,
-    conversation: { conversationId: string; token: string },
-    private readonly socket: WebSocket,
-  ) {
-    this.token = conversation.token;
-    this.activitiesUrl = `${base}/conversations/${conversation.conversationId}/activities`;
-    socket.on('message', (frame: Buffer) => {
-      if (frame.length === 0) return;
-      for (const activity of (JSON.parse(frame.toString()) as ActivitySet).activities) this.take(activity);
-    });
-    socket.on('error', fail);
-  }
-
-  static async arrive(userId: string): Promise<Customer> {
-    const answer = await request('POST', `${base}/conversations`, {
-      agent: arrivals,
-      token: order.secret,
-      body: { user: { id: userId } },
-    });
-    if (answer.status !== 201) throw new Error(`Start answered ${answer.status}: ${JSON.stringify(answer.body)}`);
-    const conversation = answer.body as { conversationId: string; token: string; streamUrl: string };
-    const socket = new WebSocket(conversation.streamUrl, {
-      perMessageDeflate: false,
-      skipUTF8Validation: true,
-      handshakeTimeout: lostAfterMs,
-    });
-    const customer = new Customer(userId, conversation, socket);
-    await new Promise<void>((resolve) => socket.once('open', resolve));
-    return customer;
-  }
-
-  /** One message, there and back; resolves with the milliseconds from the POST to the bot's reply. */
-  say(): Promise<number> {
-    const text = this.textOf(this.sent++);
-    return new Promise((done) => {
-      this.turn = { startedAt: performance.now(), text, replied: false, done };
-      const body = { type: 'message', text, from: { id: this.userId, name: 'Customer', role: 'user' } };
-      request('POST', this.activitiesUrl, { agent: this.agent, token: this.token, body }).then((answer) => {
-        if (answer.status !== 200) {
-          return fail(new Error(`POST answered ${answer.status}: ${JSON.stringify(answer.body)}`));
-        }
-        if (this.turn?.text !== text) return fail(new Error(`${text}: answered after its turn`));
-        this.turn.answeredId = (answer.body as { id: string }).id;
-        this.endTurn();
-      }, fail);
-    });
-  }
-
-  isOverdue(now: number): boolean {
-    return this.turn !== undefined && now - this.turn.startedAt > lostAfterMs;
-  }
-
-  describeTurn(): string {
-    if (this.turn === undefined) return 'no turn';
-    const { text, answeredId, echoId, replied } = this.turn;
-    return `'${text}': 200 ${answeredId !== undefined}, own echo ${echoId !== undefined}, reply ${replied}`;
-  }
-
-  hangUp(): void {
-    this.socket.close();
-  }
-
-  /** Reads the whole conversation back and compares it with what was sent. */
-  async verify(): Promise<number> {
-    const texts: (string | undefined)[] = [];
-    for (let watermark = ''; ;) {
-      const answer = await request('GET', `${this.activitiesUrl}?watermark=${watermark}`, {
-        agent: this.agent,
-        token: this.token,
-      });
-      if (answer.status !== 200) throw new Error(`GET answered ${answer.status}: ${JSON.stringify(answer.body)}`);
-      const set = answer.body as ActivitySet;
-      if (set.activities.length === 0) break;
-      for (const activity of set.activities) if (activity.type === 'message') texts.push(activity.text);
-      if (set.watermark === undefined || set.watermark === watermark) break;
-      watermark = set.watermark;
-    }
-    for (let n = 0; n < this.sent; n++) {
-      const text = this.textOf(n);
-      const [own, reply] = texts.slice(2 * n, 2 * n + 2);
-      if (own !== text || reply !== `Echo: ${text}`) {
-        throw new Error(`Read back '${own}', '${reply}' where '${text}' and its echo belong`);
-      }
-    }
-    if (texts.length !== 2 * this.sent) throw new Error(`${texts.length} messages kept of ${2 * this.sent} exchanged`);
-    return this.sent;
-  }
-
-  private textOf(n: number): string {
-    return `${this.userId} says ${n}`;
-  }
-
-  /** The only order allowed on the socket: own echo, then the bot's reply, once each. */
-  private take(activity: Activity): void {
-    if (activity.type !== 'message') return;
-    const turn = this.turn;
-    if (turn === undefined) return fail(new Error(`'${activity.text}' came when nothing was asked`));
-    const expected = turn.echoId === undefined ? turn.text : `Echo: ${turn.text}`;
-    if (turn.replied || activity.text !== expected) {
-      return fail(new Error(`'${activity.text}' came where '${turn.replied ? 'nothing' : expected}' was due`));
-    }
-    if (turn.echoId === undefined) {
-      turn.echoId = activity.id;
-    } else {
-      turn.replied = true;
-      this.lastLatencyMs = performance.now() - turn.startedAt;
-      this.endTurn();
-    }
-  }
-
-  private endTurn(): void {
-    const turn = this.turn;
-    if (turn?.answeredId === undefined || !turn.replied) return;
-    if (turn.answeredId !== turn.echoId) {
-      return fail(new Error(`POST answered ${turn.answeredId}, the socket showed ${turn.echoId}`));
-    }
-    this.turn = undefined;
-    turn.done(this.lastLatencyMs);
-  }
+/**
+ * One connection each, as from a browser, opened on arrival: a busy Node server accepts one connection per turn of its loop, so
+ * hundreds opened under load would wait seconds and that would be measured instead. Who only holds a conversation open shares.
+ */
+function meeting(): Meeting {
+  const ownConnection = order.mode === 'loop' || order.mode === 'rate';
+  return { base, fail, agent: ownConnection ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : shared };
 }
 
 function tell(report: LoadReport): Promise<void> {
@@ -204,40 +74,32 @@ function fail(error: unknown): void {
 }
 
 async function arriveAll(): Promise<void> {
-  let next = 0;
-  const usher = async (): Promise<void> => {
-    while (next < order.conversations) {
-      const customer = await Customer.arrive(`dl_customer${order.firstCustomer + next++}`);
-      customers.push(customer);
-      await customer.say();
-      if (order.mode === 'holdWithoutSockets') customer.hangUp();
-    }
-  };
-  await Promise.all(Array.from({ length: openAtOnce }, usher));
+  await inParallel(order.conversations, openAtOnce, async (n) => {
+    const customer = await Customer.arrive(`dl_customer${order.firstCustomer + n}`, meeting(), order.secret);
+    customers.push(customer);
+    await customer.say();
+    if (order.mode === 'holdWithoutSockets') customer.hangUp();
+  });
 }
 
-async function loop(): Promise<void> {
+/** `talk` says one thing after another until told to stop, and gives each latency to `note`. */
+async function measure(
+  talk: (customer: Customer, index: number, note: (ms: number) => void, stopped: () => boolean) => Promise<void>,
+): Promise<void> {
   const latencies: number[] = [];
   let measuring = false;
   let stopping = false;
-  const talk = async (customer: Customer): Promise<void> => {
-    while (!stopping) {
-      const latencyMs = await customer.say();
-      if (measuring) latencies.push(latencyMs);
-    }
+  const note = (ms: number) => {
+    if (measuring) latencies.push(ms);
   };
-  const talks = Promise.all(customers.map(talk));
+  const talks = Promise.all(customers.map((customer, index) => talk(customer, index, note, () => stopping)));
   await pause(order.warmUpMs);
   await tell({ phase: 'measuring' });
   const beganAt = performance.now();
   measuring = true;
   await pause(order.measureMs);
   measuring = false;
-  const elapsedMs = performance.now() - beganAt;
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): number =>
-    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? NaN;
-  await tell({ phase: 'measured', messages: latencies.length, elapsedMs, p50Ms: at(0.5), p99Ms: at(0.99) });
+  await tellMeasured(latencies, performance.now() - beganAt);
   stopping = true;
   await talks;
   let messages = 0;
@@ -245,17 +107,140 @@ async function loop(): Promise<void> {
   await tell({ phase: 'verified', messages });
 }
 
+async function converse(
+  customer: Customer,
+  _index: number,
+  note: (ms: number) => void,
+  stopped: () => boolean,
+): Promise<void> {
+  while (!stopped()) {
+    const saidAt = performance.now();
+    note((await customer.say()) - saidAt);
+  }
+}
+
+/** Open loop: who is late with one message has the next one due all the same, and its wait counts. */
+async function converseAtRate(
+  customer: Customer,
+  index: number,
+  note: (ms: number) => void,
+  stopped: () => boolean,
+): Promise<void> {
+  let dueAt = performance.now() + (rateMs * index) / customers.length;
+  while (!stopped()) {
+    const early = dueAt - performance.now();
+    if (early > 0) await pause(early);
+    if (stopped()) return;
+    note((await customer.say()) - dueAt);
+    dueAt += rateMs;
+  }
+}
+
+async function takeIn(): Promise<void> {
+  const seconds = (order.warmUpMs + order.measureMs) / 1_000;
+  /** More than any server starts meanwhile. */
+  const tokens = order.secret === undefined ? undefined : await makeTokens(Math.ceil(seconds * 2_500));
+  const latencies: number[] = [];
+  const started: Opened[] = [];
+  let beganAt = Infinity;
+  let next = 0;
+  const untilAt = performance.now() + order.warmUpMs + order.measureMs;
+  const call = async (): Promise<void> => {
+    while (performance.now() < untilAt) {
+      const saidAt = performance.now();
+      const token = tokens?.[next++];
+      if (tokens !== undefined && token === undefined) throw new Error('The tokens made before are used up.');
+      const answer = await request('POST', `${base}/conversations`, { agent: shared, token });
+      started.push(expected(answer, 201, 'Start') as Opened);
+      if (saidAt >= beganAt) latencies.push(performance.now() - saidAt);
+    }
+  };
+  const calls = Promise.all(Array.from({ length: order.conversations }, call));
+  await pause(order.warmUpMs);
+  await tell({ phase: 'measuring' });
+  beganAt = performance.now();
+  await calls;
+  await tellMeasured(latencies, performance.now() - beganAt);
+  if (new Set(started.map(({ conversationId }) => conversationId)).size !== started.length)
+    throw new Error('Two customers got the same conversation.');
+  await inParallel(started.length, openAtOnce, async (n) => {
+    const { conversationId, token } = started[n] as Opened;
+    const url = `${base}/conversations/${conversationId}/activities`;
+    expected(await request('GET', url, { agent: shared, token }), 200, `GET of ${conversationId}`);
+  });
+  await tell({ phase: 'verified', messages: started.length });
+}
+
+async function makeTokens(count: number): Promise<string[]> {
+  const tokens: string[] = [];
+  await inParallel(count, openAtOnce, async () => {
+    const call = { agent: shared, token: order.secret, body: {} };
+    tokens.push((expected(await request('POST', `${base}/tokens/generate`, call), 200, 'Token') as Opened).token);
+  });
+  return tokens;
+}
+
+async function storm(): Promise<void> {
+  const cues = new Map<string, (cue: StormCue) => void>();
+  const cued = (name: StormCue['cue']) => new Promise<StormCue>((resolve) => cues.set(name, resolve));
+  process.on('message', (cue: StormCue) => cues.get(cue.cue)?.(cue));
+  const [lose, comeBack] = [cued('lose'), cued('comeBack')];
+  await tell({ phase: 'holding', conversations: customers.map(({ conversationId }) => conversationId) });
+  await lose;
+  await Promise.all(customers.map((customer) => customer.lose()));
+  await tell({ phase: 'lost' });
+  const cue = await comeBack;
+  const missed = cue.cue === 'comeBack' ? cue.missed : [];
+  const beganAt = performance.now();
+  const waits = await Promise.all(
+    customers.map(async (customer) => {
+      await customer.comeBack(missed);
+      return performance.now() - beganAt;
+    }),
+  );
+  const elapsedMs = performance.now() - beganAt;
+  // Whatever comes once more fails the run.
+  await pause(quietMs);
+  await tell({ phase: 'caughtUp', elapsedMs, p50Ms: percentile(waits, 0.5), p99Ms: percentile(waits, 0.99) });
+}
+
+async function tellMeasured(latencies: number[], elapsedMs: number): Promise<void> {
+  const [p50Ms, p99Ms] = [percentile(latencies, 0.5), percentile(latencies, 0.99)];
+  await tell({ phase: 'measured', messages: latencies.length, elapsedMs, p50Ms, p99Ms });
+}
+
+async function inParallel(count: number, atOnce: number, work: (n: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: atOnce }, one));
+}
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function run(): Promise<void> {
+  if (order.mode === 'intake') return takeIn();
   const patience = setInterval(() => {
     const now = performance.now();
     const overdue = customers.find((customer) => customer.isOverdue(now));
-    if (overdue !== undefined) fail(new Error(`Lost after ${lostAfterMs} ms: ${overdue.describeTurn()}`));
+    if (overdue !== undefined) fail(new Error(`Lost after ${LOST_AFTER_MS} ms: ${overdue.describeTurn()}`));
   }, 1000);
   await arriveAll();
-  if (order.mode === 'loop') await loop();
-  else await tell({ phase: 'holding' });
+  switch (order.mode) {
+    case 'loop':
+      await measure(converse);
+      break;
+    case 'rate':
+      await measure(converseAtRate);
+      break;
+    case 'storm':
+      await storm();
+      break;
+    case 'hold':
+    case 'holdWithoutSockets':
+      await tell({ phase: 'holding', conversations: customers.map(({ conversationId }) => conversationId) });
+  }
   clearInterval(patience);
 }
 

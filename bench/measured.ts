@@ -19,10 +19,26 @@ export interface Listening {
   secret?: string;
 }
 
-type Question = { ask: 'usage'; collect: boolean } | { ask: 'stop' };
+type Question =
+  | { ask: 'usage'; collect: boolean }
+  | { ask: 'speak'; conversations: string[]; texts: string[] }
+  | { ask: 'seed'; count: number }
+  | { ask: 'stop' };
+
+/** What a server can be asked to do. */
+export interface Abilities {
+  /** The bot says these texts, unasked, to each of the conversations. */
+  speak?: (conversations: string[], texts: string[]) => Promise<void> | void;
+  /** Opens so many conversations. */
+  seed?: (count: number) => Promise<void>;
+}
 
 /** Called by a server's process: announces the address, then answers questions until it is told to stop or its parent is gone. */
-export function announce(listening: Listening, stop: () => Promise<void> | void): void {
+export function announce(
+  listening: Listening,
+  stop: () => Promise<void> | void,
+  { speak, seed }: Abilities = {},
+): void {
   const leave = async (): Promise<void> => {
     await stop();
     process.exit(0);
@@ -31,6 +47,12 @@ export function announce(listening: Listening, stop: () => Promise<void> | void)
     switch (question.ask) {
       case 'usage':
         void describeUsage(question.collect).then((usage) => process.send?.(usage));
+        return;
+      case 'speak':
+        void Promise.resolve(speak?.(question.conversations, question.texts)).then(() => process.send?.('done'));
+        return;
+      case 'seed':
+        void seed?.(question.count).then(() => process.send?.('done'));
         return;
       case 'stop':
         void leave();
@@ -63,18 +85,30 @@ export class MeasuredServer {
     readonly name: string,
     readonly listening: Listening,
     private readonly child: ChildProcess,
-    private readonly inbox: Inbox<Listening | Usage>,
+    private readonly inbox: Inbox<Listening | Usage | 'done'>,
   ) {}
 
   static async start(name: string, script: string, args: string[] = [], nodeOptions: string[] = []) {
     const child = forkScript(script, args, ['--expose-gc', ...nodeOptions]);
-    const inbox = new Inbox<Listening | Usage>(child, name);
+    const inbox = new Inbox<Listening | Usage | 'done'>(child, name);
     return new MeasuredServer(name, (await inbox.next()) as Listening, child, inbox);
   }
 
   async usage({ collect = false } = {}): Promise<Usage> {
     this.child.send({ ask: 'usage', collect } satisfies Question);
     return (await this.inbox.next()) as Usage;
+  }
+
+  /** Resolves when the bot's words are kept. */
+  async speak(conversations: string[], texts: string[]): Promise<void> {
+    this.child.send({ ask: 'speak', conversations, texts } satisfies Question);
+    await this.inbox.next();
+  }
+
+  /** Resolves when so many conversations are open. */
+  async seed(count: number): Promise<void> {
+    this.child.send({ ask: 'seed', count } satisfies Question);
+    await this.inbox.next();
   }
 
   async stop(): Promise<void> {

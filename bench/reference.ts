@@ -32,7 +32,8 @@ const server = http.createServer((req, res) => {
     const [, directLine, id, part, watermark] = route.exec(req.url ?? '') ?? [];
     if (directLine !== undefined && id === undefined && req.method === 'POST') return start(res);
     const conversation = conversations.get(id ?? '');
-    if (conversation === undefined || part !== 'activities') return send(res, 404, '{}');
+    if (conversation === undefined) return send(res, 404, '{}');
+    if (part === undefined) return open(res, conversation.id, 200, watermark ?? '');
     if (req.method === 'GET') return send(res, 200, activitySet(conversation, Number(watermark ?? 0)));
     const activity = append(conversation, JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
     send(res, 200, JSON.stringify({ id: activity.id }));
@@ -43,8 +44,12 @@ const server = http.createServer((req, res) => {
 function start(res: http.ServerResponse): void {
   const id = `c${conversations.size}`;
   conversations.set(id, { id, activities: [], sockets: new Set() });
-  const streamUrl = `${baseUrl.replace('http', 'ws')}v3/directline/conversations/${id}/stream?watermark=`;
-  send(res, 201, JSON.stringify({ conversationId: id, token: id, expires_in: 1800, streamUrl }));
+  open(res, id, 201, '');
+}
+
+function open(res: http.ServerResponse, id: string, status: number, watermark: string): void {
+  const streamUrl = `${baseUrl.replace('http', 'ws')}v3/directline/conversations/${id}/stream?watermark=${watermark}`;
+  send(res, status, JSON.stringify({ conversationId: id, token: id, expires_in: 1800, streamUrl }));
 }
 
 /** Commits in memory and shows the activity to every socket, as the product does from disk. */
@@ -93,7 +98,14 @@ server.on('upgrade', (req, socket, head) => {
   });
 });
 
+function speak(ids: string[], texts: string[]): void {
+  for (const id of ids) {
+    const conversation = conversations.get(id);
+    if (conversation !== undefined) for (const text of texts) append(conversation, { type: 'message', text });
+  }
+}
+
 server.listen(0, '127.0.0.1', () => {
   baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  announce({ url: baseUrl }, () => server.closeAllConnections());
+  announce({ url: baseUrl }, () => server.closeAllConnections(), { speak });
 });

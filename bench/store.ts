@@ -1,7 +1,4 @@
-// How fast the embedded store takes appends of 1 KB, what a read waits meanwhile, and what it costs the hub's thread.
-//
-//   npx tsc -p tsconfig.test.json && node build/bench/store.js [seconds per line]
-
+/** Section `store`: how fast the embedded store takes appends of 1 KB, what a read waits meanwhile, and what it costs the hub's thread. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +7,35 @@ import { fold } from '../src/core/evolve.js';
 import type { Conversation, ConversationEvent } from '../src/core/conversation.js';
 import type { Append } from '../src/hub/ports.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
+import { percentile, printTable } from './report.js';
+import type { Section } from './section.js';
 
 const TEXT = 'x'.repeat(780);
-const seconds = Number(process.argv[2] ?? 3);
+
+export const store: Section = {
+  name: 'store',
+  about: 'the embedded store alone: appends a second, waits, what they cost the hub',
+  quick: false,
+  run: async ({ short }) => {
+    const rows: string[][] = [];
+    for (const conversations of [1, 50, 500]) rows.push(await measure(conversations, short ? 1 : 3));
+    printTable(
+      'The embedded store: appends of 1 KB, each customer waiting for the last to be on disk, while 50 entries are read at a time',
+      [
+        'customers',
+        'appends/s',
+        'a flush',
+        'p50 ms',
+        'p99 ms',
+        "hub's thread, µs each",
+        'its delay p99 ms',
+        'a read p50 ms',
+        'p99 ms',
+      ],
+      rows,
+    );
+  },
+};
 
 /** One customer who writes as soon as the last message is on disk. An entry is 1.0 KB of envelope and body. */
 class Writer {
@@ -57,7 +80,7 @@ class Writer {
   }
 }
 
-async function measure(conversations: number): Promise<void> {
+async function measure(conversations: number, seconds: number): Promise<string[]> {
   const directory = await mkdtemp(join(tmpdir(), 'handoff-bench-'));
   const store = new SqliteStore({ directory });
   await store.open();
@@ -95,16 +118,17 @@ async function measure(conversations: number): Promise<void> {
   const main = performance.eventLoopUtilization(mainBefore).active * 1000;
   const { appends, flushes } = store.figures();
   const done = appends - before.appends;
-  const at = (values: number[], share: number) =>
-    (values.sort((a, b) => a - b)[Math.floor(values.length * share)] ?? 0).toFixed(2);
-  console.log(
-    `${String(conversations).padStart(4)} conversations: ${Math.round(done / took)} appends/s,` +
-      ` ${(done / (flushes - before.flushes)).toFixed(1)} a flush, p50 ${at(waits, 0.5)} ms, p99 ${at(waits, 0.99)} ms;` +
-      ` hub's thread ${(main / done).toFixed(1)} µs an append, delayed p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms;` +
-      ` a read of 50 entries p50 ${at(reads, 0.5)} ms, p99 ${at(reads, 0.99)} ms`,
-  );
   await store.close();
   await rm(directory, { recursive: true });
+  return [
+    String(conversations),
+    String(Math.round(done / took)),
+    (done / (flushes - before.flushes)).toFixed(1),
+    percentile(waits, 0.5).toFixed(2),
+    percentile(waits, 0.99).toFixed(2),
+    (main / done).toFixed(1),
+    (delay.percentile(99) / 1e6).toFixed(1),
+    percentile(reads, 0.5).toFixed(2),
+    percentile(reads, 0.99).toFixed(2),
+  ];
 }
-
-for (const conversations of [1, 50, 500]) await measure(conversations);

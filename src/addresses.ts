@@ -23,7 +23,20 @@ export function isPrivateHost(hostname: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || isPrivate(host);
 }
 
+/** Addresses looked at: a bot calls from the same one each time, and the look costs more than its token's check. */
+const known = new Map<string, boolean>();
+const KNOWN_ADDRESSES = 1_000;
+
 export function isPrivate(address: string): boolean {
+  let answer = known.get(address);
+  if (answer === undefined) {
+    if (known.size >= KNOWN_ADDRESSES) known.clear();
+    known.set(address, (answer = isListed(address)));
+  }
+  return answer;
+}
+
+function isListed(address: string): boolean {
   // An IPv4 peer of a socket that takes both.
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
   switch (isIP(plain)) {

@@ -24,7 +24,10 @@ export interface RouteReceipt {
   at: number;
   /** Version of the directory the decision used. */
   ruleSetVersion: number;
-  /** Every rule looked at, up to and including the one that decided. */
+  /**
+   * Every rule looked at, up to and including the one that decided. Of those whose conditions do not hold only the first
+   * MAX_RECEIPT_RULES are listed.
+   */
   rules: {
     /** 1 = the work stream's first rule. */
     rule: number;
@@ -35,6 +38,8 @@ export interface RouteReceipt {
     queue: string;
     conditions: ConditionResult[];
   }[];
+  /** Rules looked at beyond those listed: their conditions do not hold. */
+  omitted?: number;
   /** How the queue was found; `none` = there is nowhere to go. */
   by: 'rule' | 'fallback' | 'default' | 'only' | 'none';
   queue?: string;
@@ -44,6 +49,12 @@ export interface RouteReceipt {
   /** Bots of the queue; why one was passed over: `loopGuard` (escalated this conversation), `escalation`, `laterMember`. */
   candidates: { id: string; excluded?: string }[];
 }
+
+/**
+ * A receipt is stored with its conversation: with 200 rules before the one that decides, listing all would make it 55 KB and
+ * cost three times the CPU of everything else a new conversation takes.
+ */
+export const MAX_RECEIPT_RULES = 25;
 
 export interface RouteRequest {
   at: number;
@@ -65,11 +76,13 @@ export interface RouteRequest {
 export function route(request: RouteRequest): RouteReceipt {
   const { at, workStream, directory, context, facts } = request;
   const rules: RouteReceipt['rules'] = [];
+  let failed = 0;
   const receipt = (by: RouteReceipt['by'], destination?: Destination, priority = 0): RouteReceipt => ({
     kind: 'route',
     at,
     ruleSetVersion: directory.version,
     rules,
+    ...(failed > MAX_RECEIPT_RULES && { omitted: failed - MAX_RECEIPT_RULES }),
     by,
     ...(destination !== undefined && { queue: destination.queue }),
     priority,
@@ -81,7 +94,8 @@ export function route(request: RouteRequest): RouteReceipt {
     const { matched, conditions } = evaluate(rule.when, context, facts);
     const looked = { rule: index + 1, matched, queue: rule.queue, conditions };
     if (!matched) {
-      rules.push(looked);
+      failed += 1;
+      if (failed <= MAX_RECEIPT_RULES) rules.push(looked);
       continue;
     }
     const destination = destinationIn(rule.queue, request);
@@ -112,7 +126,15 @@ interface Destination {
 
 /** People of a queue who can ever take something: presence and load change by the minute and are no matter of routing. */
 export function peopleOf(queue: Queue, directory: Directory): string[] {
-  return queue.members.filter((id) => (entryOf(directory.people, id)?.capacity ?? 0) > 0);
+  return queue.members.filter((id) => canServe(id, directory));
+}
+
+function hasPeople(queue: Queue, directory: Directory): boolean {
+  return queue.members.some((id) => canServe(id, directory));
+}
+
+function canServe(id: string, directory: Directory): boolean {
+  return (entryOf(directory.people, id)?.capacity ?? 0) > 0;
 }
 
 export function botsOf(queue: Queue, directory: Directory): string[] {
@@ -124,9 +146,8 @@ function destinationIn(queueId: string, request: RouteRequest): Destination | { 
   const queue = entryOf(directory.queues, queueId);
   if (queue === undefined) return { skipped: `there is no queue ${queueId}` };
   const bots = botsOf(queue, directory);
-  const people = peopleOf(queue, directory);
   const bot = needsPeople ? undefined : bots.find((id) => !triedBots.includes(id));
-  if (bot === undefined && people.length === 0) {
+  if (bot === undefined && !hasPeople(queue, directory)) {
     if (needsPeople) return { skipped: 'no people after an escalation' };
     return { skipped: bots.length === 0 ? 'no members' : 'every bot of the queue has had it, and there are no people' };
   }
@@ -145,15 +166,13 @@ function onlyDestination(request: RouteRequest): Destination | undefined {
     .filter((destination): destination is Destination => !('skipped' in destination));
   if (destinations.length === 1) return destinations[0];
   const withBot = destinations.filter((destination) => destination.bot !== undefined);
-  const withPeople = destinations.filter(({ queue }) => hasPeople(queue, request.directory));
+  const withPeople = destinations.filter(({ queue }) => {
+    const named = entryOf(request.directory.queues, queue);
+    return named !== undefined && hasPeople(named, request.directory);
+  });
   // Where nothing says which queue was meant, a customer who asked for a person is not given to one more bot.
   const suitable = request.triedBots.length > 0 ? withPeople : withBot.length > 0 ? withBot : destinations;
   return suitable.length === 1 ? suitable[0] : undefined;
-}
-
-function hasPeople(queueId: string, directory: Directory): boolean {
-  const queue = entryOf(directory.queues, queueId);
-  return queue !== undefined && peopleOf(queue, directory).length > 0;
 }
 
 function entryOf<T>(entries: Readonly<Record<string, T>>, id: string): T | undefined {

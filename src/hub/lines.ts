@@ -1,14 +1,16 @@
 // The lines of waiting conversations as they are now, kept from every commit: places, lengths, and what the assigner matches.
 
-import { inOrder, type WaitingItem } from '../core/assignment.js';
+import { inOrder, kindOf, type WaitingItem } from '../core/assignment.js';
 import type { Conversation } from '../core/conversation.js';
 import { DEFAULT_WORK_STREAM, type Directory } from '../core/directory.js';
 
 type Item = WaitingItem & { readonly offered: boolean; readonly version: number };
 
-/** Per queue one array in serving order; items already offered to somebody keep their place in it until they are taken. */
 export class Lines {
-  readonly #queues = new Map<string, Item[]>();
+  /** Per queue in serving order; items already offered to somebody keep their place in it until they are taken. */
+  readonly #queues = new Sorted();
+  /** Per kind in serving order: what the assigner has to give out. */
+  readonly #unoffered = new Sorted();
   readonly #items = new Map<string, Item>();
   #versions = 0;
 
@@ -25,9 +27,8 @@ export class Lines {
       changed.add(before.queue);
     }
     if (after !== undefined) {
-      const line = this.#queues.get(after.queue) ?? [];
-      if (line.length === 0) this.#queues.set(after.queue, line);
-      line.splice(indexOf(line, after), 0, after);
+      this.#queues.add(after.queue, after);
+      if (!after.offered) this.#unoffered.add(kindOf(after), after);
       this.#items.set(state.id, after);
       this.#versions += after.version;
       changed.add(after.queue);
@@ -36,9 +37,8 @@ export class Lines {
   }
 
   #remove(item: Item): void {
-    const line = this.#queues.get(item.queue) ?? [];
-    line.splice(indexOf(line, item), 1);
-    if (line.length === 0) this.#queues.delete(item.queue);
+    this.#queues.remove(item.queue, item);
+    if (!item.offered) this.#unoffered.remove(kindOf(item), item);
     this.#items.delete(item.conversationId);
     this.#versions -= item.version;
   }
@@ -57,7 +57,7 @@ export class Lines {
 
   /** The place a newcomer would get: 1 = next. */
   place(queue: string, priority: number, waitingSince: number): number {
-    const line = this.#queues.get(queue) ?? [];
+    const line = this.#queues.of(queue);
     const newcomer = { conversationId: '\uffff', queue, priority, waitingSince, front: false } as Item;
     return indexOf(line, newcomer) + 1;
   }
@@ -65,27 +65,49 @@ export class Lines {
   /** Place in line of a waiting conversation: 1 = next. */
   position(conversationId: string): number | undefined {
     const item = this.#items.get(conversationId);
-    return item === undefined ? undefined : indexOf(this.#queues.get(item.queue) ?? [], item) + 1;
+    return item === undefined ? undefined : indexOf(this.#queues.of(item.queue), item) + 1;
   }
 
   line(queue: string): readonly WaitingItem[] {
-    return this.#queues.get(queue) ?? [];
+    return this.#queues.of(queue);
   }
 
-  /** Items that nobody has been offered yet, in serving order over all queues. */
-  waiting(): WaitingItem[] {
-    const items: Item[] = [];
-    for (const line of this.#queues.values())
-      for (const item of line) if (!item.offered && item.mode === 'push') items.push(item);
-    return items.sort(inOrder);
+  /** What nobody has been offered yet: items of one kind each, in serving order. */
+  unoffered(): Iterable<readonly WaitingItem[]> {
+    return this.#unoffered.all().map(([, line]) => line);
   }
 
   lengths(): { queue: string; length: number; oldestWaitingSince: number }[] {
-    return [...this.#queues].map(([queue, line]) => ({
+    return this.#queues.all().map(([queue, line]) => ({
       queue,
       length: line.length,
-      oldestWaitingSince: Math.min(...line.map((item) => item.waitingSince)),
+      oldestWaitingSince: line.reduce((oldest, { waitingSince }) => Math.min(oldest, waitingSince), Infinity),
     }));
+  }
+}
+
+/** Named lines, each in serving order; one that is empty is forgotten. */
+class Sorted {
+  readonly #lines = new Map<string, Item[]>();
+
+  of(name: string): readonly Item[] {
+    return this.#lines.get(name) ?? [];
+  }
+
+  all(): [name: string, line: readonly Item[]][] {
+    return [...this.#lines];
+  }
+
+  add(name: string, item: Item): void {
+    const line = this.#lines.get(name) ?? [];
+    if (line.length === 0) this.#lines.set(name, line);
+    line.splice(indexOf(line, item), 0, item);
+  }
+
+  remove(name: string, item: Item): void {
+    const line = this.#lines.get(name) ?? [];
+    line.splice(indexOf(line, item), 1);
+    if (line.length === 0) this.#lines.delete(name);
   }
 }
 

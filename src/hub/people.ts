@@ -16,6 +16,8 @@ const ATTENDED_MS = 15 * 60_000;
 
 export class People {
   readonly #rows = new Map<string, AgentRow>();
+  /** Rows of each queue's people, until one changes: who comes into line asks for them, and a queue may have 1,000 people. */
+  readonly #candidates = new Map<string, readonly AgentRow[]>();
   /** Open sockets per person. */
   readonly #sockets = new Map<string, number>();
   readonly #leaving = new Map<string, NodeJS.Timeout>();
@@ -52,6 +54,7 @@ export class People {
   /** Takes over capacities from the directory; presence and load stay. */
   async useDirectory(): Promise<void> {
     const { people } = this.hub.directory;
+    this.#candidates.clear();
     await this.hub.store.saveAgents(Object.values(people).map(({ id, capacity }) => ({ id, capacity })));
     await this.recount();
   }
@@ -64,6 +67,7 @@ export class People {
       () => this.#readings.delete(changed),
     );
     const { people } = this.hub.directory;
+    this.#candidates.clear();
     for (const id of this.#rows.keys()) if (people[id] === undefined) this.#rows.delete(id);
     let isNews = false;
     for (const row of rows) {
@@ -104,9 +108,13 @@ export class People {
   }
 
   /** The people of a queue, for the assigner. */
-  candidates(queue: string): Candidate[] {
+  candidates(queue: string): readonly Candidate[] {
+    const known = this.#candidates.get(queue);
+    if (known !== undefined) return known;
     const members = this.hub.directory.queues[queue]?.members ?? [];
-    return members.flatMap((id) => this.#rows.get(id) ?? []);
+    const rows = members.flatMap((id) => this.#rows.get(id) ?? []);
+    this.#candidates.set(queue, rows);
+    return rows;
   }
 
   /** How many people of the queue are there for conversations of this work stream, with room or without. */
@@ -258,6 +266,7 @@ export class People {
 
   #put(row: AgentRow): void {
     this.#rows.set(row.id, row);
+    this.#candidates.clear();
     for (const changed of this.#readings) changed.add(row.id);
   }
 

@@ -9,6 +9,7 @@ import {
   type WaitingItem,
 } from '../../src/core/assignment.js';
 import type { AssignmentMethod } from '../../src/core/directory.js';
+import { inLines } from './world.js';
 
 function waiting(conversationId: string, change: Partial<WaitingItem> = {}): WaitingItem {
   return {
@@ -183,7 +184,7 @@ describe('giving out what waits', () => {
     method: AssignmentMethod = 'highestCapacity',
   ) {
     return match(
-      items,
+      inLines(items),
       (queue) => queues[queue] ?? [],
       () => method,
       1_000,
@@ -255,6 +256,38 @@ describe('giving out what waits', () => {
     assert.equal(JSON.stringify([items, queues]), before);
   });
 
+  it('stops in the order of the items when there is more to give out than is wanted at once', () => {
+    const items = [3, 1, 2].map((since) => waiting(`c${since}`, { waitingSince: since }));
+    const given = match(
+      inLines(items),
+      () => [person('ana')],
+      () => 'roundRobin',
+      1_000,
+      2,
+    );
+    assert.deepEqual(
+      given.map(({ item }) => item.conversationId),
+      ['c1', 'c2'],
+    );
+  });
+
+  it('looks at no item behind those that it has people for', () => {
+    const next = Array.from({ length: 4 }, (_, since) => waiting(`c${since}`, { waitingSince: since }));
+    const untouched = new Proxy(next, {
+      get(line, index) {
+        assert.notEqual(index, '3', 'the last item was looked at');
+        return Reflect.get(line, index) as unknown;
+      },
+    });
+    const given = match(
+      [untouched],
+      () => [person('ana', { capacity: 2 })],
+      () => 'roundRobin',
+      1_000,
+    );
+    assert.equal(given.length, 2);
+  });
+
   const ids = ['ana', 'ben', 'cem', 'dan'];
   const anyPeople = fc.tuple(
     ...ids.map((id) =>
@@ -292,7 +325,7 @@ describe('giving out what waits', () => {
       fc.property(anyPeople, anyQueues, anyItems, anyMethod, (people, queues, changes, method) => {
         const items = changes.map((change) => waiting(change.conversationId, change));
         const members = (queue: string): Candidate[] => people.filter(({ id }) => queues[queue]?.includes(id));
-        const given = match(items, members, () => method, 1_000);
+        const given = match(inLines(items), members, () => method, 1_000);
 
         const load = new Map(people.map(({ id, load }) => [id, load]));
         const chosenFor = new Map(given.map(({ item, receipt }) => [item.conversationId, receipt.chosen]));

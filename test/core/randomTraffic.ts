@@ -8,7 +8,7 @@ import { decide } from '../../src/core/decide.js';
 import type { Directory, WorkStream } from '../../src/core/directory.js';
 import type { Step } from '../../src/core/plan.js';
 import { Rejected } from '../../src/core/rejected.js';
-import { ANA, BEN, circumstancesAt, directoryWith, KIM, MINUTE, SAM, START, started } from './world.js';
+import { ANA, BEN, circumstancesAt, directoryWith, inLines, KIM, MINUTE, SAM, START, started } from './world.js';
 
 /** One command and what came of it. */
 export interface Happened {
@@ -255,7 +255,7 @@ function assignerCommands(
     idleSince: 0,
   });
   return match(
-    items,
+    inLines(items),
     (queue) =>
       (directory.queues[queue]?.members ?? []).filter((id) => directory.people[id] !== undefined).map(candidate),
     () => 'highestCapacity',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { DEFAULT_WORK_STREAM, type Directory, type RoutingRule, type WorkStream } from '../../src/core/directory.js';
-import { route, type RouteReceipt } from '../../src/core/routing.js';
+import { MAX_RECEIPT_RULES, route, type RouteReceipt } from '../../src/core/routing.js';
 
 interface Setting {
   queues: Record<string, string[]>;
@@ -270,6 +270,22 @@ describe('the receipt of a routing decision', () => {
         [3, false],
       ],
     );
+  });
+
+  it('lists the first of many rules that do not hold, and every rule that does', () => {
+    const rules = Array.from({ length: 200 }, (_none, index) => ({
+      when: { variable: 'topic', operator: 'equals' as const, value: `topic ${index + 1}` },
+      queue: index === 149 ? 'Gone' : 'CreditCardQueue',
+    }));
+    const decided = { ...DEMO, rules: [...rules, { when: NO_TOPIC, queue: 'BotQueue' }] };
+    const listed = (receipt: RouteReceipt) => receipt.rules.map(({ rule }) => rule);
+    const firstOnes = Array.from({ length: MAX_RECEIPT_RULES }, (_none, index) => index + 1);
+    const last = routed({ ...decided, context: { topic: 'topic 200' } });
+    assert.deepEqual(listed(last), [...firstOnes, 200]);
+    assert.equal(last.omitted, 199 - MAX_RECEIPT_RULES);
+    const skipped = routed({ ...decided, context: { topic: 'topic 150' } });
+    assert.deepEqual(listed(skipped), [...firstOnes, 150], 'with why its queue was passed over');
+    assert.equal(routed({ ...decided, context: { topic: 'topic 25' } }).omitted, undefined);
   });
 
   it('is plain JSON', () => {

@@ -1,6 +1,7 @@
 // A small contact centre for tests of decisions, and the language they are written in: given, when, then.
 
 import assert from 'node:assert/strict';
+import { inOrder, kindOf, type WaitingItem } from '../../src/core/assignment.js';
 import type { Circumstances, Command, CommandOf } from '../../src/core/commands.js';
 import { NOT_STARTED, type Conversation, type ConversationEvent, type State } from '../../src/core/conversation.js';
 import { decide } from '../../src/core/decide.js';
@@ -252,4 +253,14 @@ function outcomeOf(rejected: Rejected | undefined, steps: readonly Step[], state
 /** The texts the hub told the customer among these events. */
 export function told(events: readonly ConversationEvent[]): string[] {
   return events.flatMap((event) => (event.type === 'told' ? [event.text] : []));
+}
+
+/** Waiting items as the hub keeps them: one line per kind, each in order. */
+export function inLines(items: readonly WaitingItem[]): WaitingItem[][] {
+  const lines = new Map<string, WaitingItem[]>();
+  for (const item of items.toSorted(inOrder)) {
+    const kind = kindOf(item);
+    lines.set(kind, [...(lines.get(kind) ?? []), item]);
+  }
+  return [...lines.values()];
 }

@@ -84,6 +84,11 @@ function Rules({ receipt }: { receipt: RouteReceipt }) {
           ))}
         </li>
       ))}
+      {receipt.omitted === undefined ? null : (
+        <li>
+          <Caption1 className="subtle">{receipt.omitted} more rules do not hold</Caption1>
+        </li>
+      )}
       <li>
         <Caption1 className="subtle">rule set version {receipt.ruleSetVersion}</Caption1>
       </li>

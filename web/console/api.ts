@@ -70,6 +70,8 @@ export interface RouteReceipt {
     skipped?: string;
     conditions: { variable: string; operator: string; expected?: unknown; actual?: unknown; result: boolean }[];
   }[];
+  /** Rules that do not hold beyond those listed. */
+  omitted?: number;
   by?: string;
   queue?: string;
   bot?: string;

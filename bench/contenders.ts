@@ -1,0 +1,144 @@
+/** Who is measured: each starts its servers in fresh processes, the hub first, and a load drives them. */
+import { forkScript, Inbox, MeasuredServer, type Usage } from './measured.js';
+import type { LoadOrder, LoadReport, StormCue } from './load.js';
+import type { ProductOptions } from './product.js';
+import type { Options } from './section.js';
+
+export interface Contender {
+  readonly name: string;
+  /** Starts the hub, first in the list, and whatever it needs beside it. */
+  readonly start: () => Promise<[MeasuredServer, ...MeasuredServer[]]>;
+}
+
+/** A bot that is a process of its own, called over HTTP and answering by calls. */
+export type RemoteBot = 'bare bot' | 'CloudAdapter bot';
+
+const SCRIPTS: Record<RemoteBot, string> = { 'bare bot': './echoBot.js', 'CloudAdapter bot': './cloudAdapterBot.js' };
+
+/** What the product can keep its record in. One more store is one more entry, and appears in every section. */
+const STORES: readonly { name?: string; options: Pick<ProductOptions, 'store'> }[] = [{ options: {} }];
+
+export function reference(bot: RemoteBot = 'bare bot'): Contender {
+  return {
+    name: bot === 'bare bot' ? 'reference' : `reference, ${bot}`,
+    start: async () => {
+      const remote = await MeasuredServer.start(bot, SCRIPTS[bot]);
+      return [await MeasuredServer.start('reference', './reference.js', [remote.listening.url]), remote];
+    },
+  };
+}
+
+/** The product, once per store. */
+export function products({ profile }: Options, bot?: RemoteBot, more: ProductOptions = {}): Contender[] {
+  const nodeOptions = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  return STORES.map(({ name, options }) => ({
+    name: ['product', ...(name === undefined ? [] : [`on ${name}`]), ...(bot === undefined ? [] : [bot])].join(', '),
+    start: async () => {
+      const remote = bot === undefined ? undefined : await MeasuredServer.start(bot, SCRIPTS[bot]);
+      const botUrl = remote === undefined ? {} : { bot: remote.listening.url };
+      const args = [JSON.stringify({ ...options, ...botUrl, ...more } satisfies ProductOptions)];
+      const hub = await MeasuredServer.start('product', './product.js', args, nodeOptions);
+      return remote === undefined ? [hub] : [hub, remote];
+    },
+  }));
+}
+
+export async function withServers<T>(
+  of: Contender,
+  use: (hub: MeasuredServer, all: MeasuredServer[]) => Promise<T>,
+): Promise<T> {
+  const servers = await of.start();
+  try {
+    return await use(servers[0], servers);
+  } finally {
+    for (const server of servers) await server.stop();
+  }
+}
+
+/** The load's process, asked phase by phase. */
+export class Load {
+  private readonly child;
+  private readonly inbox;
+
+  constructor(hub: MeasuredServer, order: Pick<LoadOrder, 'conversations' | 'mode'> & Partial<LoadOrder>) {
+    const { url, secret } = hub.listening;
+    const server = secret === undefined ? { url } : { url, secret };
+    const whole: LoadOrder = { warmUpMs: 0, measureMs: 0, firstCustomer: 0, ...server, ...order };
+    this.child = forkScript('./load.js', [JSON.stringify(whole)]);
+    this.inbox = new Inbox<LoadReport>(this.child, 'load');
+  }
+
+  async expect<P extends LoadReport['phase']>(phase: P): Promise<Extract<LoadReport, { phase: P }>> {
+    const report = await this.inbox.next();
+    if (report.phase === 'failed') throw new Error(`The load found a fault: ${report.error}`);
+    if (report.phase !== phase) throw new Error(`The load reported ${report.phase} where ${phase} was due`);
+    return report as Extract<LoadReport, { phase: P }>;
+  }
+
+  cue(cue: StormCue): void {
+    this.child.send(cue);
+  }
+
+  /** Ends it; what it holds open is closed. */
+  release(): void {
+    if (this.child.connected) this.child.disconnect();
+  }
+}
+
+/** One measured window of a load. */
+export interface Sample {
+  messages: number;
+  elapsedMs: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** Of the hub's process alone, worker threads included. */
+  hubCpuMicros: number;
+  /** Of the hub and of the bot, where that is a process of its own. */
+  serversCpuMicros: number;
+}
+
+export const perSecond = ({ messages, elapsedMs }: Sample): number => (messages / elapsedMs) * 1000;
+
+/** Fresh servers, a load that warms them up, one window, and everything read back. */
+export function measureWindow(
+  of: Contender,
+  order: Pick<LoadOrder, 'conversations' | 'mode' | 'warmUpMs' | 'measureMs'>,
+): Promise<Sample> {
+  return withServers(of, async (hub, all) => {
+    const cpuMicrosNow = () => Promise.all(all.map(async (server) => (await server.usage()).cpuMicros));
+    const load = new Load(hub, order);
+    try {
+      await load.expect('measuring');
+      const before = await cpuMicrosNow();
+      const { messages, elapsedMs, p50Ms, p99Ms } = await load.expect('measured');
+      const after = await cpuMicrosNow();
+      await load.expect('verified');
+      const spent = after.map((micros, index) => micros - (before[index] ?? 0));
+      const serversCpuMicros = spent.reduce((sum, micros) => sum + micros, 0);
+      return { messages, elapsedMs, p50Ms, p99Ms, hubCpuMicros: spent[0] ?? 0, serversCpuMicros };
+    } finally {
+      load.release();
+    }
+  });
+}
+
+/** What it takes with many conversations open beyond what it takes with a few: that compiles code and fills pools. */
+export async function heldBy(
+  hub: MeasuredServer,
+  conversations: number,
+  mode: 'hold' | 'holdWithoutSockets',
+): Promise<{ before: Usage; after: Usage }> {
+  const waves: Load[] = [];
+  const hold = async (count: number): Promise<Usage> => {
+    const load = new Load(hub, { conversations: count, mode, firstCustomer: waves.length * 1000 });
+    waves.push(load);
+    await load.expect('holding');
+    return hub.usage({ collect: true });
+  };
+  try {
+    const before = await hold(100);
+    return { before, after: await hold(conversations) };
+  } finally {
+    for (const wave of waves) wave.release();
+  }
+}

@@ -1,0 +1,19 @@
+/** What a section of the benchmark is, and what each is told. */
+export interface Section {
+  readonly name: string;
+  /** One line for `--help`. */
+  readonly about: string;
+  /** Runs where no section is named; the others take their own minutes. */
+  readonly quick: boolean;
+  /** Measures and prints. Rejects when anything was lost, doubled or out of order, never for a time. */
+  run(options: Options): Promise<void>;
+}
+
+export interface Options {
+  /** Coarser, for a look while developing. */
+  readonly short: boolean;
+  /** The reference against itself: how far two equal things differ here and now. */
+  readonly self: boolean;
+  /** CPU profiles of the product's processes go to this folder. */
+  readonly profile?: string;
+}
