@@ -19,6 +19,7 @@ import { Outbox } from './outbox.js';
 import { People } from './people.js';
 import { Positions } from './positions.js';
 import type { Append, BotConnection, ChannelConnection, Clock, InvokeResponse, Log, Store } from './ports.js';
+import { Strays } from './strays.js';
 import { Ticker } from './ticker.js';
 
 export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
@@ -56,6 +57,7 @@ export class Hub implements Engine {
   readonly #assigner: Assigner;
   readonly #ticker: Ticker;
   readonly #positions: Positions;
+  readonly #strays: Strays;
   readonly #observers = new Set<Observer>();
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #states = new Map<string, Conversation>();
@@ -78,6 +80,7 @@ export class Hub implements Engine {
     this.#assigner = new Assigner(this, this.lines, this.people);
     this.#ticker = new Ticker(this, this.people);
     this.#positions = new Positions(this, this.lines);
+    this.#strays = new Strays(this);
   }
 
   /** Picks up where the record stands: lines, loads, deadlines, what is still owed. Idempotent. */
@@ -88,6 +91,7 @@ export class Hub implements Engine {
     await this.#standInLine();
     await this.outbox.start();
     await this.#ticker.start();
+    this.#strays.look();
     this.nudge();
   }
 
@@ -98,7 +102,7 @@ export class Hub implements Engine {
     this.#ticker.stop();
     this.people.stop();
     this.#positions.stop();
-    await this.#assigner.stop();
+    await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
     await this.outbox.stop(graceMs);
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
@@ -115,9 +119,11 @@ export class Hub implements Engine {
 
   /** From now on decisions cite this version. */
   async useDirectory(directory: Directory): Promise<void> {
+    const lost = Object.keys(this.#directory.bots).some((id) => directory.bots[id] === undefined);
     this.#directory = directory;
     await this.people.useDirectory();
     if (this.#running) await this.#standInLine();
+    if (this.#running && lost) this.#strays.look();
     for (const observer of this.#observers) observer.directory?.(directory);
     this.nudge();
   }
@@ -244,7 +250,12 @@ export class Hub implements Engine {
   async settled(): Promise<void> {
     do {
       await this.#whenQuiet();
-      await Promise.all([this.outbox.settled(), this.#assigner.settled(), this.people.settled()]);
+      await Promise.all([
+        this.#strays.settled(),
+        this.outbox.settled(),
+        this.#assigner.settled(),
+        this.people.settled(),
+      ]);
     } while (this.#busy > 0 || !this.outbox.isIdle || !this.#assigner.isIdle);
   }
 
