@@ -219,10 +219,9 @@ export class HandoffHub extends Hub {
   override async useDirectory(directory: Directory): Promise<void> {
     this.#checkBots(directory);
     this.#bots.connect(directory);
-    this.#relay.connect(directory);
+    await this.#relay.connect(directory);
     await super.useDirectory(directory);
     this.#bots.retire(directory);
-    this.#relay.retire(directory);
   }
 
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */

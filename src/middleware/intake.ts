@@ -142,6 +142,7 @@ export class Intake {
 
   #start(id: string, address: Address, activity: SdkActivity, previous: Conversation | undefined): Command {
     const { channelId, key, customer, reference } = address;
+    const { botId } = this.options;
     const begins = activity.type === 'conversationUpdate' || activity.type === 'installationUpdate';
     return {
       type: 'start',
@@ -153,7 +154,12 @@ export class Intake {
       ...(typeof activity.locale === 'string' ? { locale: activity.locale } : {}),
       ...(previous === undefined ? {} : { previous: previous.id }),
       reference: JSON.parse(JSON.stringify(reference)) as unknown,
-      ...(previous === undefined && !begins ? { adoptedBot: this.options.botId } : { frontBot: this.options.botId }),
+      // A bot that was taken out of the configuration begins nothing: the rules say who does.
+      ...(this.hub.directory.bots[botId] === undefined
+        ? {}
+        : previous === undefined && !begins
+          ? { adoptedBot: botId }
+          : { frontBot: botId }),
     };
   }
 

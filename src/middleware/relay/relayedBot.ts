@@ -93,6 +93,12 @@ export class RelayedBot {
 
   /** Turns the hub has no conversation for: groups, a bot that was added alone, somebody's typing before any word. */
   async passOn(activity: Activity, place: Place): Promise<HttpResponse> {
+    if (this.#isGone)
+      throw new BadRequest(
+        404,
+        'NotFound',
+        `Bot "${this.botId}" was taken out of the configuration. Change the messaging endpoint of the Azure Bot.`,
+      );
     const waitsForReplies = activity.deliveryMode === 'expectReplies';
     const gathered = waitsForReplies ? this.channel.gather(place.conversation.id) : undefined;
     try {
@@ -182,6 +188,7 @@ export class RelayedBot {
     this.hub.log.warn({ err: error, bot: this.botId }, 'an activity of a customer could not be recorded');
     const state = this.intake.known(address);
     const withPeople = state !== undefined && state.phase !== 'closed' && state.phase !== 'bot';
+    if (this.#isGone && !withPeople) throw error;
     if (!withPeople) return this.passOn(activity, place);
     // Meant for a person: the bot must not hear it, and the customer must know.
     const text = activity.type === 'message' ? await refusalText(this.hub, 'hubUnavailable', undefined) : undefined;
@@ -238,8 +245,12 @@ export class RelayedBot {
 
   #bot(): BotConnection {
     const bot = this.hub.bots.get(this.botId);
-    if (bot === undefined) throw new DeliveryFailed(`Bot "${this.botId}" is not connected. Set its endpoint.`, true);
-    return bot;
+    if (bot !== undefined) return bot;
+    throw new DeliveryFailed(`Bot "${this.botId}" is not connected. Set its endpoint.`, !this.#isGone);
+  }
+
+  get #isGone(): boolean {
+    return this.hub.directory.bots[this.botId] === undefined;
   }
 
   /** Who hears what the customer just said, if it is a bot. */
