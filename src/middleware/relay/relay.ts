@@ -1,7 +1,7 @@
 // The relay: Azure Bots whose messaging endpoint is the hub. The hub hears their channels, and the untouched bots hear the hub.
 
+import { parseActivity } from '../../activityJson.js';
 import type { Activity } from '../../core/activity.js';
-import { isObject } from '../../core/context.js';
 import type { Bot, BotRelay, Directory } from '../../core/directory.js';
 import { BadRequest, ConfigError } from '../../errors.js';
 import type { HttpRequest, HttpResponse, HttpServer } from '../../http.js';
@@ -141,12 +141,11 @@ export class Relay implements ForeignCalls {
       );
     const { identity, relayed } = connected;
     if (identity === undefined) refusePages(request);
-    const activity = await request.json();
-    if (!isObject(activity) || typeof activity['type'] !== 'string')
-      throw new BadRequest(400, 'BadSyntax', 'Send one Bot Framework activity: a JSON object with a type.');
+    // A channel that is who it says it is may still send what no page can show: it is told, and nothing is recorded.
+    const activity = parseActivity(await request.json());
     if (identity === undefined) requireNeighbour(request, activity, `the appId of bot "${botId}"`);
-    else await this.#believe(identity, activity as Activity, request);
-    return relayed.receive(activity as Activity);
+    else await this.#believe(identity, activity, request);
+    return relayed.receive(activity);
   }
 
   async #believe(identity: ChannelIdentity, activity: Activity, request: HttpRequest): Promise<void> {
