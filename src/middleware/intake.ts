@@ -7,6 +7,7 @@ import { newConversationId, type Hub } from '../hub/hub.js';
 import { clientKeyOf, type Address } from './address.js';
 import { turnKey, type WaitingTurn } from './connections.js';
 import type { SdkActivity } from './host.js';
+import { isStoreUnavailable } from './outgoing.js';
 import { fromSdk } from './sdkActivity.js';
 
 export interface IntakeOptions {
@@ -62,6 +63,19 @@ export class Intake {
       this.#remember(address.key, id);
       return id;
     });
+  }
+
+  /**
+   * A conversation between two stays one while it is open, whatever a later activity of the channel says: taken for a
+   * group's, it would go past the person who has it to the bot.
+   */
+  async placed<A extends Address | undefined>(address: A): Promise<A> {
+    if (address?.isGroup !== true) return address;
+    const open = await this.find(address).catch((error: unknown) => {
+      if (isStoreUnavailable(error)) return undefined;
+      throw error;
+    });
+    return open === undefined ? address : { ...address, isGroup: false };
   }
 
   /** What is known here without asking the store. */

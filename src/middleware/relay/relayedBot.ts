@@ -74,9 +74,11 @@ export class RelayedBot {
 
   /** An activity of a channel whose identity is certain. @returns what the channel hears. */
   async receive(activity: Activity): Promise<HttpResponse> {
-    const place = placeOf(activity);
+    const said = placeOf(activity);
+    const address = await this.intake.placed(addressOf(activity as unknown as SdkActivity, this.botId));
+    const staysOneToOne = said.isGroup && address?.isGroup === false;
+    const place = staysOneToOne ? placeOf(activity, address) : said;
     await this.#learn(place, activity);
-    const address = addressOf(activity as unknown as SdkActivity, this.botId);
     if (address === undefined || address.isGroup) return this.passOn(activity, place);
     if (SAYS_LITTLE.has(activity.type)) {
       const conversationId = await this.intake.find(address).catch(ifUnavailable(undefined));
@@ -328,7 +330,7 @@ function unanswered(status: 502 | 504, message: string): HttpResponse {
 }
 
 /** @throws BadRequest 400 for what no channel sends. */
-function placeOf(activity: Activity): Place {
+function placeOf(activity: Activity, known?: Address): Place {
   const { id, channelId, serviceUrl, conversation, recipient, from } = activity;
   const { membersAdded } = activity as { membersAdded?: unknown };
   const hasId = (value: unknown): value is { id: string } =>
@@ -345,7 +347,7 @@ function placeOf(activity: Activity): Place {
       throw new BadRequest(400, 'BadSyntax', '"membersAdded" must be an array of accounts.');
   if (id !== undefined && id !== null && typeof id !== 'string')
     throw new BadRequest(400, 'BadSyntax', 'The "id" of an activity must be a string.');
-  const address = addressOf(activity as unknown as SdkActivity, '');
+  const address = known ?? addressOf(activity as unknown as SdkActivity, '');
   const isGroup = address === undefined ? hasId(from) && isGroupOf(conversation) : address.isGroup;
   const user = isGroup ? undefined : (address?.reference.user as Place['user']);
   return {
