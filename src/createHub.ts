@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { isPrivateHost } from './addresses.js';
 import { Bots } from './bots.js';
 import { channelToken } from './channelTokens.js';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
@@ -132,6 +133,7 @@ export class HandoffHub extends Hub {
     const http = new HttpServer({
       log: this.log,
       ready: () => this.running,
+      isProxied: this.#isProxied,
       ...(options.trustProxy === undefined ? {} : { trustProxy: options.trustProxy }),
     });
     let url = '';
@@ -163,6 +165,7 @@ export class HandoffHub extends Hub {
       ...files,
       filesElsewhere: (request) => connector.fileElsewhere(request),
     });
+    if (this.#isProxied && options.trustProxy !== true) this.#warnOfCallersUnknown();
     serveTrust(http, this, { issuer: this.#issuer, env: process.env });
     this.#metrics = measure(this, () => ({
       customers: this.#directLine?.figures.open ?? 0,
@@ -242,6 +245,23 @@ export class HandoffHub extends Hub {
   #checkBots(directory: Directory): void {
     this.#bots.check(directory);
     this.#relay.check(directory);
+  }
+
+  /** We speak no TLS: before an https origin that others reach there is always somebody in front. */
+  get #isProxied(): boolean {
+    const url = new URL(this.#publicUrl ?? 'http://localhost');
+    return url.protocol === 'https:' && !isPrivateHost(url.hostname);
+  }
+
+  #warnOfCallersUnknown(): void {
+    const bots = Object.values(this.directory.bots).flatMap(({ id, transport }) =>
+      transport.kind === 'http' && transport.auth === 'none' && transport.delivery !== 'expectReplies' ? [id] : [],
+    );
+    if (bots.length > 0)
+      this.log.warn(
+        { bots },
+        'calls of bots with auth: none are refused: PUBLIC_URL is https, so a proxy calls for everybody. Set TRUST_PROXY=true, with a proxy that sends X-Forwarded-For',
+      );
   }
 
   #onlyWorkStream(): string {
