@@ -77,6 +77,7 @@ export function createHub(options: CreateHubOptions): HandoffHub {
 export class HandoffHub extends Hub {
   readonly #configuration: Configuration;
   readonly #publicUrl: string | undefined;
+  #isOverruled = false;
   readonly #issuer: HubIssuer;
   readonly #bots: Bots;
   readonly #relay: Relay;
@@ -202,6 +203,11 @@ export class HandoffHub extends Hub {
     return createPairingCode(this, personId);
   }
 
+  /** The configuration in force is another than the one this hub was given. */
+  get isOverruled(): boolean {
+    return this.#isOverruled;
+  }
+
   /** The keys by which this hub signs for bots. */
   get signingKeys(): SigningKeys {
     return this.#issuer.keys;
@@ -291,7 +297,8 @@ export class HandoffHub extends Hub {
     }
     const configuration = checkConfiguration(kept.document);
     await this.useDirectory(directoryOf(configuration, kept.version));
-    if (!isDeepStrictEqual(configuration, this.#configuration))
+    this.#isOverruled = !isDeepStrictEqual(configuration, this.#configuration);
+    if (this.#isOverruled)
       this.log.warn(
         { version: kept.version },
         'the configuration given differs from the one in force, which rules; "handoff config plan" shows the difference, "handoff config apply" takes it over',
