@@ -12,6 +12,7 @@ import { mintControlToken, SERVER_FILE } from './control.js';
 import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from './core/transcript.js';
 import type { Activity } from './core/activity.js';
 import { ConfigError } from './errors.js';
+import { helpOf } from './help.js';
 import { importActivities, readTranscripts, type Imported } from './imports.js';
 import type { Clock } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
@@ -39,7 +40,7 @@ const USAGE = `Usage: handoff <command> [flags]
                                      [--app-id ID] [--tenant ID] [--authority URL]
                                      [--secret NAME of the variable with the app's secret in Microsoft Entra]
 
-Every command takes --config handoff.yaml, --data ./data and --json. --version prints the version.`;
+Every command takes --config handoff.yaml, --data ./data and --json. "handoff <command> --help" explains one; --version prints the version.`;
 
 const ENTRIES_PER_READ = 5_000;
 const SYSTEM_CLOCK: Clock = { now: () => Date.now() };
@@ -68,7 +69,7 @@ export async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
     if (help || words.length === 0) {
-      console.log(USAGE);
+      console.log(helpOf(words[0] ?? '') ?? USAGE);
       return help ? 0 : 1;
     }
     return await dispatch(words, flags);
@@ -273,9 +274,13 @@ async function signIn(person: string, flags: Flags): Promise<number> {
           return createTicket(store, person, Date.now());
         });
   const url = server === undefined ? undefined : `${server}${path}`;
-  console.log(flags.json ? JSON.stringify({ path, ...(url !== undefined && { url }) }) : path);
-  // Scripts read the path; whoever sits at the terminal wants something to click.
-  if (url !== undefined && !flags.json) console.error(url);
+  if (flags.json) console.log(JSON.stringify({ path, ...(url !== undefined && { url }) }));
+  // Whoever sits at the terminal wants the one thing to click; scripts read the path.
+  else if (process.stdout.isTTY) console.log(url ?? path);
+  else {
+    console.log(path);
+    if (url !== undefined) console.error(url);
+  }
   return 0;
 }
 

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { isPrivateHost } from './addresses.js';
 import { Bots } from './bots.js';
 import { channelToken } from './channelTokens.js';
 import { checkConfiguration, directoryOf, type Configuration } from './config.js';
@@ -85,6 +86,7 @@ export class HandoffHub extends Hub {
   readonly #configuration: Configuration;
   readonly #publicUrl: string | undefined;
   readonly #serviceUrl: string | undefined;
+  #isOverruled = false;
   readonly #issuer: HubIssuer;
   readonly #bots: Bots;
   readonly #relay: Relay;
@@ -144,6 +146,7 @@ export class HandoffHub extends Hub {
     const http = new HttpServer({
       log: this.log,
       ready: () => this.running,
+      isProxied: this.#isProxied,
       ...(options.trustProxy === undefined ? {} : { trustProxy: options.trustProxy }),
     });
     let url = '';
@@ -175,6 +178,7 @@ export class HandoffHub extends Hub {
       ...files,
       filesElsewhere: (request) => connector.fileElsewhere(request),
     });
+    if (this.#isProxied && options.trustProxy !== true) this.#warnOfCallersUnknown();
     serveTrust(http, this, { issuer: this.#issuer, env: process.env });
     this.#metrics = measure(this, () => ({
       customers: this.#directLine?.figures.open ?? 0,
@@ -211,6 +215,11 @@ export class HandoffHub extends Hub {
     return createPairingCode(this, personId);
   }
 
+  /** The configuration in force is another than the one this hub was given. */
+  get isOverruled(): boolean {
+    return this.#isOverruled;
+  }
+
   /** The keys by which this hub signs for bots. */
   get signingKeys(): SigningKeys {
     return this.#issuer.keys;
@@ -239,10 +248,9 @@ export class HandoffHub extends Hub {
   override async useDirectory(directory: Directory): Promise<void> {
     this.#checkBots(directory);
     this.#bots.connect(directory);
-    this.#relay.connect(directory);
+    await this.#relay.connect(directory);
     await super.useDirectory(directory);
     this.#bots.retire(directory);
-    this.#relay.retire(directory);
   }
 
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
@@ -268,6 +276,23 @@ export class HandoffHub extends Hub {
   /** Public origin without a trailing slash: the same at every node. */
   #origin(): string {
     return this.#publicUrl ?? this.serviceUrl.replace(/\/$/, '');
+  }
+
+  /** We speak no TLS: before an https origin that others reach there is always somebody in front. */
+  get #isProxied(): boolean {
+    const url = new URL(this.#publicUrl ?? 'http://localhost');
+    return url.protocol === 'https:' && !isPrivateHost(url.hostname);
+  }
+
+  #warnOfCallersUnknown(): void {
+    const bots = Object.values(this.directory.bots).flatMap(({ id, transport }) =>
+      transport.kind === 'http' && transport.auth === 'none' && transport.delivery !== 'expectReplies' ? [id] : [],
+    );
+    if (bots.length > 0)
+      this.log.warn(
+        { bots },
+        'calls of bots with auth: none are refused: PUBLIC_URL is https, so a proxy calls for everybody. Set TRUST_PROXY=true, with a proxy that sends X-Forwarded-For',
+      );
   }
 
   #onlyWorkStream(): string {
@@ -297,7 +322,8 @@ export class HandoffHub extends Hub {
     }
     const configuration = checkConfiguration(kept.document);
     await this.useDirectory(directoryOf(configuration, kept.version));
-    if (!isDeepStrictEqual(configuration, this.#configuration))
+    this.#isOverruled = !isDeepStrictEqual(configuration, this.#configuration);
+    if (this.#isOverruled)
       this.log.warn(
         { version: kept.version },
         'the configuration given differs from the one in force, which rules; "handoff config plan" shows the difference, "handoff config apply" takes it over',

@@ -23,8 +23,8 @@ ServerResponse.prototype.writeHead = function (this: ServerResponse, ...args: ne
 
 export interface HttpOptions {
   log: Log;
-  /** Public origin without a trailing slash; the Host header is never trusted for links. */
-  publicUrl?: string;
+  /** Somebody in front calls for everybody, whether it says so or not: who is near cannot be told from an address alone. */
+  isProxied?: boolean;
   /** While it says no, everything but /healthz and /readyz is answered 503: clients try again, none is told that its chat is gone. */
   ready?: () => boolean;
   /** Believe X-Forwarded-For and X-Forwarded-Proto of the proxy in front. */
@@ -348,7 +348,8 @@ class Incoming implements HttpRequest {
   }
 
   get clientAddress(): string | undefined {
-    if (!isForwarded(this)) return this.ip;
+    if (!isForwarded(this))
+      return this.options.isProxied === true && this.options.trustProxy !== true ? undefined : this.ip;
     // A trusted proxy that names nobody (or says it elsewhere, as in Forwarded) is not itself the client.
     const names = this.options.trustProxy === true && (this.header('x-forwarded-for') ?? '').trim() !== '';
     return names ? this.ip : undefined;
@@ -482,5 +483,5 @@ function isForwarded(request: HttpRequest): boolean {
  */
 export function isLocal(request: HttpRequest): boolean {
   const host = (request.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
-  return !isForwarded(request) && isLoopback(request.raw.socket.remoteAddress ?? '') && isLoopback(host);
+  return !isForwarded(request) && isLoopback(request.clientAddress ?? '') && isLoopback(host);
 }

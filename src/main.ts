@@ -133,7 +133,9 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flag
   const signIn = links.map(({ id, name, url: path }) => ({ id, name, url: `${url}${path}` }));
   if (flags.json) {
     const pages = { customer: `${url}/`, console: `${url}/console/` };
-    console.log(JSON.stringify({ listening: url, ...pages, agentMessages: `${url}${AGENT_MESSAGES_PATH}`, signIn }));
+    const drift = hub.isOverruled ? { configuration: 'differs from the one in force' } : {};
+    const agentMessages = `${url}${AGENT_MESSAGES_PATH}`;
+    console.log(JSON.stringify({ listening: url, ...pages, agentMessages, signIn, ...drift }));
     return;
   }
   console.log(`Listening on ${url}`);
@@ -143,11 +145,19 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flag
     console.log(`  Emulator:         ${url}/api/messages (customer), ${url}${AGENT_MESSAGES_PATH} (staff)`);
   for (const { id, relay } of Object.values(hub.directory.bots))
     if (relay !== undefined) console.log(`  Messaging endpoint of ${id}: ${hub.serviceUrl}api/messages/${id}`);
-  const newLink = `npx handoff sign-in <person>${flags.data === './data' ? '' : ` --data ${flags.data}`}`;
+  const where = flags.data === './data' ? '' : ` --data ${flags.data}`;
+  const newLink = `npx handoff sign-in <person>${where}`;
   if (signIn.length > 0) console.log(`  Sign in (each link works once, for 10 minutes; a new one: ${newLink}):`);
   else if (Object.keys(hub.directory.people).length > 0) console.log(`  Sign in with a link from: ${newLink}`);
   const width = Math.max(0, ...signIn.map(({ name }) => name.length));
   for (const { name, url: link } of signIn) console.log(`    ${name.padEnd(width)}  ${link}`);
+  if (!hub.isOverruled) return;
+  // Last, where it is read: a log line before the addresses is passed over.
+  const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
+  const named = `${file === 'handoff.yaml' ? '' : ` --config ${file}`}${where}`;
+  console.log(`  ${file} differs from the configuration in force, which the data directory keeps. What differs:`);
+  console.log(`    npx handoff config plan${named}`);
+  console.log(`  To put the file in force: the same with "apply" in place of "plan".`);
 }
 
 function stopOnSignals(hub: HandoffHub, directory: string, log: pino.Logger): void {

@@ -24,7 +24,7 @@ export function refusePages({ raw }: Pick<HttpRequest, 'raw'>): void {
  * @throws BadRequest 403
  */
 export function requireNeighbour(
-  { raw }: Pick<HttpRequest, 'raw'>,
+  { raw, clientAddress }: Pick<HttpRequest, 'raw' | 'clientAddress'>,
   { serviceUrl }: { serviceUrl?: unknown },
   appIdVariable: string,
 ): void {
@@ -35,8 +35,9 @@ export function requireNeighbour(
     .split(',')
     .map((hop) => hop.trim());
   const peers = [raw.socket.remoteAddress ?? '', ...named.filter((hop) => hop !== '')];
-  const forwarded = raw.headers['forwarded'] !== undefined;
-  if (forwarded || !peers.every(isPrivate))
+  // Whoever stands in front names nobody, or not where we look.
+  const isUnnamed = raw.headers['forwarded'] !== undefined || (named.join('') === '' && clientAddress === undefined);
+  if (isUnnamed || !peers.every(isPrivate))
     throw new BadRequest(
       403,
       'Unauthenticated',

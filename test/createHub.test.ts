@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { readConfiguration } from '../src/config.js';
 import { createHub, type HandoffHub } from '../src/createHub.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
+import { remoteBots } from './connector/site.js';
 import { FunctionBot } from './fakes/hub.js';
 import { request } from './fakes/request.js';
 
@@ -48,5 +49,56 @@ describe("the demo's sign-in links on the customer's page", () => {
   it('are not given to whom a tunnel or proxy lets in', async () => {
     for (const name of ['x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via'])
       assert.equal(await linksFor({ [name]: '127.0.0.1' }), undefined, name);
+  });
+});
+
+describe('a hub with a public https address', () => {
+  let hub: HandoffHub;
+  let directory: string;
+  let url: string;
+  const warnings: string[] = [];
+  const open = async (trustProxy: boolean, publicUrl = 'https://chat.example.com') => {
+    directory = await mkdtemp(join(tmpdir(), 'handoff-test-'));
+    const log = {
+      info() {},
+      error() {},
+      debug() {},
+      warn: (_: object, message: string) => void warnings.push(message),
+    };
+    hub = createHub({ store: new SqliteStore({ directory }), configuration: await remoteBots(), publicUrl, log });
+    url = await hub.listen({ port: 0, host: '127.0.0.1', localSignIn: true, trustProxy });
+  };
+  beforeEach(() => (warnings.length = 0));
+  afterEach(async () => {
+    await hub.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const botCalls = (headers: Record<string, string> = {}) =>
+    request('GET', `${url}/v3/conversations/unknown/members`, { headers });
+  const post = () =>
+    request('POST', `${url}/api/agent-messages`, { body: { type: 'message', serviceUrl: 'http://127.0.0.1:9/' } });
+
+  it('takes nobody for a neighbour whom a silent proxy lets in, and says how the proxy is named', async () => {
+    await open(false);
+    const { status, body } = await botCalls();
+    assert.equal(status, 401);
+    assert.match(JSON.stringify(body), /Set TRUST_PROXY=true/);
+    assert.equal(((await request('GET', `${url}/api/widget/config`)).body as { signIn?: unknown }).signIn, undefined);
+    assert.equal((await post()).status, 403);
+    assert.equal(warnings.filter((message) => message.includes('TRUST_PROXY=true')).length, 1);
+  });
+
+  it('believes what a trusted proxy says of its clients', async () => {
+    await open(true);
+    assert.equal((await botCalls({ 'x-forwarded-for': '10.1.2.3' })).status, 404, 'it is a bot');
+    assert.equal((await botCalls({ 'x-forwarded-for': '203.0.113.9' })).status, 401);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('is no concern where the address is one of this machine', async () => {
+    await open(false, 'https://localhost:8443');
+    assert.equal((await botCalls()).status, 404);
+    assert.deepEqual(warnings, []);
   });
 });

@@ -33,6 +33,14 @@ export class PrivateCallers implements BotCallers {
         .filter(isUnauthenticated)
         .map(({ id }) => id),
     );
+    if (botIds.size > 0 && request.clientAddress === undefined)
+      return Promise.reject(
+        new BadRequest(
+          401,
+          'Unauthorized',
+          'A call without a token comes by a proxy that is not known to name its clients. Set TRUST_PROXY=true on the hub, with a proxy that sends X-Forwarded-For, or give the bot an appId and auth.',
+        ),
+      );
     if (botIds.size === 0 || !this.#isPrivate(request))
       return Promise.reject(
         new BadRequest(

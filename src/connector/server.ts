@@ -29,6 +29,8 @@ export interface ConnectorOptions {
   readonly workStream: string;
   /** Of one file. */
   readonly uploadLimitBytes?: number;
+  /** What files and histories under way may take of the memory. */
+  readonly uploadRoomBytes?: number;
   /** Channels that are not the hub's own. */
   readonly foreign?: ForeignCalls;
   /** Calls served at once; the others are told to come back. */
@@ -44,7 +46,7 @@ const MEBIBYTE = 1_048_576;
 const UPLOAD_LIMIT_BYTES = 4 * MEBIBYTE;
 const UPLOAD_ROOM_BYTES = 128 * MEBIBYTE;
 const HISTORY_BYTES = 4 * MEBIBYTE;
-/** Each takes some milliseconds and at most 256 KiB. */
+/** Each takes some milliseconds and at most 256 KiB; files and histories take from the upload room. */
 const MOST_CALLS = 500;
 /** Of those, so many may be one caller's: a bot that hangs in the middle of its calls leaves room for the others. */
 const SHARE_OF_ONE = 0.8;
@@ -54,7 +56,7 @@ export function serveConnector(http: HttpServer, hub: Hub, options: ConnectorOpt
   const context: CallContext = {
     hub,
     attachments: options.attachments,
-    uploadRoom: new UploadRoom(UPLOAD_ROOM_BYTES),
+    uploadRoom: new UploadRoom(options.uploadRoomBytes ?? UPLOAD_ROOM_BYTES),
     uploadLimitBytes: options.uploadLimitBytes ?? UPLOAD_LIMIT_BYTES,
     workStream: options.workStream,
     repeats: new Repeats(hub.clock),
@@ -145,14 +147,9 @@ class Serving {
   }
 
   async #read(request: HttpRequest, operation: Operation, botIds: ReadonlySet<string>): Promise<HttpResponse> {
-    if (operation.name !== 'uploadAttachment')
-      return this.#carryOut({
-        request,
-        operation,
-        botIds,
-        bytes: await request.bytes(operation.name === 'sendConversationHistory' ? HISTORY_BYTES : BODY_LIMIT_BYTES),
-      });
-    const limitBytes = uploadBodyBytes(this.context);
+    if (operation.name !== 'uploadAttachment' && operation.name !== 'sendConversationHistory')
+      return this.#carryOut({ request, operation, botIds, bytes: await request.bytes(BODY_LIMIT_BYTES) });
+    const limitBytes = operation.name === 'uploadAttachment' ? uploadBodyBytes(this.context) : HISTORY_BYTES;
     const said = Number(request.header('content-length') ?? limitBytes);
     const leave = this.context.uploadRoom.take(operation.conversationId, Math.min(said || limitBytes, limitBytes));
     try {

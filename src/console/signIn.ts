@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import type { Grant, Store } from '../hub/ports.js';
 import { SESSION_GRANT } from '../hub/tokens.js';
-import { Buckets } from './buckets.js';
+import { Buckets } from '../hub/buckets.js';
 import type { Caller } from './callers.js';
 
 /** A sign-in link works once, for this long. */

@@ -131,7 +131,7 @@ export type Command = { readonly key?: string } & (
   | { readonly type: 'deliveryFailed'; readonly to: string; readonly target: number; readonly reason: string }
   /** What was said in these entries, and the context, is taken out of the record. */
   | { readonly type: 'erase'; readonly targets: readonly number[] }
-  /** The queue it waits in is gone from the configuration. */
+  /** The queue it waits in, or the bot it is with, is gone from the configuration. */
   | { readonly type: 'reroute' }
   | { readonly type: 'tick' }
 );

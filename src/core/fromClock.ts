@@ -3,6 +3,7 @@
 import { SYSTEM, type Conversation, type TimerName } from './conversation.js';
 import type { CommandOf } from './commands.js';
 import type { Plan } from './plan.js';
+import { leaveGoneBot } from './triggers.js';
 
 export function tick(plan: Plan): void {
   const state = plan.open;
@@ -69,9 +70,10 @@ function agentGone(plan: Plan): void {
   plan.queue(state.queue, 'agentGone', { priority: state.priority, front: true });
 }
 
-/** Keeps its waiting-since in the queue it is routed to. */
+/** Who waits keeps the waiting-since in the queue it is routed to. */
 export function reroute(plan: Plan): void {
   const state = plan.open;
+  leaveGoneBot(plan);
   if (state.phase !== 'queued' || plan.circumstances.directory.queues[state.queue] !== undefined) return;
   plan.route('overflow', true);
 }

@@ -5,7 +5,7 @@ import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
 import { isSurvey, type Plan } from './plan.js';
 import { Rejected } from './rejected.js';
-import { handToPeople, phraseIn } from './triggers.js';
+import { handToPeople, leaveGoneBot, phraseIn } from './triggers.js';
 
 /** Recorded, never shown to the customer's other windows. */
 const STAFF_ONLY = new Set(['conversationUpdate', 'installationUpdate', 'invoke', 'contactRelationUpdate']);
@@ -73,7 +73,7 @@ export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {
   );
   if (state.phase === 'waiting') plan.queue(state.queue, 'customerWrote', { priority: state.priority, front: true });
   else if (asksToLeaveTheLine(plan, command)) cancel(plan);
-  else askForPeople(plan, command);
+  else if (!leaveGoneBot(plan)) askForPeople(plan, command);
 }
 
 /** A phrase of the work stream hands over; the bot does not hear it. Where no queue has people the bot goes on, and hears it. */

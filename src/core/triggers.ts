@@ -2,10 +2,10 @@
 
 import type { Activity } from './activity.js';
 import { isObject } from './context.js';
-import { SYSTEM, type Conversation, type EscalationReason, type OpenTurn } from './conversation.js';
+import { holderOf, SYSTEM, type Conversation, type EscalationReason, type OpenTurn } from './conversation.js';
 import type { FallbackTrigger, PhraseTrigger, Triggers } from './directory.js';
 import { compilePattern, type Pattern } from './pattern.js';
-import type { Plan } from './plan.js';
+import { isSurvey, type Plan } from './plan.js';
 
 /** The phrase of the work stream that this message of a customer contains, if any. */
 export function phraseIn(
@@ -64,6 +64,27 @@ export function handToPeople(
     SYSTEM,
   );
   return plan.route('escalated', true, openTurn);
+}
+
+/**
+ * The bot it is with was taken out of the configuration: people take over, and where no queue has any it is over. Who has
+ * said nothing yet asks nobody for anything, and is handed over with the first word.
+ * @returns whether the bot is gone.
+ */
+export function leaveGoneBot(plan: Plan): boolean {
+  const state = plan.open;
+  const holder = holderOf(state);
+  if (holder?.role !== 'bot' || plan.circumstances.directory.bots[holder.id] !== undefined) return false;
+  if (!state.customerSaidSomething) return true;
+  plan.emit({ type: 'botFailed', bot: holder.id, cause: 'It was taken out of the configuration.' });
+  if (isSurvey(state)) {
+    plan.endSurvey('botFailed', SYSTEM);
+    return true;
+  }
+  plan.tell('botFailed', { bot: holder.id });
+  if (plan.workStream.onBotFailure === 'close' || !handToPeople(plan, 'botUnavailable'))
+    plan.close('botFailed', SYSTEM);
+  return true;
 }
 
 // ------------------------------------------------------------------------------------------------------------ comparing

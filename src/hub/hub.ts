@@ -22,6 +22,7 @@ import { People } from './people.js';
 import { Positions } from './positions.js';
 import type { Append, BotConnection, ChannelConnection, Clock, InvokeResponse, Log, Store } from './ports.js';
 import { KnownStates } from './states.js';
+import { Strays } from './strays.js';
 import { Ticker } from './ticker.js';
 
 export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
@@ -61,6 +62,7 @@ export class Hub implements Engine {
   readonly #assigner: Assigner;
   readonly #ticker: Ticker;
   readonly #positions: Positions;
+  readonly #strays: Strays;
   readonly #observers = new Set<Observer>();
   readonly #followers = new Followers();
   readonly #states = new KnownStates();
@@ -85,6 +87,7 @@ export class Hub implements Engine {
     this.#positions = new Positions(this, this.lines);
     const { shared } = options.store;
     this.nodes = shared === undefined ? undefined : new Nodes(shared, this.#nodeWork(), options.log, options.nodeTimes);
+    this.#strays = new Strays(this);
   }
 
   /** Picks up where the record stands: lines, loads, deadlines, what is still owed. Idempotent. */
@@ -106,7 +109,7 @@ export class Hub implements Engine {
     await this.nodes?.stop();
     this.people.stop();
     this.#positions.stop();
-    await this.#assigner.stop();
+    await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
     await this.outbox.stop(graceMs);
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
@@ -123,9 +126,11 @@ export class Hub implements Engine {
 
   /** From now on decisions cite this version. */
   async useDirectory(directory: Directory): Promise<void> {
+    const lost = Object.keys(this.#directory.bots).some((id) => directory.bots[id] === undefined);
     this.#directory = directory;
     await this.people.useDirectory();
     if (this.#running) await this.#standInLine();
+    if (this.#running && lost && this.#isKeeper) this.#strays.look();
     for (const observer of this.#observers) observer.directory?.(directory);
     this.nudge();
   }
@@ -242,7 +247,7 @@ export class Hub implements Engine {
 
   /** Work for the assigner: somebody waits, or somebody has room. */
   nudge(): void {
-    if (this.#running && this.nodes?.isKeeper !== false) this.#assigner.nudge();
+    if (this.#running && this.#isKeeper) this.#assigner.nudge();
   }
 
   /** Resolves when nothing is being handled, delivered or assigned: the signal tests wait for. */
@@ -250,6 +255,7 @@ export class Hub implements Engine {
     do {
       await this.#whenQuiet();
       await Promise.all([
+        this.#strays.settled(),
         this.outbox.settled(),
         this.#assigner.settled(),
         this.people.settled(),
@@ -263,6 +269,11 @@ export class Hub implements Engine {
     return this.#ticker.fire();
   }
 
+  /** Whether deadlines and assignment are this process's work. */
+  get #isKeeper(): boolean {
+    return this.nodes?.isKeeper !== false;
+  }
+
   /** Deadlines and assignment are this process's work from now on, or not any more. */
   async #keep(isKeeper: boolean): Promise<void> {
     if (!isKeeper) {
@@ -270,6 +281,7 @@ export class Hub implements Engine {
       return this.#assigner.stop();
     }
     await this.#ticker.start();
+    this.#strays.look();
     this.nudge();
   }
 

@@ -1,11 +1,11 @@
-// What files that are on their way in may take of the memory.
+// What files and histories that are on their way in may take of the memory.
 
 import { BadRequest } from '../errors.js';
 
 /** Of one conversation at once: a page sends its files in one request. */
 const UPLOADS_OF_ONE = 4;
 
-/** What uploads under way may take of the memory: a file is held whole until it is on disk. */
+/** What uploads under way may take of the memory: they are held whole until they are on disk. */
 export class UploadRoom {
   #bytes = 0;
   readonly #under = new Map<string, number>();
@@ -17,7 +17,7 @@ export class UploadRoom {
     const own = this.#under.get(conversationId) ?? 0;
     // One alone always fits: the largest file allowed may be larger than the room.
     if (own >= UPLOADS_OF_ONE || (this.#bytes > 0 && this.#bytes + bytes > this.mostBytes))
-      throw new BadRequest(429, 'TooManyRequests', 'Too many files are being sent at once. Try again in 2 s.', {
+      throw new BadRequest(429, 'TooManyRequests', 'Too much is being uploaded at once. Try again in 2 s.', {
         retryAfterS: 2,
       });
     this.#under.set(conversationId, own + 1);

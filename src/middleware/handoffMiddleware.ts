@@ -97,7 +97,7 @@ class BotProxy {
     const own = this.#reach.take();
     if (own !== undefined) return own(context, next);
     const { activity } = context;
-    const address = addressOf(activity, this.#botId, callerOf(context));
+    const address = await this.#intake.placed(addressOf(activity, this.#botId, callerOf(context)));
     if (address === undefined || address.isGroup) return this.#unrecorded(context, next, address);
     if (isContinuation(activity)) return this.#botSpeaksUp(context, next, address);
     if (SAYS_LITTLE.has(activity.type)) {

@@ -7,6 +7,7 @@ import { newConversationId, type Hub } from '../hub/hub.js';
 import { clientKeyOf, type Address } from './address.js';
 import { turnKey, type WaitingTurn } from './connections.js';
 import type { SdkActivity } from './host.js';
+import { isStoreUnavailable } from './outgoing.js';
 import { fromSdk } from './sdkActivity.js';
 
 export interface IntakeOptions {
@@ -62,6 +63,19 @@ export class Intake {
       this.#remember(address.key, id);
       return id;
     });
+  }
+
+  /**
+   * A conversation between two stays one while it is open, whatever a later activity of the channel says: taken for a
+   * group's, it would go past the person who has it to the bot.
+   */
+  async placed<A extends Address | undefined>(address: A): Promise<A> {
+    if (address?.isGroup !== true) return address;
+    const open = await this.find(address).catch((error: unknown) => {
+      if (isStoreUnavailable(error)) return undefined;
+      throw error;
+    });
+    return open === undefined ? address : { ...address, isGroup: false };
   }
 
   /** What is known here without asking the store. */
@@ -142,6 +156,7 @@ export class Intake {
 
   #start(id: string, address: Address, activity: SdkActivity, previous: Conversation | undefined): Command {
     const { channelId, key, customer, reference } = address;
+    const { botId } = this.options;
     const begins = activity.type === 'conversationUpdate' || activity.type === 'installationUpdate';
     return {
       type: 'start',
@@ -153,7 +168,12 @@ export class Intake {
       ...(typeof activity.locale === 'string' ? { locale: activity.locale } : {}),
       ...(previous === undefined ? {} : { previous: previous.id }),
       reference: JSON.parse(JSON.stringify(reference)) as unknown,
-      ...(previous === undefined && !begins ? { adoptedBot: this.options.botId } : { frontBot: this.options.botId }),
+      // A bot that was taken out of the configuration begins nothing: the rules say who does.
+      ...(this.hub.directory.bots[botId] === undefined
+        ? {}
+        : previous === undefined && !begins
+          ? { adoptedBot: botId }
+          : { frontBot: botId }),
     };
   }
 

@@ -1,6 +1,7 @@
 // What bots are told when a call is wrong, and that nothing is lost, said twice, or done in somebody else's conversation.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import http from 'node:http';
 import { measure } from '../../src/metrics.js';
 import { BadRequest, Conflict, StoreUnavailable } from '../../src/errors.js';
@@ -326,6 +327,27 @@ describe('calls of bots that cannot be served', () => {
       assert.equal((await first).status, 200);
       assert.equal((await site.bots('POST', activities(), { text: 'second' })).status, 200);
       assert.deepEqual(await texts(), ['first', 'second']);
+    });
+
+    it('have so much memory for histories and are told to come back when there is none', async () => {
+      await open({ uploadRoomBytes: 1_000_000 });
+      const history = `${activities()}/history`;
+      const sending = http.request(`${site.url}/v3${history}`, {
+        method: 'POST',
+        agent: false,
+        headers: { 'content-length': '999990', expect: '100-continue' },
+      });
+      sending.on('error', () => undefined);
+      // Node says so when it hands the request on.
+      const handedOn = once(sending, 'continue');
+      sending.flushHeaders();
+      await handedOn;
+      const said = { activities: [{ type: 'message', id: 'earlier', text: 'said before' }] };
+      const answer = await site.bots('POST', history, said);
+      assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '2']);
+      assert.equal((await site.bots('POST', activities(), { text: 'goes on' })).status, 200);
+      sending.destroy();
+      while ((await site.bots('POST', history, said)).status !== 200);
     });
 
     it('leave room for other bots while one hangs in the middle of its calls', async () => {

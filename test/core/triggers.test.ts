@@ -8,6 +8,7 @@ import {
   ANA,
   botSays,
   customerSays,
+  directoryWith,
   escalates,
   given,
   givenIn,
@@ -19,6 +20,7 @@ import {
   told,
   withAna,
   withBot,
+  wrappedUp,
   type Happening,
 } from './world.js';
 
@@ -225,6 +227,47 @@ describe('a bot that does not understand', () => {
     assert.equal(givenIn({ workStream: fallbacks(1) }, started).when(botSays('What?')).state.phase, 'bot');
     const { state } = givenIn({ workStream: { ...fallbacks(1), ...NOBODY } }, withBot).when(lost, lost);
     assert.equal(state.phase, 'bot');
+  });
+});
+
+describe('a bot that is taken out of the configuration', () => {
+  const afterwards = (workStream: Partial<WorkStream>, ...before: Happening[]) => {
+    const bots = { ...directoryWith().bots };
+    const scenario = givenIn({ workStream, change: (directory) => ({ ...directory, bots }) }, ...before);
+    delete bots['demo'];
+    return scenario;
+  };
+
+  for (const [when, command] of [
+    ['at once', { type: 'reroute' }],
+    ['with the next word of the customer at the latest', customerSays('hello?')],
+  ] as const)
+    it(`leaves its customers to people ${when}`, () => {
+      const { state, events } = afterwards({}, withBot).when(command);
+      assert.deepEqual([state.phase, state.escalationReason], ['queued', 'botUnavailable']);
+      assert.deepEqual(told(events), ['botFailed', 'nextInLine']);
+    });
+
+  it('leaves nobody in front of nothing: where no queue has people, the customer is told and it is over', () => {
+    const { state, events } = afterwards(NOBODY, withBot).when({ type: 'reroute' });
+    assert.ok(state.phase === 'closed' && state.reason === 'botFailed');
+    assert.deepEqual(told(events), ['botFailed', 'closed']);
+  });
+
+  it('is followed by people when a customer who had said nothing says something', () => {
+    const silent = afterwards({}, started);
+    silent.when({ type: 'reroute' }).thenNothing();
+    assert.equal(silent.when(customerSays('hi')).state.phase, 'queued');
+  });
+
+  it('ends the survey that it asked', () => {
+    const { state } = afterwards({ surveyBot: 'demo' }, wrappedUp).when({ type: 'reroute' });
+    assert.ok(state.phase === 'wrapUp' && state.survey === undefined);
+  });
+
+  it('changes nothing for whoever is with a person, or with another bot', () => {
+    afterwards({}, withAna).when({ type: 'reroute' }).thenNothing();
+    afterwards({}, withAna, { type: 'return', by: ANA, bot: 'sales' }).when({ type: 'reroute' }).thenNothing();
   });
 });
 

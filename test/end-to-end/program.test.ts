@@ -192,6 +192,13 @@ describe('the program', function () {
       const again = await startProgram(data, ['--demo', '--port', '0'], { LOG_LEVEL: 'warn' });
       try {
         assert.match(again.output(), /differs from the one in force/);
+        const explained = await until(
+          () => Promise.resolve(again.output()),
+          (output) => /in place of "plan"/.test(output),
+        );
+        const planning = /Listening on [^]*differs from the configuration in force[^]*npx handoff (config plan .+)/;
+        const [, command = ''] = planning.exec(explained) ?? [];
+        assert.match((await handoff(command.split(' '))).out, /^~ people ana$/);
         const exported = await handoff(['config', 'export', '--data', data]);
         assert.match(exported.out, /name: Anna/);
       } finally {

@@ -65,7 +65,7 @@ export interface TestHub {
   /** Closes hub and store; the directory stays. */
   stop(): Promise<void>;
   /** A new process on the same directory, as after a crash or restart. */
-  restart(): Promise<TestHub>;
+  restart(change?: { configuration?: Configuration }): Promise<TestHub>;
   close(): Promise<void>;
 }
 
@@ -131,9 +131,9 @@ export async function openHub(
         .flatMap(({ event }) => event.body?.activity?.text ?? []);
     },
     stop,
-    async restart() {
+    async restart(change = {}) {
       await stop();
-      return openHub({ ...options, directory, clock, bot });
+      return openHub({ ...options, directory, clock, bot, ...change });
     },
     async close() {
       await stop();

@@ -1,9 +1,12 @@
 // The main job at the hub: from the bot to a person and back, committed before it is told.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { readConfiguration } from '../../src/config.js';
 import type { Activity } from '../../src/core/activity.js';
 import { type Rejected } from '../../src/core/rejected.js';
 import { FunctionBot, handoff, openHub, type TestHub } from '../fakes/hub.js';
+import { until } from '../fakes/shop.js';
 
 const CUSTOMER = { role: 'customer', id: 'kim' } as const;
 const ANA = { role: 'agent', id: 'ana' } as const;
@@ -189,6 +192,54 @@ describe('hub: widget → bot → person → bot', () => {
 });
 
 describe('hub: configuration changes', () => {
+  it('hands the customers of a bot that was removed to people, in the middle of its turn or while the hub was down', async () => {
+    let test = await openHub({ bot: escalatingBot() });
+    try {
+      const held = [];
+      for (let count = 0; count < 3; count += 1) {
+        held.push(await test.startConversation(`kim${count}`));
+        await test.says(held[count] as string, 'hello', `kim${count}`);
+      }
+      const silent = await test.startConversation('lee');
+      const { bots, ...rest } = test.hub.directory;
+      let finish = () => {};
+      let begun = () => {};
+      const begins = new Promise<void>((resolve) => (begun = resolve));
+      test.bot.script = async () => {
+        begun();
+        await new Promise<void>((resolve) => (finish = resolve));
+        return ['too late'];
+      };
+      const [inTurn = ''] = held;
+      const activity = { type: 'message', text: 'wait', from: { id: 'kim0' } };
+      await test.hub.handle(inTurn, { type: 'say', by: { role: 'customer', id: 'kim0' }, activity });
+      await begins;
+      await test.hub.useDirectory({ ...rest, version: 2, bots: {} });
+      await until('people have it', async () => (await test.state(inTurn)).phase === 'queued');
+      finish();
+      await test.hub.settled();
+      for (const id of held) {
+        const state = await test.state(id);
+        assert.deepEqual([state.phase, state.escalationReason], ['queued', 'botUnavailable']);
+      }
+      assert.ok(!(await test.customerSees(inTurn)).includes('too late'));
+      assert.equal((await test.state(silent)).phase, 'bot', 'who has said nothing asks for nobody yet');
+
+      await test.hub.useDirectory({ ...rest, version: 3, bots });
+      test.bot.script = () => ['yes?'];
+      const later = await test.startConversation('mia');
+      await test.says(later, 'hello', 'mia');
+      const yaml = (await readFile('handoff.yaml', 'utf8'))
+        .replace('id: demo', 'id: other')
+        .replace('[demo]', '[other]');
+      test = await test.restart({ configuration: readConfiguration(yaml) });
+      await test.hub.settled();
+      assert.equal((await test.state(later)).phase, 'queued');
+    } finally {
+      await test.close();
+    }
+  });
+
   it('routes who waits in a queue that is gone again, in the old place', async () => {
     const test = await openHub({ bot: escalatingBot() });
     try {

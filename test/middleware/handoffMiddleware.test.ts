@@ -364,6 +364,15 @@ describeOnEachSdk('handoffMiddleware', (sdk) => {
       assert.equal(bot.channel.texts[0], 'You seem to need help');
     });
 
+    it('keeps from the bot what is said to a person, although the channel once calls the conversation a group', async () => {
+      await bot.giveToAna();
+      const conversation = { id: 'a:kim', conversationType: 'groupChat', isGroup: true };
+      await post({ type: 'message', text: 'between us', conversation });
+      await bot.test.hub.settled();
+      assert.equal((await saidBy('customer')).at(-1), 'between us');
+      assert.ok(!bot.channel.texts.includes('Echo: between us'));
+    });
+
     it('refuses to hand over a group, once in so many words, and the bot hears why', async () => {
       const group = { conversation: { id: '19:group', conversationType: 'groupChat', isGroup: true } };
       const reasons: unknown[] = [];

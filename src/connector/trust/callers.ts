@@ -6,12 +6,15 @@ import { BadRequest } from '../../errors.js';
 import type { HttpRequest } from '../../http.js';
 import type { Hub } from '../../hub/hub.js';
 import type { BotCaller, BotCallers } from '../callers.js';
+import { FailedAttempts } from './attempts.js';
 import { appIdOf, EntraVerifier, type EntraAuth } from './entra.js';
 import type { HubIssuer } from './issuer.js';
 import { notBelieved, TokenNotBelieved } from './refusal.js';
 
 /** Verified tokens remembered: a look-up takes a hundredth of a signature's time. */
 const REMEMBERED_TOKENS = 4_096;
+/** Tokens of one app from one address that were not believed: a signature each. 100 at once, then 100 a minute. */
+const WRONG_TOKENS = { size: 100, refillMs: 600 };
 
 interface Believed {
   readonly appId: string;
@@ -26,6 +29,7 @@ type HttpBotEntry = Bot & { readonly transport: Extract<Bot['transport'], { kind
 export class TrustedCallers implements BotCallers {
   readonly #believed = new Map<string, Believed>();
   readonly #entra: EntraVerifier;
+  readonly #wrong: FailedAttempts;
 
   constructor(
     private readonly hub: Hub,
@@ -34,41 +38,52 @@ export class TrustedCallers implements BotCallers {
     private readonly unauthenticated: BotCallers,
   ) {
     this.#entra = new EntraVerifier(hub.clock);
+    this.#wrong = new FailedAttempts(hub.clock, WRONG_TOKENS, (appId) =>
+      Object.values(hub.directory.bots).some((bot) => isHttpBot(bot) && bot.transport.appId === appId),
+    );
   }
 
   async authenticate(request: HttpRequest): Promise<BotCaller> {
     try {
       const token = /^Bearer\s+(\S+)$/i.exec(request.header('authorization')?.trim() ?? '')?.[1];
-      return await (token === undefined ? this.unauthenticated.authenticate(request) : this.#believe(token));
+      return await (token === undefined
+        ? this.unauthenticated.authenticate(request)
+        : this.#believe(token, request.ip));
     } catch (error) {
-      if (error instanceof BadRequest)
-        this.hub.notify('callRefused', { reason: error instanceof TokenNotBelieved ? error.reason : 'noToken' });
+      if (error instanceof BadRequest) this.hub.notify('callRefused', { reason: reasonOf(error) });
       throw error;
     }
   }
 
-  async #believe(token: string): Promise<BotCaller> {
+  /** What was believed before is believed at once: who fails beside it at the same address costs it nothing. */
+  async #believe(token: string, address: string): Promise<BotCaller> {
     const claims = claimsOf(token);
+    const from = { address, appId: appIdOf(claims) };
     const bots = Object.values(this.hub.directory.bots).filter(isHttpBot);
     const isHubs = bots.filter(({ transport: { auth } }) => isIssuedHere(auth, this.issuer, claims.iss));
     const [hubs] = isHubs;
     if (hubs !== undefined && hubs.transport.auth !== 'none' && hubs.transport.auth.issuer === 'hub') {
       const { tenant } = hubs.transport.auth;
-      const { appId } = await this.#check(`hub ${tenant}`, token, () => this.issuer.verify(token, tenant));
+      const { appId } = await this.#check(`hub ${tenant}`, token, from, () => this.issuer.verify(token, tenant));
       return callersOf(isHubs, appId);
     }
-    const named = bots.filter(({ transport }) => isEntra(transport.auth) && transport.appId === appIdOf(claims));
+    const named = bots.filter(({ transport }) => isEntra(transport.auth) && transport.appId === from.appId);
     const auth = named[0]?.transport.auth;
     if (auth === undefined || !isEntra(auth)) throw new TokenNotBelieved('issuer');
     const realm = realmOf(auth);
-    const { appId } = await this.#check(realm, token, () => this.#entra.verify(token, auth));
+    const { appId } = await this.#check(realm, token, from, () => this.#entra.verify(token, auth));
     return callersOf(
       named.filter(({ transport }) => isEntra(transport.auth) && realmOf(transport.auth) === realm),
       appId,
     );
   }
 
-  async #check(realm: string, token: string, verify: () => Promise<Believed>): Promise<Believed> {
+  async #check(
+    realm: string,
+    token: string,
+    from: { address: string; appId: string | undefined },
+    verify: () => Promise<Believed>,
+  ): Promise<Believed> {
     const id = `${realm} ${token}`;
     const known = this.#believed.get(id);
     const now = this.hub.clock.now();
@@ -76,6 +91,7 @@ export class TrustedCallers implements BotCallers {
       if (known.kid === undefined || (await this.issuer.keys.find(known.kid)) !== undefined) return known;
     }
     this.#believed.delete(id);
+    this.#wrong.requireLeft(from.address, from.appId);
     try {
       const believed = await verify();
       this.#believed.set(id, believed);
@@ -83,9 +99,17 @@ export class TrustedCallers implements BotCallers {
       if (this.#believed.size > REMEMBERED_TOKENS && oldest !== undefined) this.#believed.delete(oldest);
       return believed;
     } catch (cause) {
-      throw notBelieved(cause);
+      const told = notBelieved(cause);
+      // Keys that cannot be loaded are no fault of the caller.
+      if (told instanceof TokenNotBelieved) this.#wrong.failed(from.address, from.appId);
+      throw told;
     }
   }
+}
+
+function reasonOf(error: BadRequest): string {
+  if (error instanceof TokenNotBelieved) return error.reason;
+  return error.status === 429 ? 'tooMany' : 'noToken';
 }
 
 /** As the token says of itself: only to know by which rules to check it. */

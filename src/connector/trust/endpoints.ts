@@ -4,6 +4,7 @@ import type { Bot } from '../../core/directory.js';
 import { BadRequest } from '../../errors.js';
 import type { HttpRequest, HttpResponse, HttpServer } from '../../http.js';
 import type { Hub } from '../../hub/hub.js';
+import { FailedAttempts } from './attempts.js';
 import { CHANNEL_ISSUER, CONNECTOR_AUDIENCE, TOKEN_S, type HubAuth, type HubIssuer } from './issuer.js';
 import { isSame } from './secrets.js';
 
@@ -20,6 +21,8 @@ export interface TrustOptions {
 }
 
 const FORM_LIMIT_BYTES = 16_384;
+/** Wrong secrets for one app from one address: 20 at once, then 20 a minute. */
+const WRONG_SECRETS = { size: 20, refillMs: 3_000 };
 /** Bots keep the list for a day whatever it says; proxies between must not keep it longer than a revocation may take. */
 const KEYS_FRESH_S = 300;
 const NOT_STORED = { 'cache-control': 'no-store', pragma: 'no-cache' };
@@ -31,6 +34,26 @@ export function serveTrust(http: HttpServer, hub: Hub, { issuer, env }: TrustOpt
     const found = bots().filter(({ auth }) => tenant === undefined || auth.tenant === tenant);
     if (found.length > 0) return found;
     throw new BadRequest(404, 'NotFound', `There is nothing at ${request.path}: no bot has {issuer: hub}.`);
+  };
+  const wrong = new FailedAttempts(hub.clock, WRONG_SECRETS, (id) => bots().some(({ appId }) => appId === id));
+  /** @returns undefined when the secret is wrong. @throws BadRequest 429 after too many of those, right or wrong. */
+  const authenticate = (
+    request: HttpRequest,
+    among: readonly OwnBot[],
+    appId: string | null,
+    secret?: string | null,
+  ) => {
+    try {
+      wrong.requireLeft(request.ip, appId);
+    } catch (error) {
+      hub.notify('callRefused', { reason: 'tooMany' });
+      throw error;
+    }
+    const bot = verified(among, env, appId, secret);
+    if (bot !== undefined) return bot;
+    wrong.failed(request.ip, appId);
+    hub.notify('callRefused', { reason: 'secret' });
+    return undefined;
   };
   const keys = async (): Promise<HttpResponse> => ({
     headers: { 'cache-control': `public, max-age=${KEYS_FRESH_S}` },
@@ -84,15 +107,14 @@ export function serveTrust(http: HttpServer, hub: Hub, { issuer, env }: TrustOpt
     });
     if (form.get('grant_type') !== 'client_credentials')
       return refuse('unsupported_grant_type', 'Ask with grant_type=client_credentials.');
-    const bot = verified(requireBots(request, tenant), env, form.get('client_id'), form.get('client_secret'));
-    if (bot === undefined) {
-      hub.notify('callRefused', { reason: 'secret' });
+    const among = requireBots(request, tenant);
+    const bot = authenticate(request, among, form.get('client_id'), form.get('client_secret'));
+    if (bot === undefined)
       return refuse(
         'invalid_client',
         'The app id or its secret is wrong. Compare them with appId and auth.secret of the bot.',
         401,
       );
-    }
     if (!isForConnector(form.get('scope')?.replace(/\/\.default$/, '')))
       return refuse('invalid_scope', `Tokens are for ${CONNECTOR_AUDIENCE}/.default only.`);
     return {
@@ -108,15 +130,14 @@ export function serveTrust(http: HttpServer, hub: Hub, { issuer, env }: TrustOpt
   // App Service's managed identity, 2019-08-01: what IDENTITY_ENDPOINT and IDENTITY_HEADER lead to.
   http.get('/msi/token', async (request) => {
     const { query } = request;
-    const bot = verified(requireBots(request), env, query.get('client_id'), request.header('x-identity-header'));
-    if (bot === undefined) {
-      hub.notify('callRefused', { reason: 'secret' });
+    const secret = request.header('x-identity-header');
+    const bot = authenticate(request, requireBots(request), query.get('client_id'), secret);
+    if (bot === undefined)
       throw new BadRequest(
         401,
         'Unauthorized',
         'client_id or IDENTITY_HEADER is wrong. Compare them with appId and auth.secret of the bot.',
       );
-    }
     const resource = query.get('resource')?.replace(/\/\.default$/, '');
     if (!isForConnector(resource))
       throw new BadRequest(400, 'BadArgument', `Tokens are for the resource ${CONNECTOR_AUDIENCE} only.`);

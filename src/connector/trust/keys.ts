@@ -77,11 +77,16 @@ export class SigningKeys {
 
   /**
    * No token of this key is believed any more: here at once, by bots when they read the list of keys again.
-   * @throws Rejected for a key that is none of the list.
+   * `named`: its kid, or as much of its beginning as no other key of the list has.
+   * @throws Rejected for a key that is none of the list, or not the only one.
    */
-  async revoke(kid: string): Promise<void> {
-    if ((await this.find(kid)) === undefined)
-      throw new Rejected('notFound', `There is no signing key "${kid}". "handoff keys" lists them.`);
+  async revoke(named: string): Promise<void> {
+    const [key, ...others] = (await this.published()).filter(({ kid }) => kid.startsWith(named));
+    if (key === undefined)
+      throw new Rejected('notFound', `There is no signing key "${named}". "handoff keys" lists them.`);
+    if (others.length > 0)
+      throw new Rejected('badCommand', `Several signing keys begin with "${named}". Name more of the one you mean.`);
+    const { kid } = key;
     const at = this.clock.now();
     await this.store.putGrant({ kind: REVOKED, id: kid, value: { at }, expiresAt: at + REVOKED_MS });
     this.#published = undefined;

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Rejected } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
 import type { Store } from '../../hub/ports.js';
-import { Buckets } from '../buckets.js';
+import { Buckets } from '../../hub/buckets.js';
 
 /** A code works once, for this long. */
 export const PAIRING_CODE_LASTS_MS = 10 * 60_000;

@@ -1,7 +1,7 @@
 // The relay: Azure Bots whose messaging endpoint is the hub. The hub hears their channels, and the untouched bots hear the hub.
 
+import { parseActivity } from '../../activityJson.js';
 import type { Activity } from '../../core/activity.js';
-import { isObject } from '../../core/context.js';
 import type { Bot, BotRelay, Directory } from '../../core/directory.js';
 import { BadRequest, ConfigError } from '../../errors.js';
 import type { HttpRequest, HttpResponse, HttpServer } from '../../http.js';
@@ -36,11 +36,22 @@ interface Connected {
   readonly identity: ChannelIdentity | undefined;
 }
 
+/** A bot that was taken out of the relay. Its channel's messages are heard until then: people may have its customers. */
+interface Left {
+  readonly bot: Bot;
+  readonly until: number;
+}
+
+const LEFT = { kind: 'relayLeft', id: 'bots' } as const;
+/** Time enough to end what people have begun, and to change the Azure Bot's messaging endpoint. */
+const LEFT_MS = 30 * 24 * 60 * 60_000;
+
 /** What only a channel has, and no conversation of the hub: teams and meetings. */
 const CHANNELS_OWN = ['/v3/teams/*', '/v3/batch/*', '/v1/meetings/*'];
 
 export class Relay implements ForeignCalls {
   readonly #connected = new Map<string, Connected>();
+  #left: readonly Left[] = [];
 
   constructor(
     private readonly hub: Hub,
@@ -61,24 +72,34 @@ export class Relay implements ForeignCalls {
     if (faults.length > 0) throw new ConfigError(faults);
   }
 
-  /** Connects what is new or changed, before decisions cite the directory. */
-  connect(directory: Directory): void {
-    for (const bot of Object.values(directory.bots)) {
-      const before = this.#connected.get(bot.id);
-      if (before !== undefined && JSON.stringify(before.bot) === JSON.stringify(bot)) continue;
-      before?.http.retire();
-      this.#connected.delete(bot.id);
-      if (bot.relay !== undefined) this.#connected.set(bot.id, this.#connect(bot, bot.relay));
-    }
-  }
-
-  /** Closes what belongs to bots that the directory does not name any more. */
-  retire(directory: Directory): void {
+  /** Connects what is new or changed, before decisions cite the directory. @throws StoreUnavailable. */
+  async connect(directory: Directory): Promise<void> {
+    const isRelayed = (id: string) => directory.bots[id]?.relay !== undefined;
+    await this.#remember(
+      [...this.#connected.values()].map(({ bot }) => bot),
+      isRelayed,
+    );
+    for (const bot of Object.values(directory.bots)) if (bot.relay !== undefined) this.#connect(bot, bot.relay);
+    for (const { bot } of this.#left) this.#connectLeft(bot, directory);
     for (const [id, { http }] of this.#connected) {
-      if (directory.bots[id] !== undefined) continue;
+      if (isRelayed(id) || this.#left.some(({ bot }) => bot.id === id)) continue;
       http.retire();
       this.#connected.delete(id);
     }
+  }
+
+  /** Who leaves now joins those that left before, for which the store is asked: it may have been another process's time. */
+  async #remember(connected: readonly Bot[], isRelayed: (id: string) => boolean): Promise<void> {
+    const { store, clock } = this.hub;
+    const now = clock.now();
+    const kept = await store.getGrant(LEFT.kind, LEFT.id, now);
+    const before = (kept?.value['bots'] ?? []) as readonly Left[];
+    const still = before.filter(({ bot, until }) => until > now && !isRelayed(bot.id));
+    const leaving = connected.filter(({ id }) => !isRelayed(id) && !before.some(({ bot }) => bot.id === id));
+    this.#left = [...still, ...leaving.map((bot) => ({ bot, until: now + LEFT_MS }))];
+    if (leaving.length === 0 && still.length === before.length) return;
+    const expiresAt = Math.max(now, ...this.#left.map(({ until }) => until));
+    await store.putGrant({ ...LEFT, value: { bots: this.#left }, expiresAt });
   }
 
   /** The hub stops. */
@@ -111,7 +132,8 @@ export class Relay implements ForeignCalls {
   async #receive(request: HttpRequest): Promise<HttpResponse> {
     const botId = request.params['botId'] ?? '';
     const connected = this.#connected.get(botId);
-    if (connected === undefined)
+    const left = this.#left.find(({ bot }) => bot.id === botId);
+    if (connected === undefined || (left !== undefined && left.until <= this.hub.clock.now()))
       throw new BadRequest(
         404,
         'NotFound',
@@ -119,12 +141,11 @@ export class Relay implements ForeignCalls {
       );
     const { identity, relayed } = connected;
     if (identity === undefined) refusePages(request);
-    const activity = await request.json();
-    if (!isObject(activity) || typeof activity['type'] !== 'string')
-      throw new BadRequest(400, 'BadSyntax', 'Send one Bot Framework activity: a JSON object with a type.');
+    // A channel that is who it says it is may still send what no page can show: it is told, and nothing is recorded.
+    const activity = parseActivity(await request.json());
     if (identity === undefined) requireNeighbour(request, activity, `the appId of bot "${botId}"`);
-    else await this.#believe(identity, activity as Activity, request);
-    return relayed.receive(activity as Activity);
+    else await this.#believe(identity, activity, request);
+    return relayed.receive(activity);
   }
 
   async #believe(identity: ChannelIdentity, activity: Activity, request: HttpRequest): Promise<void> {
@@ -152,7 +173,30 @@ export class Relay implements ForeignCalls {
     return answer;
   }
 
-  #connect(bot: Bot, settings: BotRelay): Connected {
+  /** Without its credential nothing can be sent to its channel; then nothing is taken from it either. */
+  #connectLeft(bot: Bot, { workStreams }: Directory): void {
+    const { workStream, ...settings } = bot.relay ?? {};
+    const isThere = workStream !== undefined && workStreams[workStream] !== undefined;
+    try {
+      this.#connect(bot, isThere ? { ...settings, workStream } : settings);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      this.hub.log.warn(
+        { err: error, bot: bot.id },
+        'the channels of a bot that is relayed no more cannot be served: set its credential while people have its customers',
+      );
+    }
+  }
+
+  #connect(bot: Bot, settings: BotRelay): void {
+    const before = this.#connected.get(bot.id);
+    if (before !== undefined && JSON.stringify(before.bot) === JSON.stringify(bot)) return;
+    before?.http.retire();
+    this.#connected.delete(bot.id);
+    this.#connected.set(bot.id, this.#connectionOf(bot, settings));
+  }
+
+  #connectionOf(bot: Bot, settings: BotRelay): Connected {
     const { hub } = this;
     const { publicUrl, channelToken, env = process.env, answerWithinMs } = this.options;
     const appId = bot.transport.kind === 'http' ? bot.transport.appId : undefined;

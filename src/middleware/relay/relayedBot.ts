@@ -74,9 +74,11 @@ export class RelayedBot {
 
   /** An activity of a channel whose identity is certain. @returns what the channel hears. */
   async receive(activity: Activity): Promise<HttpResponse> {
-    const place = placeOf(activity);
+    const said = placeOf(activity);
+    const address = await this.intake.placed(addressOf(activity as unknown as SdkActivity, this.botId));
+    const staysOneToOne = said.isGroup && address?.isGroup === false;
+    const place = staysOneToOne ? placeOf(activity, address) : said;
     await this.#learn(place, activity);
-    const address = addressOf(activity as unknown as SdkActivity, this.botId);
     if (address === undefined || address.isGroup) return this.passOn(activity, place);
     if (SAYS_LITTLE.has(activity.type)) {
       const conversationId = await this.intake.find(address).catch(ifUnavailable(undefined));
@@ -93,6 +95,12 @@ export class RelayedBot {
 
   /** Turns the hub has no conversation for: groups, a bot that was added alone, somebody's typing before any word. */
   async passOn(activity: Activity, place: Place): Promise<HttpResponse> {
+    if (this.#isGone)
+      throw new BadRequest(
+        404,
+        'NotFound',
+        `Bot "${this.botId}" was taken out of the configuration. Change the messaging endpoint of the Azure Bot.`,
+      );
     const waitsForReplies = activity.deliveryMode === 'expectReplies';
     const gathered = waitsForReplies ? this.channel.gather(place.conversation.id) : undefined;
     try {
@@ -182,6 +190,7 @@ export class RelayedBot {
     this.hub.log.warn({ err: error, bot: this.botId }, 'an activity of a customer could not be recorded');
     const state = this.intake.known(address);
     const withPeople = state !== undefined && state.phase !== 'closed' && state.phase !== 'bot';
+    if (this.#isGone && !withPeople) throw error;
     if (!withPeople) return this.passOn(activity, place);
     // Meant for a person: the bot must not hear it, and the customer must know.
     const text = activity.type === 'message' ? await refusalText(this.hub, 'hubUnavailable', undefined) : undefined;
@@ -238,8 +247,12 @@ export class RelayedBot {
 
   #bot(): BotConnection {
     const bot = this.hub.bots.get(this.botId);
-    if (bot === undefined) throw new DeliveryFailed(`Bot "${this.botId}" is not connected. Set its endpoint.`, true);
-    return bot;
+    if (bot !== undefined) return bot;
+    throw new DeliveryFailed(`Bot "${this.botId}" is not connected. Set its endpoint.`, !this.#isGone);
+  }
+
+  get #isGone(): boolean {
+    return this.hub.directory.bots[this.botId] === undefined;
   }
 
   /** Who hears what the customer just said, if it is a bot. */
@@ -317,7 +330,7 @@ function unanswered(status: 502 | 504, message: string): HttpResponse {
 }
 
 /** @throws BadRequest 400 for what no channel sends. */
-function placeOf(activity: Activity): Place {
+function placeOf(activity: Activity, known?: Address): Place {
   const { id, channelId, serviceUrl, conversation, recipient, from } = activity;
   const { membersAdded } = activity as { membersAdded?: unknown };
   const hasId = (value: unknown): value is { id: string } =>
@@ -334,7 +347,7 @@ function placeOf(activity: Activity): Place {
       throw new BadRequest(400, 'BadSyntax', '"membersAdded" must be an array of accounts.');
   if (id !== undefined && id !== null && typeof id !== 'string')
     throw new BadRequest(400, 'BadSyntax', 'The "id" of an activity must be a string.');
-  const address = addressOf(activity as unknown as SdkActivity, '');
+  const address = known ?? addressOf(activity as unknown as SdkActivity, '');
   const isGroup = address === undefined ? hasId(from) && isGroupOf(conversation) : address.isGroup;
   const user = isGroup ? undefined : (address?.reference.user as Place['user']);
   return {

@@ -5,7 +5,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { decodeJwt, SignJWT, UnsecuredJWT } from 'jose';
 import { SigningKeys, type SigningKey } from '../../../src/connector/trust/keys.js';
 import { request } from '../../fakes/request.js';
-import { APP_A, openTrust, SECRETS, type TrustSite } from './site.js';
+import { APP_A, APP_B, openTrust, SECRETS, type TrustSite } from './site.js';
 
 const MINUTE_S = 60;
 const CONNECTOR = 'https://api.botframework.com';
@@ -183,6 +183,67 @@ describe('bots that the hub gives tokens to', () => {
       assert.equal((await askIdentity(query, `${SECRETS.a} `.trimEnd().slice(0, -1))).status, 401);
       assert.equal((await askIdentity({ ...query, client_id: '' }, SECRETS.a)).status, 401);
       assert.equal((await askIdentity({ ...query, resource: 'https://graph.microsoft.com' }, SECRETS.a)).status, 400);
+    });
+  });
+
+  describe('that fail again and again', () => {
+    const guess = (path: string, appId: string, secret: string) =>
+      path === 'form'
+        ? request('POST', `${site.url}/hub/oauth2/v2.0/token`, {
+            headers: { 'content-type': 'application/x-www-form-urlencoded' },
+            body: new URLSearchParams({
+              grant_type: 'client_credentials',
+              client_id: appId,
+              client_secret: secret,
+              scope: `${CONNECTOR}/.default`,
+            }).toString(),
+          })
+        : request('GET', `${site.url}/msi/token?resource=${CONNECTOR}&client_id=${appId}`, {
+            headers: { 'x-identity-header': secret },
+          });
+    const guessUntilRefused = async (make: () => Promise<{ status: number }>, most: number) => {
+      for (let guesses = 0; guesses <= most; guesses += 1) {
+        const answer = await make();
+        if (answer.status === 429) return { guesses, answer };
+        assert.equal(answer.status, 401);
+      }
+      throw new Error(`not refused after ${most} guesses`);
+    };
+    beforeEach(() => site.clock.advance(10 * MINUTE_S * 1_000));
+
+    for (const path of ['form', 'identity'])
+      it(`wait for their next attempt to get a token (${path})`, async () => {
+        const { guesses, answer } = await guessUntilRefused(() => guess(path, APP_A, 'wrong'), 20);
+        assert.equal(guesses, 20);
+        const { headers, body } = answer as Awaited<ReturnType<typeof guess>>;
+        assert.equal(headers['retry-after'], '3');
+        assert.equal((body as { error: { code: string } }).error.code, 'TooManyRequests');
+        assert.equal((await guess(path, APP_A, SECRETS.a)).status, 429, 'a right guess is none of the 20');
+        assert.equal((await guess(path, APP_B, SECRETS.b)).status, 200, 'the other bot at this address goes on');
+        site.clock.advance(3_000);
+        assert.equal((await guess(path, APP_A, SECRETS.a)).status, 200);
+      });
+
+    it('get no further attempts by inventing app ids', async () => {
+      let id = 0;
+      const { guesses } = await guessUntilRefused(() => guess('form', `invented${(id += 1)}`, 'wrong'), 20);
+      assert.equal(guesses, 20);
+    });
+
+    it('get their tokens as often as they ask while the secret is right', async () => {
+      for (let asked = 0; asked < 50; asked += 1) assert.equal((await guess('form', APP_A, SECRETS.a)).status, 200);
+    });
+
+    it('are not looked at for a while when their tokens are wrong, and a token believed before is believed', async () => {
+      const issued = await site.tokenOf('a');
+      assert.equal((await site.speak(conversation, issued)).status, 200);
+      const forged = await token({}, { key: stranger.privateKey });
+      const { guesses } = await guessUntilRefused(() => site.speak(conversation, forged), 100);
+      assert.equal(guesses, 100);
+      assert.ok((await site.metric('tooMany')) > 0);
+      assert.equal((await site.speak(conversation, issued)).status, 200);
+      const ofAnother = await site.tokenOf('b');
+      assert.equal((await site.speak(await site.conversationOf('b'), ofAnother)).status, 200);
     });
   });
 

@@ -80,6 +80,19 @@ describe("the hub's signing keys", () => {
     assert.deepEqual(await kids(new SigningKeys(store, clock)), await kids(new SigningKeys(store, clock)));
   });
 
+  it('are named by as much of their beginning as no other has', async () => {
+    const keys = new SigningKeys(new MemoryKeys(), new TestClock());
+    const [first, second] = await keys.list();
+    assert.ok(first !== undefined && second !== undefined);
+    await assert.rejects(keys.revoke(''), { code: 'badCommand', message: /Several signing keys begin with/ });
+    await assert.rejects(keys.revoke(`${first.kid}x`), { code: 'notFound' });
+    let length = 1;
+    while (second.kid.startsWith(first.kid.slice(0, length))) length += 1;
+    await keys.revoke(first.kid.slice(0, length));
+    assert.equal(await keys.find(first.kid), undefined);
+    assert.ok((await keys.find(second.kid)) !== undefined);
+  });
+
   it('are not believed once revoked, and one that everybody knows already signs in their place', async () => {
     const clock = new TestClock();
     const store = new MemoryKeys();

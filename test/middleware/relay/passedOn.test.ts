@@ -242,11 +242,31 @@ describe('the relay, between bot and channel', () => {
     await site.channel.next('Echo: still there');
   });
 
+  it('names the field that is of the wrong type, and records nothing of the activity', async () => {
+    const named: [field: string, activity: Record<string, unknown>][] = [
+      ['text', { type: 'message', text: { evil: true } }],
+      ['locale', { type: 'message', text: 'x', locale: 7 }],
+      ['attachments', { type: 'message', attachments: 'none' }],
+      ['contentUrl', { type: 'message', attachments: [{ contentType: 'image/png', contentUrl: {} }] }],
+      ['entities', { type: 'message', text: 'x', entities: [1] }],
+      ['name', { type: 'event', name: ['a'] }],
+      ['from', { type: 'message', text: 'x', from: 'kim' }],
+    ];
+    for (const [field, activity] of named) {
+      const { status, body } = await site.channel.post(activity);
+      assert.equal(status, 400, JSON.stringify(activity));
+      const { message } = (body as { error: { message: string } }).error;
+      assert.ok(message.includes(`"${field}"`), message);
+    }
+    assert.equal((await site.hub.store.list({}, 1)).items.length, 0);
+  });
+
   it('is set up and taken down while the hub runs, and conversations under way go on', async () => {
     await site.channel.post('hello');
     await site.channel.next('Echo: hello');
     await site.apply(', auth: none');
-    assert.equal((await site.channel.post('nobody home')).status, 404);
+    await site.channel.post('not to be lost');
+    await site.channel.next('Echo: not to be lost');
     await site.apply(', auth: none, relay: { workStream: teams }, timeoutSeconds: 10');
     await site.channel.post('back again');
     await site.channel.next('Echo: back again');

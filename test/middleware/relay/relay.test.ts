@@ -179,6 +179,16 @@ describe('the relay', () => {
   });
 
   describe('while a person holds the conversation', () => {
+    it('stays between the two, although the channel once calls it a group', async () => {
+      await site.giveToAna();
+      const conversation = { id: 'a:kim', isGroup: true, conversationType: 'groupChat' };
+      await site.channel.post({ type: 'message', text: 'between us', conversation });
+      await site.hub.settled();
+      const last = (await site.log()).findLast(({ event }) => event.type === 'said');
+      assert.equal(last?.event.body?.activity?.text, 'between us');
+      assert.ok(site.bot.received.every(({ text }) => text !== 'between us'));
+    });
+
     it('takes the customer to a person and back, on the same channel', async () => {
       await site.channel.post('hello');
       await site.giveToAna();

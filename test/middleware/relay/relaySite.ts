@@ -50,9 +50,10 @@ export class RelaySite {
     return site;
   }
 
-  async begin(): Promise<void> {
+  /** Also again: the store's configuration rules then. */
+  async begin({ withBot = true } = {}): Promise<void> {
     const store = new SqliteStore({ directory: this.directory });
-    this.hub = createHub({ store, configuration: this.#configuration(this.settings) });
+    this.hub = createHub({ store, configuration: this.#configuration(withBot ? this.settings : undefined) });
     const url = await this.hub.listen({ port: 0, host: '127.0.0.1' });
     this.channel.endpoint = `${url.replace('localhost', '127.0.0.1')}/api/messages/shop`;
   }
@@ -62,8 +63,16 @@ export class RelaySite {
     await this.hub.applyConfiguration(this.#configuration(settings), 'test');
   }
 
-  #configuration(settings: string): Configuration {
-    return readConfiguration(CONFIGURATION(this.bot.endpoint, settings, this.expert.endpoint));
+  async takeBotOut(): Promise<void> {
+    await this.hub.applyConfiguration(this.#configuration(undefined), 'test');
+  }
+
+  /** Without the bot where there are no settings of it. */
+  #configuration(settings: string | undefined): Configuration {
+    const yaml = CONFIGURATION(this.bot.endpoint, settings ?? '', this.expert.endpoint);
+    return readConfiguration(
+      settings === undefined ? yaml.replace(/.*id: shop.*\n/, '').replace('[shop]', '[expert]') : yaml,
+    );
   }
 
   async state(customer = 'kim'): Promise<Conversation> {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { Buckets } from '../../src/console/buckets.js';
+import { Buckets } from '../../src/hub/buckets.js';
 
 describe('attempts', () => {
   it('waits exactly as long as it says', () => {
