@@ -1,6 +1,6 @@
 // Which waiting conversation goes to which person: strict order of the items, the queue's method for the people.
 
-import type { AssignmentMethod, Presence } from './directory.js';
+import { hasSkills, type AssignmentMethod, type Presence } from './directory.js';
 
 /** One conversation that waits in a queue. */
 export interface WaitingItem {
@@ -18,6 +18,8 @@ export interface WaitingItem {
   cost: number;
   declineLimit: number;
   allowedPresences: readonly Presence[];
+  /** Only people who have them all can be chosen. */
+  skills?: readonly string[] | undefined;
   /** An agent it must not go back to (the one who just transferred it or was lost). */
   exclude?: string;
 }
@@ -31,9 +33,10 @@ export interface Candidate {
   lastAssignedAt: number;
   /** Since when the load is 0. */
   idleSince: number;
+  skills?: readonly string[];
 }
 
-export type ExclusionReason = 'presence' | 'capacity' | 'declined' | 'excluded';
+export type ExclusionReason = 'skill' | 'presence' | 'capacity' | 'declined' | 'excluded';
 
 /** The written reason of one assignment decision. */
 export interface AssignReceipt {
@@ -97,11 +100,13 @@ export function match(
   const roomFor = new Map<string, Seat[]>();
   let turn = 0;
   for (const item of pushed.sort(inOrder)) {
-    const kind = `${item.queue}\n${item.cost}\n${item.allowedPresences.join()}`;
+    const kind = `${item.queue}\n${item.cost}\n${item.allowedPresences.join()}\n${JSON.stringify(item.skills)}`;
     const members = seatsIn.get(item.queue) ?? [];
     let seats = roomFor.get(kind);
     if (seats === undefined) {
-      seats = members.filter((seat) => item.allowedPresences.includes(seat.presence) && hasRoom(item, seat));
+      seats = members.filter(
+        (seat) => hasSkills(seat, item.skills) && item.allowedPresences.includes(seat.presence) && hasRoom(item, seat),
+      );
       roomFor.set(kind, seats);
     }
     if (seats.length === 0) continue;
@@ -129,8 +134,8 @@ interface Seat extends Candidate {
   turn: number;
 }
 
-function seatOf({ id, presence, capacity, load, lastAssignedAt, idleSince }: Candidate): Seat {
-  return { id, presence, capacity, load, lastAssignedAt, idleSince, turn: 0 };
+function seatOf({ id, presence, capacity, load, lastAssignedAt, idleSince, skills = [] }: Candidate): Seat {
+  return { id, presence, capacity, load, lastAssignedAt, idleSince, skills, turn: 0 };
 }
 
 /** One seat per person, shared by all queues the person serves. */
@@ -158,6 +163,8 @@ function hasRoom(item: WaitingItem, seat: Seat): boolean {
 }
 
 function exclusionOf(item: WaitingItem, seat: Seat): ExclusionReason | undefined {
+  // First, because it does not change: who lacks it would not get it when back and free either.
+  if (!hasSkills(seat, item.skills)) return 'skill';
   if (!item.allowedPresences.includes(seat.presence)) return 'presence';
   if (!hasRoom(item, seat)) return 'capacity';
   if (item.exclude === seat.id) return 'excluded';

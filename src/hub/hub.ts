@@ -6,6 +6,7 @@ import type { Activity } from '../core/activity.js';
 import type { Circumstances, Command } from '../core/commands.js';
 import { NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
+import { isStranded } from '../core/fromClock.js';
 import { Rejected } from '../core/rejected.js';
 import { Conflict } from '../errors.js';
 import { appendOf, ownStep, rowsOf, type Decided } from './appends.js';
@@ -253,15 +254,15 @@ export class Hub implements Engine {
     return this.#ticker.fire();
   }
 
-  /** Builds the lines anew; who waits in a queue that is gone is routed again. */
+  /** Builds the lines anew; who waits where nobody can come any more is routed again. */
   async #standInLine(): Promise<void> {
     for (const state of await this.store.waiting()) {
       this.lines.update(this.#states.get(state.id) ?? state, this.#directory);
-      if (state.phase === 'queued' && this.#directory.queues[state.queue] === undefined)
+      if (isStranded(state, this.#directory))
         await this.handle(state.id, { type: 'reroute' }).catch((error: unknown) => {
           this.log.error(
             { err: error, conversation: state.id },
-            'a conversation in a queue that is gone could not be routed again',
+            'a conversation that nobody can come to any more could not be routed again',
           );
         });
     }
@@ -324,7 +325,7 @@ export class Hub implements Engine {
       directory: this.#directory,
       queues: {
         place: (queue, priority, waitingSince) => this.lines.place(queue, priority, waitingSince),
-        online: (queue, workStream) => this.people.online(queue, workStream),
+        online: (queue, workStream, skills) => this.people.online(queue, workStream, skills),
       },
     };
     const decided: Decided = { steps: [], own: [], state: before, force: false, said: 0 };

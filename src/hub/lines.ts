@@ -83,6 +83,7 @@ function itemOf(state: Conversation, directory: Directory): Item | undefined {
     cost: workStream.cost,
     declineLimit: workStream.declineLimit,
     allowedPresences: workStream.allowedPresences,
+    skills: state.skills,
     offered: state.phase === 'offered',
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Candidate } from '../core/assignment.js';
 import type { Entry } from '../core/conversation.js';
-import { DEFAULT_WORK_STREAM, type Presence } from '../core/directory.js';
+import { DEFAULT_WORK_STREAM, hasSkills, type Presence } from '../core/directory.js';
 import { Rejected } from '../core/rejected.js';
 import type { Engine } from './engine.js';
 import type { AgentRow, Claim } from './ports.js';
@@ -57,16 +57,23 @@ export class People {
 
   /** The people of a queue, for the assigner. */
   candidates(queue: string): Candidate[] {
-    const members = this.hub.directory.queues[queue]?.members ?? [];
-    return members.flatMap((id) => this.#rows.get(id) ?? []);
+    const { queues, people } = this.hub.directory;
+    return (queues[queue]?.members ?? []).flatMap((id) => {
+      const row = this.#rows.get(id);
+      const skills = people[id]?.skills;
+      return row === undefined ? [] : skills === undefined ? row : { ...row, skills };
+    });
   }
 
-  /** How many people of the queue are there for conversations of this work stream, with room or without. */
-  online(queue: string, workStream: string): number {
+  /** How many people of the queue are there for conversations that need these skills, with room or without. */
+  online(queue: string, workStream: string, skills?: readonly string[]): number {
     const allowed = (this.hub.directory.workStreams[workStream] ?? DEFAULT_WORK_STREAM).allowedPresences;
     // Busy people finish something and come back: to the customer they are there.
     return this.candidates(queue).filter(
-      ({ presence, capacity }) => capacity > 0 && (allowed.includes(presence) || presence === 'busy'),
+      (person) =>
+        person.capacity > 0 &&
+        hasSkills(person, skills) &&
+        (allowed.includes(person.presence) || person.presence === 'busy'),
     ).length;
   }
 
