@@ -15,6 +15,7 @@ import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
 import { BotStatus } from './botStatus.js';
 import type { BotTurnContext, Engine, Handled, Observer, Watcher } from './engine.js';
+import { Handling } from './handling.js';
 import { Lines } from './lines.js';
 import { Outbox } from './outbox.js';
 import { People } from './people.js';
@@ -48,6 +49,7 @@ export class Hub implements Engine {
   serviceUrl: string;
   readonly lines = new Lines();
   readonly people: People;
+  readonly handling: Handling;
   readonly outbox: Outbox;
   readonly botStatus: BotStatus;
   readonly bots = new Map<string, BotConnection>();
@@ -73,6 +75,7 @@ export class Hub implements Engine {
     this.serviceUrl = options.serviceUrl ?? 'http://localhost/';
     this.#directory = options.directory;
     this.people = new People(this);
+    this.handling = new Handling(this);
     this.botStatus = new BotStatus(this, options.botTimeoutMs ?? BOT_TIMEOUT_MS);
     this.outbox = new Outbox(this);
     this.speech = new BotSpeech(this);
@@ -86,6 +89,7 @@ export class Hub implements Engine {
     if (this.#running) return;
     this.#running = true;
     await this.people.start();
+    await this.handling.start();
     await this.#standInLine();
     await this.outbox.start();
     await this.#ticker.start();
@@ -101,6 +105,7 @@ export class Hub implements Engine {
     this.#positions.stop();
     await this.#assigner.stop();
     await this.outbox.stop(graceMs);
+    await this.handling.settled();
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
@@ -245,7 +250,12 @@ export class Hub implements Engine {
   async settled(): Promise<void> {
     do {
       await this.#whenQuiet();
-      await Promise.all([this.outbox.settled(), this.#assigner.settled(), this.people.settled()]);
+      await Promise.all([
+        this.outbox.settled(),
+        this.#assigner.settled(),
+        this.people.settled(),
+        this.handling.settled(),
+      ]);
     } while (this.#busy > 0 || !this.outbox.isIdle || !this.#assigner.isIdle);
   }
 
@@ -358,6 +368,7 @@ export class Hub implements Engine {
     for (const watcher of [...(this.#watchers.get(state.id) ?? [])]) watcher.entries(entries, state);
     const queues = this.lines.update(state, this.#directory);
     for (const claim of append.claims) this.people.claimed(claim);
+    this.handling.committed(before, state);
     this.#ticker.expect(state.dueAt);
     this.people.heard(entries);
     for (const observer of this.#observers) observer.committed?.(entries, state, before);

@@ -41,6 +41,14 @@ export class Lines {
     return indexOf(line, newcomer) + 1;
   }
 
+  /** Who waits before that place and has not been offered to anybody yet. */
+  before(queue: string, priority: number, waitingSince: number): WaitingItem[] {
+    const line = this.#queues.get(queue) ?? [];
+    return line
+      .slice(0, this.place(queue, priority, waitingSince) - 1)
+      .filter((item) => !item.offered && item.mode === 'push');
+  }
+
   /** Place in line of a waiting conversation: 1 = next. */
   position(conversationId: string): number | undefined {
     const item = this.#items.get(conversationId);
