@@ -5,7 +5,9 @@ import * as z from 'zod';
 import { bot, botOf, id } from './config/bots.js';
 import { withBotVariables } from './core/copilotStudio.js';
 import type { Directory, Person, Queue, WorkStream } from './core/directory.js';
+import { peopleOf } from './core/routing.js';
 import { ConfigError } from './errors.js';
+import { skills } from './config/skills.js';
 import { defined, workStream, workStreamOf, workStreamWarnings } from './config/workStreams.js';
 
 // ---------------------------------------------------------------------------------------------------------- handoff.yaml
@@ -25,6 +27,7 @@ const person = z.strictObject({
     .min(1)
     .optional(),
   capacity: z.number().int().min(0).max(10_000).optional().describe('Units of work at once; 1 for agents unless set.'),
+  skills: skills.describe('What rules can require, such as languages; compared exactly.').optional(),
 });
 
 const configuration = z.strictObject({
@@ -69,9 +72,13 @@ export function warningsOf(config: Configuration): string[] {
   const directory = directoryOf(config, 0);
   const peopleIds = new Set((config.people ?? []).filter(canServe).map((one) => one.id));
   const hasPeople = (config.queues ?? []).some(({ members }) => members.some((member) => peopleIds.has(member)));
+  const hasSkilled = (queueId: string, required: readonly string[]) => {
+    const named = directory.queues[queueId];
+    return named !== undefined && peopleOf(named, directory, required).length > 0;
+  };
   for (const stream of config.workStreams) {
     const variables = directory.workStreams[stream.id]?.context ?? [];
-    warnings.push(...workStreamWarnings(stream, { bots: config.bots ?? [], hasPeople, variables }));
+    warnings.push(...workStreamWarnings(stream, { bots: config.bots ?? [], hasPeople, hasSkilled, variables }));
   }
   for (const { id: queueId, members } of config.queues ?? [])
     if (members.length === 0)
@@ -107,7 +114,7 @@ export function directoryOf(config: Configuration, version: number): Directory {
     people: keyed(
       (config.people ?? []).map((one): Person => {
         const { id: personId, name = personId, roles = ['agent'] } = one;
-        return { id: personId, name, roles, capacity: capacityOf(one) };
+        return { id: personId, name, roles, capacity: capacityOf(one), ...defined({ skills: one.skills }) };
       }),
     ),
     workStreams: keyed(config.workStreams.map((one) => declared(workStreamOf(one)))),

@@ -144,6 +144,30 @@ describe('handoff.yaml', () => {
     assert.equal(warningsOf(configuration).length, 2);
   });
 
+  it('reads skills of people and rules, and warns of a rule that requires what nobody of its queue has', () => {
+    const text = (skills: string, whose: string) => `
+queues: [{ id: Q, members: [ana, ben] }, { id: R, members: [cem] }]
+people: [{ id: ana, skills: ${whose} }, { id: ben, skills: [loans] }, { id: cem, skills: [french, loans] }]
+workStreams:
+  - id: web
+    context: [{ name: topic }]
+    rules: [{ when: { variable: topic, operator: hasData }, queue: Q, skills: ${skills} }]
+`;
+    const configuration = readConfiguration(text('[french, loans]', "[french, ' loans ']"));
+    assert.deepEqual(warningsOf(configuration), []);
+    const { people, workStreams } = directoryOf(configuration, 1);
+    assert.deepEqual(people['ana']?.skills, ['french', 'loans']);
+    assert.deepEqual(workStreams['web']?.rules[0]?.skills, ['french', 'loans']);
+    assert.deepEqual(warningsOf(readConfiguration(text('[French]', '[french]'))), [
+      'work stream web: rule 1 requires French, which nobody of queue Q has; it is passed over for people until somebody has',
+    ]);
+    assert.equal(warningsOf(readConfiguration(text('[french, loans]', '[french]'))).length, 1, 'nobody has both');
+    assert.deepEqual(
+      faultsOf(() => readConfiguration(text("['']", '[french]'))),
+      ['handoff.yaml:7: workStreams[1].rules[1].skills[1]: name the skill'],
+    );
+  });
+
   it('declares the variables of Copilot Studio in work streams that lead to such a bot, and in no other', () => {
     const directory = directoryOf(
       readConfiguration(`

@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { id } from './bots.js';
+import { skills } from './skills.js';
 import { storedName } from '../core/context.js';
 import {
   DEFAULT_TEXTS,
@@ -115,6 +116,7 @@ const rule = z.strictObject({
   when: condition,
   queue: z.string(),
   priority: z.number().int().min(-1_000).max(1_000).optional(),
+  skills: skills.describe('Only people who have them all are given the conversation.').optional(),
 });
 
 const phrase = z
@@ -245,18 +247,28 @@ export interface Office {
   readonly bots: readonly { readonly directLine?: unknown; readonly draftsWhileHeld?: boolean | undefined }[];
   /** Some queue has a person who can take something. */
   readonly hasPeople: boolean;
+  /** Whether somebody of the queue who can take something has all of these. */
+  readonly hasSkilled: (queue: string, skills: readonly string[]) => boolean;
   /** Declared by the work stream itself and by its bots. */
   readonly variables: readonly VariableDeclaration[];
 }
 
 /** What is allowed but probably not meant: rules on names it does not declare, triggers that can never fire. */
-export function workStreamWarnings(stream: WorkStreamEntry, { bots, hasPeople, variables }: Office): string[] {
+export function workStreamWarnings(
+  stream: WorkStreamEntry,
+  { bots, hasPeople, hasSkilled, variables }: Office,
+): string[] {
   const warnings: string[] = [];
   const warn = (text: string) => warnings.push(`work stream ${stream.id}: ${text}`);
   const declared = new Set(variables.map(({ name }) => storedName(name)));
   for (const name of new Set((stream.rules ?? []).flatMap(({ when }) => conditionNames(when))))
     if (!declared.has(storedName(name)))
       warn(`a rule reads "${name}", which its context does not declare; it is compared in the type it arrives in`);
+  for (const [index, { queue, skills: required = [] }] of (stream.rules ?? []).entries())
+    if (required.length > 0 && !hasSkilled(queue, required))
+      warn(
+        `rule ${index + 1} requires ${required.join(' and ')}, which nobody of queue ${queue} has; it is passed over for people until somebody has`,
+      );
   if (stream.surveyBot !== undefined && !hasPeople)
     warn('its survey never runs: it follows a talk with a person, and no queue has people');
   if (stream.triggers === undefined) return warnings;

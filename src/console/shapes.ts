@@ -5,7 +5,7 @@ import { mayReadLog, servingOf } from '../core/access.js';
 import type { AssignReceipt } from '../core/assignment.js';
 import { holderOf, omnichannelState, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import type { Bot, Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
-import { isSurvey } from '../core/plan.js';
+import { isSurvey } from '../core/fence.js';
 import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
 import { withoutAddresses } from '../hub/botFaults.js';
@@ -50,6 +50,8 @@ export function conversationShape(hub: Hub, state: Conversation, reader: Person)
     position: hub.lines.position(state.id),
     waitingSince: 'waitingSince' in state ? time(state.waitingSince) : undefined,
     priority: 'priority' in state ? state.priority : undefined,
+    /** What people need to have to be offered it. */
+    skills: 'skills' in state ? state.skills : undefined,
     offers:
       state.phase === 'offered'
         ? state.offers.map((offer) => ({ agent: personNamed(directory, offer.agent), lapsesAt: time(offer.lapsesAt) }))
@@ -131,6 +133,7 @@ export function personShape(directory: Directory, person: Person, row: AgentRow 
     id: person.id,
     name: person.name,
     roles: person.roles,
+    skills: person.skills,
     presence: row?.presence ?? ('offline' satisfies Presence),
     presenceAt: time(row?.presenceAt),
     presenceUntil: time(row?.presenceUntil),

@@ -1,6 +1,6 @@
 // Which waiting conversation goes to which person: strict order of the items, the queue's method for the people.
 
-import type { AssignmentMethod, Presence } from './directory.js';
+import { hasSkills, type AssignmentMethod, type Presence } from './directory.js';
 
 /** One conversation that waits in a queue. */
 export interface WaitingItem {
@@ -18,6 +18,8 @@ export interface WaitingItem {
   cost: number;
   declineLimit: number;
   allowedPresences: readonly Presence[];
+  /** Only people who have them all can be chosen. */
+  skills?: readonly string[] | undefined;
   /** An agent it must not go back to (the one who just transferred it or was lost). */
   exclude?: string;
 }
@@ -31,9 +33,10 @@ export interface Candidate {
   lastAssignedAt: number;
   /** Since when the load is 0. */
   idleSince: number;
+  skills?: readonly string[];
 }
 
-export type ExclusionReason = 'presence' | 'capacity' | 'declined' | 'excluded';
+export type ExclusionReason = 'skill' | 'presence' | 'capacity' | 'declined' | 'excluded';
 
 /** The written reason of one assignment decision. */
 export interface AssignReceipt {
@@ -81,8 +84,9 @@ export function choose(
  * Who can take an item, but for its own history, is the same for all items of one kind: where nobody can take one of them,
  * none of the others has to be looked at.
  */
-export function kindOf({ queue, mode, cost, allowedPresences }: WaitingItem): string {
-  return [queue, mode, cost, ...allowedPresences].join('\n');
+export function kindOf({ queue, mode, cost, allowedPresences, skills }: WaitingItem): string {
+  const kind = [queue, mode, cost, ...allowedPresences].join('\n');
+  return skills === undefined ? kind : `${kind}\n${JSON.stringify(skills)}`;
 }
 
 /**
@@ -106,7 +110,8 @@ export function match(
   for (const items of lines) {
     const [first] = items;
     if (first === undefined || first.mode === 'pick') continue;
-    const isOpenTo = (person: Candidate) => first.allowedPresences.includes(person.presence) && hasRoom(first, person);
+    const isOpenTo = (person: Candidate) =>
+      hasSkills(person, first.skills) && first.allowedPresences.includes(person.presence) && hasRoom(first, person);
     const { candidates, seats } = seatsIn(first.queue);
     if (candidates.some(isOpenTo)) putInOrder(open, { items, next: 0, roomy: seats().filter(isOpenTo) });
   }
@@ -158,8 +163,8 @@ interface Seat extends Candidate {
   turn: number;
 }
 
-function seatOf({ id, presence, capacity, load, lastAssignedAt, idleSince }: Candidate): Seat {
-  return { id, presence, capacity, load, lastAssignedAt, idleSince, turn: 0 };
+function seatOf({ id, presence, capacity, load, lastAssignedAt, idleSince, skills = [] }: Candidate): Seat {
+  return { id, presence, capacity, load, lastAssignedAt, idleSince, skills, turn: 0 };
 }
 
 interface Members {
@@ -193,6 +198,8 @@ function hasRoom(item: WaitingItem, { load, capacity }: Pick<Candidate, 'load' |
 }
 
 function exclusionOf(item: WaitingItem, seat: Seat): ExclusionReason | undefined {
+  // First, because it does not change: who lacks it would not get it when back and free either.
+  if (!hasSkills(seat, item.skills)) return 'skill';
   if (!item.allowedPresences.includes(seat.presence)) return 'presence';
   if (!hasRoom(item, seat)) return 'capacity';
   if (item.exclude === seat.id) return 'excluded';

@@ -19,8 +19,8 @@ export interface Circumstances {
 export interface QueueView {
   /** Place in line of an item put into the queue with this priority and waiting-since: 1 = next. */
   place(queue: string, priority: number, waitingSince: number): number;
-  /** People of the queue who are signed in and take conversations of this work stream. */
-  online(queue: string, workStream: string): number;
+  /** People of the queue who are signed in, take conversations of this work stream and have these skills. */
+  online(queue: string, workStream: string, skills?: readonly string[]): number;
 }
 
 export type Command = { readonly key?: string } & (
@@ -131,7 +131,7 @@ export type Command = { readonly key?: string } & (
   | { readonly type: 'deliveryFailed'; readonly to: string; readonly target: number; readonly reason: string }
   /** What was said in these entries, and the context, is taken out of the record. */
   | { readonly type: 'erase'; readonly targets: readonly number[] }
-  /** The queue it waits in, or the bot it is with, is gone from the configuration. */
+  /** By a change of the configuration nobody can come to where it waits, or the bot it is with is gone. */
   | { readonly type: 'reroute' }
   | { readonly type: 'tick' }
 );

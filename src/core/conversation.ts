@@ -167,6 +167,8 @@ export type ConversationEvent = Common &
         /** Before everybody of the same priority. */
         readonly front: boolean;
         readonly cause: QueuedCause;
+        /** What people need to have to be offered it; absent = nothing. */
+        readonly skills?: readonly string[];
         /** The bot's turn that escalated: what it still sends in this turn reaches the customer. */
         readonly openTurn?: OpenTurn;
       }
@@ -304,11 +306,14 @@ interface Shared {
   readonly reference?: unknown;
 }
 
-interface Place {
+/** Where and on which terms it waits, or waited before a person took it. */
+export interface Place {
   readonly queue: string;
   readonly priority: number;
   readonly waitingSince: number;
   readonly front: boolean;
+  /** What the rule that led to the queue requires of people. */
+  readonly skills?: readonly string[];
 }
 
 export type NotStarted = { readonly phase: 'none'; readonly version: 0 };

@@ -114,6 +114,16 @@ export interface Person {
   readonly roles: readonly PersonRole[];
   /** Units of work the person can hold at once; 0 takes nothing. */
   readonly capacity: number;
+  /** What rules can require, in the words of the configuration; compared exactly. */
+  readonly skills?: readonly string[];
+}
+
+/** Of one person, one rule, one question. */
+export const MAX_SKILLS = 20;
+
+/** Whether the person has every one of them; nothing required is had by everybody. */
+export function hasSkills({ skills = [] }: Pick<Person, 'skills'>, required: readonly string[] = []): boolean {
+  return required.every((skill) => skills.includes(skill));
 }
 
 export type PersonRole = 'agent' | 'supervisor' | 'administrator';
@@ -126,6 +136,8 @@ export interface RoutingRule {
   readonly queue: string;
   /** Higher goes first; 0 when the rule sets none. */
   readonly priority?: number;
+  /** Only people who have them all are given the conversation; bots of the queue need none. */
+  readonly skills?: readonly string[];
 }
 
 export interface WorkStream {

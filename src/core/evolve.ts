@@ -135,6 +135,7 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
         priority: event.priority,
         waitingSince: event.waitingSince,
         front: event.front,
+        skills: event.skills,
         openTurn,
       };
     }
@@ -361,7 +362,13 @@ function placeOf(state: Conversation) {
     case 'agent':
     case 'waiting':
     case 'wrapUp':
-      return { queue: state.queue, priority: state.priority, waitingSince: state.waitingSince, front: state.front };
+      return {
+        queue: state.queue,
+        priority: state.priority,
+        waitingSince: state.waitingSince,
+        front: state.front,
+        skills: state.skills,
+      };
     case 'bot':
     case 'closed':
       throw new TypeError(`a conversation in phase ${state.phase} has no place in a queue`);

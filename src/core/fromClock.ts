@@ -2,6 +2,8 @@
 
 import { SYSTEM, type Conversation, type TimerName } from './conversation.js';
 import type { CommandOf } from './commands.js';
+import type { Directory } from './directory.js';
+import { peopleOf } from './routing.js';
 import type { Plan } from './plan.js';
 import { leaveGoneBot } from './triggers.js';
 
@@ -44,7 +46,7 @@ function earliest(state: Conversation, now: number): TimerName | undefined {
 function queueLimit(plan: Plan): void {
   const state = plan.open;
   if (state.phase !== 'queued') return;
-  if (plan.circumstances.queues.online(state.queue, state.workStream) === 0)
+  if (plan.circumstances.queues.online(state.queue, state.workStream, state.skills) === 0)
     return plan.emit({ type: 'waitExtended', timers: { queueLimit: plan.now + plan.workStream.timers.queueLimitMs } });
   const bot = state.lastBot;
   plan.tell('nobodyCame');
@@ -61,21 +63,26 @@ function agentSilent(plan: Plan): void {
   const state = plan.open;
   if (state.phase !== 'agent') return;
   if (plan.workStream.onAgentSilent === 'wrapUp') return plan.end('silent', SYSTEM, true);
-  plan.queue(state.queue, 'silent', { priority: state.priority, front: true });
+  plan.queueAgain('silent');
 }
 
 function agentGone(plan: Plan): void {
   const state = plan.open;
   if (state.phase !== 'agent') return;
-  plan.queue(state.queue, 'agentGone', { priority: state.priority, front: true });
+  plan.queueAgain('agentGone');
+}
+
+/** Whether it waits where nobody can ever come: its queue is gone, or everybody in it who has the required skills. */
+export function isStranded(state: Conversation, directory: Directory): boolean {
+  if (state.phase !== 'queued') return false;
+  const queue = directory.queues[state.queue];
+  return queue === undefined || (state.skills !== undefined && peopleOf(queue, directory, state.skills).length === 0);
 }
 
 /** Who waits keeps the waiting-since in the queue it is routed to. */
 export function reroute(plan: Plan): void {
-  const state = plan.open;
   leaveGoneBot(plan);
-  if (state.phase !== 'queued' || plan.circumstances.directory.queues[state.queue] !== undefined) return;
-  plan.route('overflow', true);
+  if (isStranded(plan.open, plan.circumstances.directory)) plan.route('overflow', true);
 }
 
 /** An offer ends without an answer; the item keeps its waiting-since. */

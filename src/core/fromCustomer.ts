@@ -3,7 +3,8 @@
 import type { CommandOf } from './commands.js';
 import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
-import { isSurvey, type Plan } from './plan.js';
+import { isSurvey } from './fence.js';
+import type { Plan } from './plan.js';
 import { Rejected } from './rejected.js';
 import { handToPeople, leaveGoneBot, phraseIn } from './triggers.js';
 
@@ -71,7 +72,7 @@ export function sayByCustomer(plan: Plan, command: CommandOf<'say'>): void {
     by,
     audience,
   );
-  if (state.phase === 'waiting') plan.queue(state.queue, 'customerWrote', { priority: state.priority, front: true });
+  if (state.phase === 'waiting') plan.queueAgain('customerWrote');
   else if (asksToLeaveTheLine(plan, command)) cancel(plan);
   else if (!leaveGoneBot(plan)) askForPeople(plan, command);
 }

@@ -3,7 +3,8 @@
 import type { CommandOf } from './commands.js';
 import { mergeContext } from './fromBot.js';
 import { activityTimers } from './fromCustomer.js';
-import { isSurvey, requireHolder, type Plan } from './plan.js';
+import { isSurvey, requireHolder } from './fence.js';
+import type { Plan } from './plan.js';
 import { withChannelData } from './activity.js';
 import type { Conversation, Party } from './conversation.js';
 import { Rejected } from './rejected.js';
@@ -118,7 +119,9 @@ export function transfer(plan: Plan, { by, to }: CommandOf<'transfer'>): void {
     requireQueue(plan, to.queue);
     plan.emit({ type: 'transferred', to }, by);
     plan.tell('agentLeft', { agent: state.agent });
-    plan.queue(to.queue, 'transferred', { priority: state.priority });
+    // What a rule required belongs to the queue it led to: in another one perhaps nobody has it.
+    const skills = to.queue === state.queue ? state.skills : undefined;
+    plan.queue(to.queue, 'transferred', { priority: state.priority, skills });
   } else if (to.agent !== undefined) {
     requirePerson(plan, to.agent);
     if (to.agent === state.agent) throw new Rejected('badCommand', 'The conversation is with that person already.');

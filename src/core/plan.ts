@@ -3,8 +3,6 @@
 import type { Activity } from './activity.js';
 import type { Circumstances, Command } from './commands.js';
 import {
-  holderOf,
-  openTurnOf,
   SYSTEM,
   type Audience,
   type Body,
@@ -16,6 +14,7 @@ import {
   type OpenTurn,
   type Party,
   type Phase,
+  type Place,
   type QueuedCause,
   type ReturnReason,
   type SessionSummary,
@@ -208,11 +207,18 @@ export class Plan {
     }
     if (receipt.queue === undefined) return false;
     const waits = state.phase === 'queued' ? state : undefined;
-    if (waits !== undefined && waits.queue === receipt.queue && waits.priority === receipt.priority) return true;
+    if (
+      waits !== undefined &&
+      waits.queue === receipt.queue &&
+      waits.priority === receipt.priority &&
+      sameSkills(waits.skills, receipt.skills)
+    )
+      return true;
     this.queue(receipt.queue, cause, {
       priority: receipt.priority,
       waitingSince: waits?.waitingSince ?? this.at,
       front: waits?.front ?? false,
+      skills: receipt.skills,
       ...(openTurn === undefined ? {} : { openTurn }),
     });
     return true;
@@ -233,12 +239,8 @@ export class Plan {
     return by !== 'none';
   }
 
-  queue(
-    queue: string,
-    cause: QueuedCause,
-    place: { priority?: number; waitingSince?: number; front?: boolean; openTurn?: OpenTurn } = {},
-  ): void {
-    const { priority = 0, waitingSince = this.at, front = false, openTurn } = place;
+  queue(queue: string, cause: QueuedCause, place: Partial<Omit<Place, 'queue'>> & { openTurn?: OpenTurn } = {}): void {
+    const { priority = 0, waitingSince = this.at, front = false, skills, openTurn } = place;
     const leaving = this.open.phase === 'agent' ? this.open.agent : undefined;
     const { queues } = this.circumstances;
     const position = front ? 1 : queues.place(queue, priority, waitingSince);
@@ -249,15 +251,24 @@ export class Plan {
       waitingSince,
       front,
       cause,
+      ...(skills === undefined ? {} : { skills }),
       ...(openTurn === undefined ? {} : { openTurn }),
       timers: this.waitingTimers(waitingSince),
     });
     const about = { position, queue };
     if (cause === 'agentGone' || cause === 'silent')
       this.tell('requeued', { ...about, ...(leaving === undefined ? {} : { agent: leaving }) });
-    else if (queues.online(queue, this.workStream.id) === 0) this.tell('nobodyAvailable', about);
+    else if (queues.online(queue, this.workStream.id, skills) === 0) this.tell('nobodyAvailable', about);
     else if (cause === 'transferred') this.tell('transferred', about);
     else this.tell(position === 1 ? 'nextInLine' : 'queued', about);
+  }
+
+  /** Back to the front of the queue it came from, on the terms on which it waited there. */
+  queueAgain(cause: QueuedCause): void {
+    const state = this.open;
+    if (state.phase !== 'agent' && state.phase !== 'waiting') return;
+    const { queue, priority, skills } = state;
+    this.queue(queue, cause, { priority, front: true, skills });
   }
 
   /** A new holder from the start or by another bot's work: introduced with `welcome`. */
@@ -434,46 +445,6 @@ export class Plan {
   }
 }
 
-/** Whether what a bot sends now, answering `answers`, comes from its present session (or the turn that escalated). */
-export function fence(
-  state: Conversation,
-  bot: string,
-  answers: number | undefined,
-): 'through' | 'notHolder' | 'earlierSession' {
-  if (isWith(state, bot)) return answers === undefined || answers >= state.sessionSeq ? 'through' : 'earlierSession';
-  const turn = openTurnOf(state);
-  return turn !== undefined && turn.bot === bot && turn.answers === answers ? 'through' : 'notHolder';
-}
-
-/** Whether it is this bot that speaks with the customer now: it holds the conversation, or asks how it was. */
-function isWith(state: Conversation, bot: string): boolean {
-  const holder = holderOf(state);
-  return holder?.role === 'bot' && holder.id === bot;
-}
-
-/** Whether a command of this bot counts: it holds the conversation, and answers something of its present session. */
-export function mayCommand(state: Conversation, bot: string, answers: number | undefined): boolean {
-  return isWith(state, bot) && !isSurvey(state) && fence(state, bot, answers) === 'through';
-}
-
-/** Whether this bot's survey runs, and it answers something of it. */
-export function isSurveyOf(state: Conversation, bot: string, answers: number | undefined): boolean {
-  return isWith(state, bot) && isSurvey(state) && fence(state, bot, answers) === 'through';
-}
-
-export function isSurvey(state: Conversation): boolean {
-  return (state.phase === 'bot' && state.survey === true) || (state.phase === 'wrapUp' && state.survey !== undefined);
-}
-
-export function requireHolder(state: Conversation, by: Party): void {
-  const holder = holderOf(state);
-  if (holder?.role === 'agent' && holder.id === by.id) return;
-  throw new Rejected('notHolder', 'This conversation is not with you any more. Read it again to see who has it.', {
-    phase: state.phase,
-    ...(holder === undefined ? {} : { owner: holder.id, at: new Date(state.sessionAt).toISOString() }),
-  });
-}
-
 export function factsOf(state: Conversation): Facts {
   return {
     channel: state.channel.id,
@@ -483,6 +454,10 @@ export function factsOf(state: Conversation): Facts {
     ...(state.locale === undefined ? {} : { locale: state.locale }),
     ...(state.escalationReason === undefined ? {} : { escalationReason: state.escalationReason }),
   };
+}
+
+function sameSkills(some: readonly string[] = [], others: readonly string[] = []): boolean {
+  return some.length === others.length && some.every((skill) => others.includes(skill));
 }
 
 function nameIn(named: Readonly<Record<string, { name: string }>>, id: string | undefined): string {

@@ -2,7 +2,7 @@
 
 import { evaluate, type ConditionResult, type Facts } from './conditions.js';
 import type { ContextVariables } from './context.js';
-import type { Directory, Queue, WorkStream } from './directory.js';
+import { hasSkills, type Directory, type Queue, type RoutingRule, type WorkStream } from './directory.js';
 
 export {
   FACTS,
@@ -44,6 +44,8 @@ export interface RouteReceipt {
   by: 'rule' | 'fallback' | 'default' | 'only' | 'none';
   queue?: string;
   priority: number;
+  /** What people need to have to be given it; absent = nothing. */
+  skills?: readonly string[];
   /** The bot that takes it, when one of the queue's bots does. */
   bot?: string;
   /** Bots of the queue; why one was passed over: `loopGuard` (escalated this conversation), `escalation`, `laterMember`. */
@@ -77,7 +79,11 @@ export function route(request: RouteRequest): RouteReceipt {
   const { at, workStream, directory, context, facts } = request;
   const rules: RouteReceipt['rules'] = [];
   let failed = 0;
-  const receipt = (by: RouteReceipt['by'], destination?: Destination, priority = 0): RouteReceipt => ({
+  const receipt = (
+    by: RouteReceipt['by'],
+    destination?: Destination,
+    { priority = 0, skills = [] }: Pick<RoutingRule, 'priority' | 'skills'> = {},
+  ): RouteReceipt => ({
     kind: 'route',
     at,
     ruleSetVersion: directory.version,
@@ -86,6 +92,7 @@ export function route(request: RouteRequest): RouteReceipt {
     by,
     ...(destination !== undefined && { queue: destination.queue }),
     priority,
+    ...(skills.length > 0 && { skills }),
     ...(destination?.bot !== undefined && { bot: destination.bot }),
     candidates: destination?.candidates ?? [],
   });
@@ -98,10 +105,10 @@ export function route(request: RouteRequest): RouteReceipt {
       if (failed <= MAX_RECEIPT_RULES) rules.push(looked);
       continue;
     }
-    const destination = destinationIn(rule.queue, request);
+    const destination = destinationIn(rule.queue, request, rule.skills);
     if (!('skipped' in destination)) {
       rules.push(looked);
-      return receipt('rule', destination, rule.priority ?? 0);
+      return receipt('rule', destination, rule);
     }
     rules.push({ ...looked, skipped: destination.skipped });
   }
@@ -124,30 +131,40 @@ interface Destination {
   candidates: RouteReceipt['candidates'];
 }
 
-/** People of a queue who can ever take something: presence and load change by the minute and are no matter of routing. */
-export function peopleOf(queue: Queue, directory: Directory): string[] {
-  return queue.members.filter((id) => canServe(id, directory));
+/**
+ * People of a queue who can ever take something that requires these skills: presence and load change by the minute and are
+ * no matter of routing.
+ */
+export function peopleOf(queue: Queue, directory: Directory, skills?: readonly string[]): string[] {
+  return queue.members.filter((id) => canServe(id, directory, skills));
 }
 
-function hasPeople(queue: Queue, directory: Directory): boolean {
-  return queue.members.some((id) => canServe(id, directory));
+function hasPeople(queue: Queue, directory: Directory, skills?: readonly string[]): boolean {
+  return queue.members.some((id) => canServe(id, directory, skills));
 }
 
-function canServe(id: string, directory: Directory): boolean {
-  return (entryOf(directory.people, id)?.capacity ?? 0) > 0;
+function canServe(id: string, directory: Directory, skills: readonly string[] | undefined): boolean {
+  const person = entryOf(directory.people, id);
+  return person !== undefined && person.capacity > 0 && hasSkills(person, skills);
 }
 
 export function botsOf(queue: Queue, directory: Directory): string[] {
   return queue.members.filter((id) => entryOf(directory.bots, id) !== undefined);
 }
 
-function destinationIn(queueId: string, request: RouteRequest): Destination | { skipped: string } {
+function destinationIn(
+  queueId: string,
+  request: RouteRequest,
+  skills: readonly string[] = [],
+): Destination | { skipped: string } {
   const { directory, needsPeople, triedBots } = request;
   const queue = entryOf(directory.queues, queueId);
   if (queue === undefined) return { skipped: `there is no queue ${queueId}` };
   const bots = botsOf(queue, directory);
   const bot = needsPeople ? undefined : bots.find((id) => !triedBots.includes(id));
-  if (bot === undefined && !hasPeople(queue, directory)) {
+  if (bot === undefined && !hasPeople(queue, directory, skills)) {
+    if (skills.length > 0 && hasPeople(queue, directory))
+      return { skipped: `nobody of the queue has ${skills.join(' and ')}` };
     if (needsPeople) return { skipped: 'no people after an escalation' };
     return { skipped: bots.length === 0 ? 'no members' : 'every bot of the queue has had it, and there are no people' };
   }

@@ -4,8 +4,9 @@ import type { Activity } from './activity.js';
 import { isObject } from './context.js';
 import { holderOf, SYSTEM, type Conversation, type EscalationReason, type OpenTurn } from './conversation.js';
 import type { FallbackTrigger, PhraseTrigger, Triggers } from './directory.js';
+import { isSurvey } from './fence.js';
 import { compilePattern, type Pattern } from './pattern.js';
-import { isSurvey, type Plan } from './plan.js';
+import type { Plan } from './plan.js';
 
 /** The phrase of the work stream that this message of a customer contains, if any. */
 export function phraseIn(

@@ -3,10 +3,10 @@
 import type { Activity } from '../core/activity.js';
 import { isObject } from '../core/context.js';
 import { Rejected } from '../core/rejected.js';
-import { outlook, type Prospect } from './outlook.js';
+import { outlook, skillsFault, type OutlookQuestion, type Prospect } from './outlook.js';
 import type { InvokeResponse } from './ports.js';
 
-/** Whether people could take the conversation now; value `{queue?}`. The answer is an `Outlook`. */
+/** Whether people could take the conversation now; value `{queue?, skills?}`. The answer is an `Outlook`. */
 export const CAN_ESCALATE = 'handoff/canEscalate';
 
 /**
@@ -29,8 +29,12 @@ export async function answerBot(
   const queue = isObject(value) ? value['queue'] : undefined;
   if (!isObject(value) || (queue !== undefined && typeof queue !== 'string'))
     return refusal(400, 'badValue', 'The value is an object; its "queue", where there is one, names a queue.');
+  const { skills } = value;
+  const fault = skillsFault(skills);
+  if (fault !== undefined) return refusal(400, 'badValue', fault);
   try {
-    return { status: 200, body: await outlook(hub, conversationId, queue === undefined ? {} : { queue }) };
+    const asked = { queue, skills } as OutlookQuestion;
+    return { status: 200, body: await outlook(hub, conversationId, asked) };
   } catch (error) {
     if (error instanceof Rejected && error.code === 'notFound') return refusal(404, error.code, error.message);
     throw error;

@@ -6,6 +6,7 @@ import type { Activity } from '../core/activity.js';
 import type { Circumstances, Command } from '../core/commands.js';
 import { NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
+import { isStranded } from '../core/fromClock.js';
 import { Rejected } from '../core/rejected.js';
 import { Conflict } from '../errors.js';
 import { appendOf, ownStep, rowsOf, type Decided } from './appends.js';
@@ -15,6 +16,7 @@ import { BotSpeech } from './botSpeech.js';
 import { BotStatus } from './botStatus.js';
 import type { BotTurnContext, Engine, Handled, Observer, Watcher } from './engine.js';
 import { Followers } from './followers.js';
+import { Handling } from './handling.js';
 import { Lines } from './lines.js';
 import { hasMoved, Nodes, type NodeTimes, type NodeWork } from './nodes.js';
 import { Outbox } from './outbox.js';
@@ -51,6 +53,7 @@ export class Hub implements Engine {
   serviceUrl: string;
   readonly lines = new Lines();
   readonly people: People;
+  readonly handling: Handling;
   readonly outbox: Outbox;
   readonly botStatus: BotStatus;
   readonly bots = new Map<string, BotConnection>();
@@ -79,6 +82,7 @@ export class Hub implements Engine {
     this.serviceUrl = options.serviceUrl ?? 'http://localhost/';
     this.#directory = options.directory;
     this.people = new People(this);
+    this.handling = new Handling(this);
     this.botStatus = new BotStatus(this, options.botTimeoutMs ?? BOT_TIMEOUT_MS);
     this.outbox = new Outbox(this);
     this.speech = new BotSpeech(this);
@@ -95,6 +99,7 @@ export class Hub implements Engine {
     if (this.#running) return;
     this.#running = true;
     await this.people.start();
+    await this.handling.start();
     await this.#standInLine();
     await this.outbox.start();
     if (this.nodes === undefined) await this.#keep(true);
@@ -111,6 +116,7 @@ export class Hub implements Engine {
     this.#positions.stop();
     await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
     await this.outbox.stop(graceMs);
+    await this.handling.settled();
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
@@ -259,6 +265,7 @@ export class Hub implements Engine {
         this.outbox.settled(),
         this.#assigner.settled(),
         this.people.settled(),
+        this.handling.settled(),
         this.nodes?.settled(),
       ]);
     } while (this.#busy > 0 || !this.outbox.isIdle || !this.#assigner.isIdle);
@@ -335,17 +342,17 @@ export class Hub implements Engine {
     this.#positions.changed(queues);
   }
 
-  /** Builds the lines anew; who waits in a queue that is gone is routed again. */
+  /** Builds the lines anew; who waits where nobody can come any more is routed again. */
   async #standInLine(): Promise<void> {
     const waiting = await this.store.waiting();
     this.lines.keepOnly(new Set(waiting.map(({ id }) => id)));
     for (const state of waiting) {
       this.lines.update(this.#states.remember(state), this.#directory);
-      if (state.phase === 'queued' && this.#directory.queues[state.queue] === undefined)
+      if (isStranded(state, this.#directory))
         await this.handle(state.id, { type: 'reroute' }).catch((error: unknown) => {
           this.log.error(
             { err: error, conversation: state.id },
-            'a conversation in a queue that is gone could not be routed again',
+            'a conversation that nobody can come to any more could not be routed again',
           );
         });
     }
@@ -419,7 +426,7 @@ export class Hub implements Engine {
       directory: this.#directory,
       queues: {
         place: (queue, priority, waitingSince) => this.lines.place(queue, priority, waitingSince),
-        online: (queue, workStream) => this.people.online(queue, workStream),
+        online: (queue, workStream, skills) => this.people.online(queue, workStream, skills),
       },
     };
     const decided: Decided = { steps: [], own: [], state: before, force: false, said: 0 };
@@ -458,6 +465,7 @@ export class Hub implements Engine {
     if (!this.#followers.tell(state, entries)) this.nodes?.missed(state.id, state.version);
     const queues = this.lines.update(state, this.#directory);
     for (const claim of append.claims) this.people.claimed(claim);
+    this.handling.committed(before, state);
     this.#ticker.expect(state.dueAt);
     this.people.heard(entries);
     for (const observer of this.#observers) observer.committed?.(entries, state, before);

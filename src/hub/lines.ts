@@ -62,6 +62,14 @@ export class Lines {
     return indexOf(line, newcomer) + 1;
   }
 
+  /** Who waits before that place and has not been offered to anybody yet. */
+  before(queue: string, priority: number, waitingSince: number): WaitingItem[] {
+    return this.#queues
+      .of(queue)
+      .slice(0, this.place(queue, priority, waitingSince) - 1)
+      .filter((item) => !item.offered && item.mode === 'push');
+  }
+
   /** Place in line of a waiting conversation: 1 = next. */
   position(conversationId: string): number | undefined {
     const item = this.#items.get(conversationId);
@@ -126,6 +134,7 @@ function itemOf(state: Conversation, directory: Directory): Item | undefined {
     cost: workStream.cost,
     declineLimit: workStream.declineLimit,
     allowedPresences: workStream.allowedPresences,
+    skills: state.skills,
     offered: state.phase === 'offered',
     version: state.version,
   };

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Candidate } from '../core/assignment.js';
 import type { Entry } from '../core/conversation.js';
-import { DEFAULT_WORK_STREAM, type Presence } from '../core/directory.js';
+import { DEFAULT_WORK_STREAM, hasSkills, type Presence } from '../core/directory.js';
 import { Rejected } from '../core/rejected.js';
 import type { Engine } from './engine.js';
 import type { AgentRow, Claim, PersonConnection, Whereabouts } from './ports.js';
@@ -111,18 +111,25 @@ export class People {
   candidates(queue: string): readonly Candidate[] {
     const known = this.#candidates.get(queue);
     if (known !== undefined) return known;
-    const members = this.hub.directory.queues[queue]?.members ?? [];
-    const rows = members.flatMap((id) => this.#rows.get(id) ?? []);
-    this.#candidates.set(queue, rows);
-    return rows;
+    const { queues, people } = this.hub.directory;
+    const candidates = (queues[queue]?.members ?? []).flatMap((id) => {
+      const row = this.#rows.get(id);
+      const skills = people[id]?.skills;
+      return row === undefined ? [] : skills === undefined ? row : { ...row, skills };
+    });
+    this.#candidates.set(queue, candidates);
+    return candidates;
   }
 
-  /** How many people of the queue are there for conversations of this work stream, with room or without. */
-  online(queue: string, workStream: string): number {
+  /** How many people of the queue are there for conversations that need these skills, with room or without. */
+  online(queue: string, workStream: string, skills?: readonly string[]): number {
     const allowed = (this.hub.directory.workStreams[workStream] ?? DEFAULT_WORK_STREAM).allowedPresences;
     // Busy people finish something and come back: to the customer they are there.
     return this.candidates(queue).filter(
-      ({ presence, capacity }) => capacity > 0 && (allowed.includes(presence) || presence === 'busy'),
+      (person) =>
+        person.capacity > 0 &&
+        hasSkills(person, skills) &&
+        (allowed.includes(person.presence) || person.presence === 'busy'),
     ).length;
   }
 

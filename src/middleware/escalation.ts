@@ -1,6 +1,6 @@
 // What a bot asks of the hub in so many words: hand over, end, and whether anybody would be there.
 
-import { outlook, type Outlook } from '../hub/outlook.js';
+import { outlook, type Outlook, type OutlookQuestion } from '../hub/outlook.js';
 import type { BotTurnContext, ResourceResponse } from './host.js';
 import { linkOf } from './turnLink.js';
 
@@ -36,11 +36,11 @@ export function endConversation(context: BotTurnContext): Promise<ResourceRespon
 }
 
 /**
- * Whether people could take the conversation now: for the queue its rules lead to, or for the one named. Nothing is
- * reserved. A turn that did not come through the hub, or one of a group, answers `open: false`.
- * @throws Rejected when there is no such queue.
+ * Whether people could take the conversation now: for the queue and the skills its rules lead to, or for those named.
+ * Nothing is reserved. A turn that did not come through the hub, or one of a group, answers `open: false`.
+ * @throws Rejected when there is no such queue, or the skills are no list of at most 20 names.
  */
-export async function canEscalate(context: BotTurnContext, asked: { queue?: string } = {}): Promise<Outlook> {
+export async function canEscalate(context: BotTurnContext, asked: OutlookQuestion = {}): Promise<Outlook> {
   const link = linkOf(context);
   if (link?.conversationId === undefined) return { open: false, agentsOnline: 0, position: 0 };
   return outlook(link.hub, link.conversationId, asked);

@@ -122,6 +122,9 @@ describe('choosing a person', () => {
     ['has no capacity', { capacity: 0 }, {}, 'capacity'],
     ['declined it three times', {}, { declines: { ana: 3 } }, 'declined'],
     ['had it just now', {}, { exclude: 'ana' }, 'excluded'],
+    ['has none of the skills', {}, { skills: ['french'] }, 'skill'],
+    ['has only one of two skills', { skills: ['french'] }, { skills: ['french', 'loans'] }, 'skill'],
+    ['lacks the skill and is away', { presence: 'away' }, { skills: ['french'] }, 'skill'],
   ];
   for (const [why, change, item, reason] of excluded) {
     it(`passes over a person who ${why}`, () => {
@@ -136,6 +139,11 @@ describe('choosing a person', () => {
 
   it('still offers to a person who declined it twice', () => {
     assert.equal(chosen('highestCapacity', [person('ana')], waiting('c', { declines: { ana: 2 } })), 'ana');
+  });
+
+  it('takes a person who has the skills and more', () => {
+    const members = [person('ana', { load: 0 }), person('ben', { load: 2, skills: ['loans', 'french', 'german'] })];
+    assert.equal(chosen('highestCapacity', members, waiting('c', { skills: ['french', 'loans'] })), 'ben');
   });
 
   it('takes a busy person where the work stream allows that presence', () => {
@@ -244,6 +252,25 @@ describe('giving out what waits', () => {
     assert.deepEqual(pairs(items, { Q: [person('ana', { load: 1 })] }), [['small', 'ana']]);
   });
 
+  it('leaves an item whose skills nobody with room has in its place and goes on with the next', () => {
+    const items = [
+      waiting('french', { waitingSince: 1, skills: ['french'] }),
+      waiting('any', { waitingSince: 2 }),
+      waiting('german', { waitingSince: 3, skills: ['german'] }),
+    ];
+    assert.deepEqual(pairs(items, { Q: [person('ana'), person('ben', { load: 3, skills: ['french'] })] }), [
+      ['any', 'ana'],
+    ]);
+    assert.deepEqual(
+      pairs(items, { Q: [person('ana', { skills: ['german'] }), person('ben', { skills: ['french'] })] }),
+      [
+        ['french', 'ben'],
+        ['any', 'ana'],
+        ['german', 'ana'],
+      ],
+    );
+  });
+
   it('chooses nobody for conversations that people pick themselves', () => {
     assert.deepEqual(pairs([waiting('c', { mode: 'pick' })], { Q: [person('ana')] }), []);
   });
@@ -289,6 +316,7 @@ describe('giving out what waits', () => {
   });
 
   const ids = ['ana', 'ben', 'cem', 'dan'];
+  const SKILLS = ['french', 'loans'];
   const anyPeople = fc.tuple(
     ...ids.map((id) =>
       fc
@@ -298,6 +326,7 @@ describe('giving out what waits', () => {
           load: fc.integer({ min: 0, max: 4 }),
           lastAssignedAt: fc.integer({ min: 0, max: 3 }),
           idleSince: fc.integer({ min: 0, max: 3 }),
+          skills: fc.subarray(SKILLS),
         })
         .map((change) => person(id, change)),
     ),
@@ -314,6 +343,7 @@ describe('giving out what waits', () => {
       mode: fc.constantFrom('push' as const, 'push' as const, 'pick' as const),
       declines: fc.dictionary(fc.constantFrom(...ids), fc.integer({ min: 1, max: 3 }), { maxKeys: 2 }),
       allowedPresences: fc.constantFrom(['available' as const], ['available' as const, 'busy' as const]),
+      skills: fc.oneof(fc.constant(undefined), fc.subarray(SKILLS)),
       exclude: fc.option(fc.constantFrom(...ids), { nil: undefined }),
     }),
     { selector: ({ conversationId }) => conversationId, maxLength: 20 },
@@ -340,7 +370,8 @@ describe('giving out what waits', () => {
         );
         for (const item of items.toSorted(inOrder)) {
           const eligible = members(item.queue).filter(
-            ({ id, presence, capacity }) =>
+            ({ id, presence, capacity, skills = [] }) =>
+              (item.skills ?? []).every((skill) => skills.includes(skill)) &&
               item.allowedPresences.includes(presence) &&
               (load.get(id) ?? 0) + item.cost <= capacity &&
               (item.declines[id] ?? 0) < item.declineLimit &&

@@ -114,7 +114,14 @@ describe('docs/several-bots.md', () => {
     await test.hub.people.setPresence('ana', 'available');
     assert.deepEqual(await test.hub.botAsks(id, 'front', asked), {
       status: 200,
-      body: { open: true, agentsOnline: 1, position: 1, estimatedWaitMs: 0, queue: 'Sales' },
+      body: {
+        open: true,
+        agentsOnline: 1,
+        position: 1,
+        estimatedWaitMs: 0,
+        range: { fromMs: 0, toMs: 0 },
+        queue: 'Sales',
+      },
     });
   });
 

@@ -25,7 +25,14 @@ describe('a bot that asks whether people could take over', () => {
     await test.hub.people.setPresence('ana', 'available');
     assert.deepEqual(await test.hub.botAsks(id, 'demo', asks({})), {
       status: 200,
-      body: { open: true, agentsOnline: 1, position: 1, queue: 'CreditCardQueue', estimatedWaitMs: 0 },
+      body: {
+        open: true,
+        agentsOnline: 1,
+        position: 1,
+        queue: 'CreditCardQueue',
+        estimatedWaitMs: 0,
+        range: { fromMs: 0, toMs: 0 },
+      },
     });
   });
 
@@ -48,6 +55,9 @@ describe('a bot that asks whether people could take over', () => {
     for (const [value, status] of [
       [{ queue: 'Nowhere' }, 404],
       [{ queue: 7 }, 400],
+      [{ skills: 'french' }, 400],
+      [{ skills: ['french', ' '] }, 400],
+      [{ skills: Array.from({ length: 21 }, (_, index) => `skill ${index}`) }, 400],
       ['CreditCardQueue', 400],
     ] as const)
       assert.equal((await test.hub.botAsks(id, 'demo', asks(value))).status, status, JSON.stringify(value));

@@ -272,9 +272,35 @@ describeOnEachSdk('DirectLineAdapter', (sdk) => {
       assert.deepEqual(answers, [
         { open: false, agentsOnline: 0, position: 1, queue: 'CreditCardQueue' },
         { open: false, agentsOnline: 0, position: 1, queue: 'HomeLoanQueue' },
-        { open: true, agentsOnline: 1, position: 1, queue: 'CreditCardQueue', estimatedWaitMs: 0 },
+        {
+          open: true,
+          agentsOnline: 1,
+          position: 1,
+          queue: 'CreditCardQueue',
+          estimatedWaitMs: 0,
+          range: { fromMs: 0, toMs: 0 },
+        },
         { open: false, agentsOnline: 0, position: 1, queue: 'HomeLoanQueue' },
       ]);
+    });
+
+    it('tells a bot that asks about skills who has them, and refuses what is no list of skills', async () => {
+      const { people } = test.hub.directory;
+      const ana = { ...people['ana'], skills: ['french'] } as (typeof people)[string];
+      await test.hub.useDirectory({ ...test.hub.directory, version: 2, people: { ...people, ana } });
+      for (const id of ['ana', 'ben']) await test.hub.people.setPresence(id, 'available');
+      const answers: unknown[] = [];
+      onMessage = async (context) => {
+        for (const skills of [[], ['french'], ['klingon']])
+          answers.push((await canEscalate(context, { skills })).agentsOnline);
+        const refused: unknown = await canEscalate(context, { skills: 'french' as never }).catch(
+          (error: unknown) => error,
+        );
+        answers.push(String(refused));
+      };
+      await chat('ask');
+      assert.deepEqual(answers.slice(0, 3), [2, 1, 0]);
+      assert.match(String(answers[3]), /list of at most 20 names/);
     });
 
     it('refuses a question about a queue that does not exist', async () => {

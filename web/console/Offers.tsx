@@ -103,6 +103,7 @@ function OfferCard({ offer, selected, onSelect, onAnswer }: CardProps) {
           waiting {formatDuration(now - waitingSince)}
         </Caption1>
       )}
+      {offer.skills && <Text size={200}>requires {offer.skills.join(', ')}</Text>}
       {displayed.length > 0 && (
         <Text size={200} className="ellipsis">
           {displayed.map(([variable, { value }]) => `${variable}: ${showValue(value)}`).join(' · ')}

@@ -36,6 +36,8 @@ export interface Conversation {
   agent?: Named;
   bot?: string | Named;
   position?: number;
+  /** What people need to have to be offered it. */
+  skills?: string[];
   waitingSince?: Instant;
   dueAt?: Instant;
   timers?: Record<string, Instant>;

@@ -66,6 +66,7 @@ const OPERATOR_WORDS: Record<string, string> = {
 export const operatorWords = (operator: string) => OPERATOR_WORDS[operator] ?? operator;
 
 const EXCLUSION_WORDS: Record<string, string> = {
+  skill: 'lacks a required skill',
   presence: 'not available',
   capacity: 'at capacity',
   declined: 'declined it too often',

@@ -393,6 +393,9 @@ describe('the relay', () => {
     await site.hub.people.setPresence('ana', 'available');
     const { status, body } = await site.bot.say(heard, ask);
     assert.deepEqual([status, (body as { open?: boolean }).open], [200, true]);
+    const french = await site.bot.say(heard, { ...ask, value: { skills: ['french'] } });
+    assert.deepEqual([french.status, (french.body as { open?: boolean }).open], [200, false]);
+    assert.equal((await site.bot.say(heard, { ...ask, value: { skills: 'french' } })).status, 400);
     const group = { ...heard, conversation: { id: '19:team' } };
     await site.channel.post({ type: 'message', conversation: { id: '19:team', isGroup: true } });
     assert.equal((await site.bot.say(group, ask)).status, 404);

@@ -1,0 +1,202 @@
+// How long somebody who asks for a person now would wait: the moment by which enough places are likely to be free.
+//
+// A place is room for one chat with somebody who is there. Each chat under way frees its place with the chance that recent
+// chats tell: of those that lasted longer than it has, so many were over so much later. Summed up over all people that is how
+// many places will have opened by a given moment, and each opens again after the mean length of a chat, because those who
+// wait before take them. Who has `ahead` others before is served when `ahead` + 1 places have opened.
+
+/** Fewer recent chats tell nothing: no estimate is better than one of these. */
+export const FEWEST_LENGTHS = 5;
+/** Of one chat, in milliseconds: one that is over at once has still taken somebody's attention. */
+const SHORTEST_MS = 1_000;
+const STEP_MS = 1_000;
+/**
+ * Half the width of the range in standard deviations. For the single place of one person it is exact: the range ends where
+ * the chance is 0.9, since 0.9 - 4/3 √(0.9 · 0.1) = ½; for many places it leaves out 9 % on either side.
+ */
+const DEVIATIONS = 4 / 3;
+
+export interface WaitQuestion {
+  /** Customers who get a place before; one whom other people may serve as well counts as a fraction. */
+  readonly ahead: number;
+  /** Units of capacity that the chat takes. */
+  readonly cost: number;
+  /** The people who are there and may be given it. */
+  readonly seats: readonly Seat[];
+  /** Recent chats of the queue, by `lengthsOf`. */
+  readonly lengths: readonly number[];
+}
+
+export interface Seat {
+  readonly capacity: number;
+  readonly load: number;
+  readonly held: readonly HeldChat[];
+}
+
+export interface HeldChat {
+  readonly cost: number;
+  readonly elapsedMs: number;
+  /** Recent chats of its kind; those of the question where they are too few. */
+  readonly lengths?: readonly number[];
+}
+
+export interface WaitEstimate {
+  /** Too long as often as too short. 0 = there is a place now. */
+  readonly estimatedWaitMs: number;
+  /** Meant for four of five waits, and right for three of four: see docs/skills-and-waits.md. */
+  readonly range: { readonly fromMs: number; readonly toMs: number };
+}
+
+/** How long chats took, in milliseconds, in the order that estimates need. */
+export function lengthsOf(durationsMs: readonly number[]): number[] {
+  return durationsMs.map((ms) => Math.max(ms, SHORTEST_MS)).sort((a, b) => a - b);
+}
+
+/** Undefined when nobody could ever take it, or when too few recent chats are known to tell when somebody can. */
+export function estimateWait(question: WaitQuestion): WaitEstimate | undefined {
+  const { ahead, cost, seats, lengths } = question;
+  const needed = ahead + 1 / 2;
+  const free = sumOf(seats, ({ capacity, load }) => placesIn(capacity - load, cost));
+  if (free >= needed) return { estimatedWaitMs: 0, range: { fromMs: 0, toMs: 0 } };
+  if (lengths.length < FEWEST_LENGTHS) return undefined;
+  const openings = new Openings(question);
+  if (openings.places === 0) return undefined;
+  const short = (at: number, deviations: number) => {
+    const { mean, variance } = openings.by(at);
+    return mean + deviations * Math.sqrt(variance) < needed;
+  };
+  const estimatedWaitMs = firstStep(0, Infinity, (at) => !short(at, 0));
+  return {
+    estimatedWaitMs,
+    range: {
+      fromMs: firstStep(0, estimatedWaitMs, (at) => !short(at, DEVIATIONS)),
+      toMs: firstStep(estimatedWaitMs, Infinity, (at) => !short(at, -DEVIATIONS)),
+    },
+  };
+}
+
+/** A number that is not known for certain. */
+interface Expected {
+  readonly mean: number;
+  readonly variance: number;
+}
+
+/** How many places have opened by a moment, those that are free now included. */
+class Openings {
+  /** Places when everything that is held now is over. */
+  readonly places: number;
+  readonly #meanMs: number;
+  /** Square of the chats' coefficient of variation. */
+  readonly #variation: number;
+  /** The recent chats are a sample: by so much, squared, their mean is off, for all places alike. */
+  readonly #sampling: number;
+  /** After so long everything that is held now is over, as far as recent chats tell. */
+  readonly #allOverMs: number;
+
+  constructor(private readonly question: WaitQuestion) {
+    const { seats, cost, lengths } = question;
+    this.places = sumOf(seats, ({ capacity, load, held }) =>
+      placesIn(capacity - load + sumOf(held, (chat) => chat.cost), cost),
+    );
+    this.#meanMs = sumOf(lengths, (ms) => ms) / lengths.length;
+    this.#variation = sumOf(lengths, (ms) => (ms / this.#meanMs - 1) ** 2) / lengths.length;
+    // At most by half: the range of a few chats of all lengths would have no end.
+    this.#sampling = Math.min(this.#variation / lengths.length, 1 / 4);
+    const longest = seats.flatMap(({ held }) => held.map((chat) => this.#lengthsFor(chat).at(-1) ?? 0));
+    this.#allOverMs = longest.reduce((most, ms) => Math.max(most, ms), 0);
+  }
+
+  by(at: number): Expected {
+    // Rounds in which every place opens for certain need no look at who holds what: a line may be thousands long.
+    const whole = Math.max(0, Math.floor((at - this.#allOverMs) / this.#meanMs) + 1);
+    let mean = whole * this.places;
+    let variance = Math.max(0, whole - 1) * this.places * this.#variation;
+    for (let round = whole; round * this.#meanMs <= at; round += 1) {
+      const opened = this.#opened(at - round * this.#meanMs);
+      mean += opened.mean;
+      // Each chat that began meanwhile brings the uncertainty of its own length.
+      variance += opened.variance + (round > 0 ? opened.mean * this.#variation : 0);
+    }
+    variance += mean * mean * this.#sampling;
+    return { mean, variance };
+  }
+
+  /** By the end of what is held now. */
+  #opened(withinMs: number): Expected {
+    let mean = 0;
+    let variance = 0;
+    for (const { capacity, load, held } of this.question.seats) {
+      // Chance per number of units that are given back: chats of other work streams may take more or less than this one.
+      let chances = new Map([[0, 1]]);
+      for (const chat of held) {
+        const over = chanceOver(this.#lengthsFor(chat), chat.elapsedMs, withinMs);
+        const next = new Map<number, number>();
+        for (const [units, chance] of chances) {
+          next.set(units, (next.get(units) ?? 0) + chance * (1 - over));
+          next.set(units + chat.cost, (next.get(units + chat.cost) ?? 0) + chance * over);
+        }
+        chances = next;
+      }
+      let places = 0;
+      let squares = 0;
+      for (const [units, chance] of chances) {
+        const count = placesIn(capacity - load + units, this.question.cost);
+        places += chance * count;
+        squares += chance * count * count;
+      }
+      mean += places;
+      variance += squares - places * places;
+    }
+    return { mean, variance: Math.max(0, variance) };
+  }
+
+  #lengthsFor({ lengths = [] }: HeldChat): readonly number[] {
+    return lengths.length < FEWEST_LENGTHS ? this.question.lengths : lengths;
+  }
+}
+
+/** The chance that a chat that has lasted `elapsedMs` is over `withinMs` from now. */
+function chanceOver(lengths: readonly number[], elapsedMs: number, withinMs: number): number {
+  const shorter = countUpTo(lengths, elapsedMs);
+  const longer = lengths.length - shorter;
+  // It has outlasted every recent one: all that is known is that it is a chat, so it counts as one that begins now.
+  if (longer === 0) return countUpTo(lengths, withinMs) / lengths.length;
+  return (countUpTo(lengths, elapsedMs + withinMs) - shorter) / longer;
+}
+
+/** How many are at most `limit`; the list is in order. */
+function countUpTo(lengths: readonly number[], limit: number): number {
+  let low = 0;
+  let high = lengths.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((lengths[middle] as number) <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The first whole second after `after`, or else `until`, from which on it holds. */
+function firstStep(after: number, until: number, holds: (at: number) => boolean): number {
+  let low = after;
+  let step = STEP_MS;
+  while (low + step < until && !holds(low + step)) {
+    low += step;
+    step *= 2;
+  }
+  let high = Math.min(low + step, until);
+  while (high - low > STEP_MS) {
+    const middle = low + Math.floor((high - low) / STEP_MS / 2) * STEP_MS;
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+function placesIn(units: number, cost: number): number {
+  return Math.max(0, Math.floor(units / cost));
+}
+
+function sumOf<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + value(item), 0);
+}

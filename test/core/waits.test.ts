@@ -1,0 +1,162 @@
+// The estimated wait: its promises on anything it can be asked, and how often it is right in a simulated contact centre.
+
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { estimateWait, lengthsOf, type HeldChat, type Seat, type WaitQuestion } from '../../src/core/waits.js';
+import { simulate, type Told } from '../fakes/contactCentre.js';
+
+const MINUTE = 60_000;
+const FIVE = lengthsOf([2, 4, 5, 6, 8].map((minutes) => minutes * MINUTE));
+
+const chat = (elapsedMs = 0): HeldChat => ({ cost: 1, elapsedMs });
+const busy = (...held: HeldChat[]): Seat => ({ capacity: held.length, load: held.length, held });
+const wait = (change: Partial<WaitQuestion>) =>
+  estimateWait({ ahead: 0, cost: 1, seats: [], lengths: FIVE, ...change });
+const minutes = (change: Partial<WaitQuestion>): number => (wait(change)?.estimatedWaitMs ?? NaN) / MINUTE;
+
+describe('the estimated wait', () => {
+  it('is nothing when somebody has room and nobody is before', () => {
+    const seats = [busy(chat()), { capacity: 2, load: 1, held: [chat()] }];
+    assert.deepEqual(wait({ seats, lengths: [] }), { estimatedWaitMs: 0, range: { fromMs: 0, toMs: 0 } });
+    assert.notEqual(minutes({ seats, ahead: 1 }), 0);
+  });
+
+  it('for the place of one person is when half of the recent chats that lasted so long were over', () => {
+    assert.equal(minutes({ seats: [busy(chat())] }), 5);
+    assert.equal(minutes({ seats: [busy(chat(4.5 * MINUTE))] }), 1.5);
+    assert.deepEqual(wait({ seats: [busy(chat())] })?.range, { fromMs: 2 * MINUTE, toMs: 8 * MINUTE });
+  });
+
+  it('takes a chat that has outlasted every recent one for one that begins now', () => {
+    assert.equal(minutes({ seats: [busy(chat(60 * MINUTE))] }), 5);
+  });
+
+  it('is short where many places may open, and long where many wait before', () => {
+    const three = [busy(chat(), chat(), chat())];
+    assert.equal(minutes({ seats: [...three, ...three] }), 2);
+    assert.equal(minutes({ seats: [busy(chat())], ahead: 1 }), 10);
+    assert.equal(minutes({ seats: [busy(chat())], ahead: 100 }), 505);
+  });
+
+  it('goes by the kind of each chat where enough of its kind are known', () => {
+    const short = lengthsOf([1, 1, 1, 1, 1].map((ms) => ms * MINUTE));
+    assert.equal(minutes({ seats: [busy({ ...chat(), lengths: short })] }), 1);
+    assert.equal(minutes({ seats: [busy({ ...chat(), lengths: short.slice(1) })] }), 5);
+  });
+
+  it('waits for as many units as the chat takes, and for who is over capacity first to come back to it', () => {
+    const large = { ...chat(), cost: 2 };
+    assert.equal(minutes({ seats: [{ capacity: 2, load: 2, held: [large] }], cost: 2 }), 5);
+    assert.equal(minutes({ seats: [{ capacity: 2, load: 1, held: [chat()] }], cost: 2 }), 5);
+    assert.equal(minutes({ seats: [{ capacity: 1, load: 2, held: [chat(), chat(7 * MINUTE)] }] }), 5);
+  });
+
+  it('is not told when nobody is there, nobody could ever take it, or too few chats are known', () => {
+    assert.equal(wait({}), undefined);
+    assert.equal(wait({ seats: [{ capacity: 1, load: 0, held: [] }], cost: 2 }), undefined);
+    assert.equal(wait({ seats: [busy(chat())], lengths: FIVE.slice(1) }), undefined);
+  });
+
+  it('is found at once, however long the line and however large the centre', function () {
+    this.timeout(20_000);
+    const seats = Array.from({ length: 1_000 }, (_, index) => busy(chat(index * 100), chat(), chat(index * 300)));
+    assert.ok(minutes({ seats, ahead: 50_000 }) > 60);
+  });
+});
+
+describe('the estimated wait, whatever it is asked', () => {
+  const anyHeld = fc.record({
+    cost: fc.integer({ min: 1, max: 3 }),
+    elapsedMs: fc.integer({ min: 0, max: 20 * MINUTE }),
+  });
+  const anySeat = fc
+    .record({ spare: fc.integer({ min: -2, max: 2 }), held: fc.array(anyHeld, { maxLength: 4 }) })
+    .map(({ spare, held }): Seat => {
+      const load = held.reduce((sum, { cost }) => sum + cost, 0);
+      return { capacity: Math.max(0, load + spare), load, held };
+    });
+  const anyLengths = fc.array(fc.integer({ min: 0, max: 15 * MINUTE }), { minLength: 5, maxLength: 20 }).map(lengthsOf);
+  const anyQuestion = fc.record({
+    ahead: fc.integer({ min: 0, max: 30 }),
+    cost: fc.integer({ min: 1, max: 3 }),
+    seats: fc.array(anySeat, { maxLength: 5 }),
+    lengths: anyLengths,
+  });
+  const holds = (property: (question: WaitQuestion) => void) =>
+    fc.assert(fc.property(anyQuestion, property), { numRuns: 500 });
+
+  it('is never negative, and lies within its range', () => {
+    holds((question) => {
+      const estimate = estimateWait(question);
+      if (estimate === undefined) return;
+      const { estimatedWaitMs, range } = estimate;
+      assert.ok(0 <= range.fromMs && range.fromMs <= estimatedWaitMs && estimatedWaitMs <= range.toMs);
+    });
+  });
+
+  it('is never shorter for who comes later', () => {
+    holds((question) => {
+      const [sooner, later] = [estimateWait(question), estimateWait({ ...question, ahead: question.ahead + 1 })];
+      assert.equal(later === undefined, sooner === undefined || later === undefined);
+      if (sooner !== undefined && later !== undefined) assert.ok(sooner.estimatedWaitMs <= later.estimatedWaitMs);
+    });
+  });
+
+  it('is nothing exactly when there is a place now for everybody before and one more', () => {
+    holds((question) => {
+      const { seats, cost, ahead } = question;
+      const free = seats.reduce(
+        (sum, { capacity, load }) => sum + Math.max(0, Math.floor((capacity - load) / cost)),
+        0,
+      );
+      assert.equal(estimateWait(question)?.estimatedWaitMs === 0, free > ahead);
+    });
+  });
+
+  it('is never longer with one more person, one more unit of capacity, or one chat less', () => {
+    fc.assert(
+      fc.property(anyQuestion, anySeat, fc.nat(), fc.nat(), (question, more, whom, which) => {
+        const { seats } = question;
+        const before = estimateWait(question)?.estimatedWaitMs ?? Infinity;
+        const after = (changed: readonly Seat[]) => {
+          const now = estimateWait({ ...question, seats: changed })?.estimatedWaitMs ?? Infinity;
+          assert.ok(now <= before, `${now} after ${before}`);
+        };
+        after([...seats, more]);
+        const seat = seats[whom % Math.max(1, seats.length)];
+        if (seat === undefined) return;
+        const others = seats.filter((one) => one !== seat);
+        after([...others, { ...seat, capacity: seat.capacity + 1 }]);
+        const ended = seat.held[which % Math.max(1, seat.held.length)];
+        if (ended === undefined) return;
+        const held = seat.held.filter((one) => one !== ended);
+        after([...others, { ...seat, load: seat.load - ended.cost, held }]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('the estimated wait, in a simulated contact centre', () => {
+  for (const [people, capacity, variation] of [
+    [1, 1, 1],
+    [2, 2, 0.5],
+    [5, 3, 1],
+  ] as const)
+    it(`is right on average, and its range for about three of four, with ${people * capacity} places`, () => {
+      const told = [1, 2, 3, 4].flatMap((seed) =>
+        simulate({ people, capacity, variation, seed, load: 0.95, meanMs: 8 * MINUTE, customers: 250 }),
+      );
+      const waits = told.filter(({ waitedMs }) => waitedMs > 0);
+      const share = (holds: (one: Told) => boolean) => waits.filter(holds).length / waits.length;
+      const within = share(
+        ({ estimate: { range }, waitedMs }) => range.fromMs - 1_000 <= waitedMs && waitedMs <= range.toMs,
+      );
+      const longer = share(({ estimate, waitedMs }) => waitedMs > estimate.estimatedWaitMs);
+      const mean = (of: (one: Told) => number) => waits.reduce((sum, one) => sum + of(one), 0) / waits.length;
+      const bias = mean(({ estimate }) => estimate.estimatedWaitMs) / mean(({ waitedMs }) => waitedMs);
+      assert.ok(within > 0.6 && within < 0.9, `${within} within the range`);
+      assert.ok(longer > 0.3 && longer < 0.6, `${longer} longer than told`);
+      assert.ok(bias > 0.85 && bias < 1.25, `told ${bias} times what it was`);
+    });
+});
