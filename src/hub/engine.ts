@@ -6,7 +6,6 @@ import type { Conversation, Entry, Party, State } from '../core/conversation.js'
 import type { Directory } from '../core/directory.js';
 import type { FaultKind } from '../errors.js';
 import type { BotStatus, BreakerChange } from './botStatus.js';
-import type { Nodes } from './nodes.js';
 import type { BotConnection, ChannelConnection, Clock, Log, Store } from './ports.js';
 
 /** The hub as its own parts see it. */
@@ -19,7 +18,7 @@ export interface Engine {
   readonly serviceUrl: string;
   readonly running: boolean;
   /** Where several nodes share the record: how the others are told. */
-  readonly nodes: Nodes | undefined;
+  readonly nodes: { personChanged(agent: string): void } | undefined;
   readonly bots: ReadonlyMap<string, BotConnection>;
   /** How each bot is doing, and what somebody should change. */
   readonly botStatus: BotStatus;
