@@ -5,7 +5,7 @@ import { mayReadLog, servingOf } from '../core/access.js';
 import type { AssignReceipt } from '../core/assignment.js';
 import { holderOf, omnichannelState, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import type { Bot, Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
-import { isSurvey } from '../core/plan.js';
+import { isSurvey } from '../core/floor.js';
 import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
 import { withoutAddresses } from '../hub/botFaults.js';

@@ -15,7 +15,8 @@ import {
 import { disconnectAgent, lapse, reconnectAgent, reroute, tick } from './fromClock.js';
 import { cancel, disconnectCustomer, leave, reconnectCustomer, sayByCustomer, start } from './fromCustomer.js';
 import * as people from './fromPeople.js';
-import { fence, requireHolder, Plan, type Step } from './plan.js';
+import { fence, requireHolder } from './floor.js';
+import { Plan, type Step } from './plan.js';
 import { Rejected } from './rejected.js';
 
 /** No steps: what was asked is so already. */

@@ -6,7 +6,8 @@ import { mergeVariables } from './context.js';
 import { openTurnOf, SYSTEM, type DraftReason, type OpenTurn, type Party } from './conversation.js';
 import { isBridged } from './escalation.js';
 import { activityTimers } from './fromCustomer.js';
-import { fence, isSurveyOf, mayCommand, type Plan } from './plan.js';
+import { fence, isSurveyOf, mayCommand } from './floor.js';
+import type { Plan } from './plan.js';
 import { Rejected } from './rejected.js';
 import { handToPeople, isFallback, missesOf } from './triggers.js';
 

@@ -3,7 +3,8 @@
 import type { CommandOf } from './commands.js';
 import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
-import { isSurvey, type Plan } from './plan.js';
+import { isSurvey } from './floor.js';
+import type { Plan } from './plan.js';
 import { Rejected } from './rejected.js';
 import { handToPeople, phraseIn } from './triggers.js';
 

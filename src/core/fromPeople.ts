@@ -3,7 +3,8 @@
 import type { CommandOf } from './commands.js';
 import { mergeContext } from './fromBot.js';
 import { activityTimers } from './fromCustomer.js';
-import { isSurvey, requireHolder, type Plan } from './plan.js';
+import { isSurvey, requireHolder } from './floor.js';
+import type { Plan } from './plan.js';
 import { withChannelData } from './activity.js';
 import type { Conversation, Party } from './conversation.js';
 import { Rejected } from './rejected.js';

@@ -5,7 +5,7 @@ import { activityId, seqOf, type Activity } from '../core/activity.js';
 import type { Command, CommandOf, UnseenTurn } from '../core/commands.js';
 import { holderOf, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import { readSignal, type TranscriptPart } from '../core/escalation.js';
-import { fence } from '../core/plan.js';
+import { fence } from '../core/floor.js';
 import { Rejected } from '../core/rejected.js';
 import type { BotTurnContext, Engine } from './engine.js';
 

@@ -2,7 +2,7 @@
 
 import { seqOf, type Activity } from '../core/activity.js';
 import { readSignal } from '../core/escalation.js';
-import { fence } from '../core/plan.js';
+import { fence } from '../core/floor.js';
 import type { Hub } from '../hub/hub.js';
 import type { BotTurnContext, ResourceResponse, SdkActivity } from './host.js';
 import type { LiveSends } from './liveSends.js';

@@ -5,7 +5,7 @@ import { seqOf, type Activity } from '../../core/activity.js';
 import { isObject } from '../../core/context.js';
 import type { Conversation } from '../../core/conversation.js';
 import { readSignal } from '../../core/escalation.js';
-import { fence } from '../../core/plan.js';
+import { fence } from '../../core/floor.js';
 import { BadRequest, DeliveryFailed, Rejected } from '../../errors.js';
 import type { ForeignAnswer, ForeignCall } from '../../hub/ports.js';
 import { parseJson } from '../../json.js';
