@@ -70,6 +70,8 @@ export function conversationShape(hub: Hub, state: Conversation, reader: Person)
     locale: state.locale,
     lastBot: state.lastBot,
     escalationReason: state.escalationReason,
+    /** Times somebody would have been asked for, had the work stream not only observed. */
+    observedEscalations: state.observed?.count,
     servedBy: state.servedBy.map((id) => personNamed(directory, id)),
     participants: state.participants.map((one) => ({ ...personNamed(directory, one.agent), as: one.as })),
     previous: state.previous,

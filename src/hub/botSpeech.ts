@@ -5,7 +5,7 @@ import { activityId, seqOf, type Activity } from '../core/activity.js';
 import type { Command, CommandOf, UnseenTurn } from '../core/commands.js';
 import { holderOf, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import { readSignal, type TranscriptPart } from '../core/escalation.js';
-import { fence } from '../core/floor.js';
+import { reaches } from '../core/floor.js';
 import { Rejected } from '../core/rejected.js';
 import type { BotTurnContext, Engine } from './engine.js';
 
@@ -139,7 +139,7 @@ export class BotSpeech {
       case 'system':
         return true;
       case 'bot':
-        return fence(state, by.id, answers) === 'through';
+        return reaches(state, by.id, answers, this.hub.directory);
       case 'agent':
       case 'supervisor': {
         const holder = holderOf(state);
@@ -209,7 +209,7 @@ export class BotSpeech {
           dialect: signal.dialect,
           ...(signal.summary === undefined ? {} : { summary: signal.summary }),
           variables: signal.variables,
-          activity: withoutTranscript(activity),
+          activity,
           unseen: unseen.activities,
           warnings: [...signal.warnings, ...unseen.warnings],
         };
@@ -221,6 +221,7 @@ export class BotSpeech {
           type: 'setContext',
           by: { role: 'bot', id: bot },
           ...about,
+          activity,
           variables: signal.variables,
           warnings: signal.warnings,
         };
@@ -321,12 +322,6 @@ function normalise(conversationId: string, botId: string, activity: Activity, an
     // A client waits for the activity that a reply names: never name one it cannot have seen.
     ...(answers === undefined ? {} : { replyToId: activityId(conversationId, answers) }),
   };
-}
-
-function withoutTranscript(activity: Activity): Activity {
-  if (activity.attachments === undefined) return activity;
-  const attachments = activity.attachments.filter((attachment) => !/^tran?s?scr?ipt$/i.test(attachment.name ?? ''));
-  return { ...activity, attachments };
 }
 
 function requireSize(activity: Activity): void {
