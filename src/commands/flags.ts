@@ -3,17 +3,21 @@
 import { ConfigError } from '../errors.js';
 
 export interface Flags {
-  config: string | undefined;
+  config?: string | undefined;
   data: string;
   json: boolean;
   demo: boolean;
-  port: number | undefined;
-  format: string | undefined;
-  bot: string | undefined;
-  appId: string | undefined;
-  tenant: string | undefined;
-  secret: string | undefined;
-  authority: string | undefined;
+  port?: number | undefined;
+  format?: string | undefined;
+  bot?: string | undefined;
+  appId?: string | undefined;
+  tenant?: string | undefined;
+  secret?: string | undefined;
+  authority?: string | undefined;
+  since?: string | undefined;
+  people?: string | undefined;
+  handling?: string | undefined;
+  capacity?: string | undefined;
 }
 
 export function expectWords(words: readonly string[], count: number, usage: string): void {

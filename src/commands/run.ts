@@ -8,6 +8,7 @@ import { keys, pairingCode, signIn, token } from './access.js';
 import { configure } from './configuration.js';
 import { doctor } from './doctor.js';
 import { expectWords, type Flags } from './flags.js';
+import { observed } from './observed.js';
 import { importFiles, transcript, verifyStore } from './record.js';
 
 const USAGE = `Usage: handoff <command> [flags]
@@ -23,6 +24,9 @@ const USAGE = `Usage: handoff <command> [flags]
   keys [revoke <key>]                list the keys that sign for bots; believe one of them no more
   transcript <conversation> [--format transcript|jsonl|text|html]
   import <file or folder> …          take .transcript files into the record, each activity once
+  observed [--since 7d]              what a work stream that only observes has seen, and how long customers
+           [--people 1-8]            would wait with so many people, a mean handling time and so many chats each
+           [--handling 8m] [--capacity 1]
   verify                             check every log and every promise the record makes
   doctor --bot <endpoint>            look at a bot and at this server from outside; says which setting to change
                                      [--app-id ID] [--tenant ID] [--authority URL]
@@ -86,6 +90,9 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'import':
       if (rest.length === 0) throw new ConfigError(['Write: handoff import <file or folder> …']);
       return importFiles(rest, flags);
+    case 'observed':
+      expectWords(rest, 0, 'observed');
+      return observed(flags);
     case 'verify':
       expectWords(rest, 0, 'verify');
       return verifyStore(flags);
@@ -115,17 +122,16 @@ function parse(args: readonly string[]): { words: string[]; flags: Flags; help: 
         tenant: { type: 'string' },
         secret: { type: 'string' },
         authority: { type: 'string' },
+        since: { type: 'string' },
+        people: { type: 'string' },
+        handling: { type: 'string' },
+        capacity: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
         version: { type: 'boolean', default: false },
       },
     });
-    const { config, data, demo, json, format, bot, 'app-id': appId, tenant, secret, authority, help, version } = values;
-    return {
-      words: positionals,
-      flags: { config, data, demo, json, format, bot, appId, tenant, secret, authority, port: portOf(values.port) },
-      help,
-      version,
-    };
+    const { 'app-id': appId, port, help, version, ...flags } = values;
+    return { words: positionals, flags: { ...flags, appId, port: portOf(port) }, help, version };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError([`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`]);

@@ -10,6 +10,8 @@ import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
 import { withoutAddresses } from '../hub/botFaults.js';
 import type { Hub } from '../hub/hub.js';
+import type { Tally } from '../core/observed.js';
+import type { Observed } from '../hub/observed.js';
 import type { AgentRow } from '../hub/ports.js';
 
 type Json = Record<string, unknown>;
@@ -126,6 +128,21 @@ function withTimes(facts: Json): Json {
 
 export function receiptShape(receipt: RouteReceipt | AssignReceipt): Json {
   return { ...receipt, at: time(receipt.at) };
+}
+
+export function observedShape({ from, to, total, queues, question, ...report }: Observed): Json {
+  const tallyShape = ({ busiestHour, ...tally }: Tally): Json => ({
+    ...tally,
+    ...(busiestHour !== undefined && { busiestHour: { ...busiestHour, from: time(busiestHour.from) } }),
+  });
+  return {
+    from: time(from),
+    to: time(to),
+    total: tallyShape(total),
+    queues: queues.map(tallyShape),
+    ...report,
+    question: { ...question, since: time(question.since) },
+  };
 }
 
 export function personShape(directory: Directory, person: Person, row: AgentRow | undefined): Json {

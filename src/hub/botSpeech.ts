@@ -7,7 +7,7 @@ import { holderOf, type Conversation, type Entry, type Party } from '../core/con
 import { readSignal, type TranscriptPart } from '../core/escalation.js';
 import { reaches } from '../core/floor.js';
 import { Rejected } from '../core/rejected.js';
-import type { BotTurnContext, Engine } from './engine.js';
+import type { BotTurnContext, Engine, HandleOptions } from './engine.js';
 
 /** Bytes of one activity's JSON. */
 export const ACTIVITY_LIMIT_BYTES = 262_144;
@@ -48,10 +48,12 @@ export class BotSpeech {
         const command = await this.#commandOf(state, botId, said, answers);
         const key =
           turn.key ?? turn.keys?.[index] ?? (turn.turn === undefined ? undefined : replyKey(turn.turn, activity));
-        commands.push({ command: { ...command, ...(key === undefined ? {} : { key }) }, index });
+        const channelActivityId = turn.observed?.channelActivityIds[index];
+        const named = command.type === 'say' && channelActivityId !== undefined ? { channelActivityId } : {};
+        commands.push({ command: { ...command, ...named, ...(key === undefined ? {} : { key }) } as Command, index });
       }
     }
-    await this.#flush(conversationId, inOneTurn(botId, commands), ids);
+    await this.#flush(conversationId, inOneTurn(botId, commands), ids, { observed: turn.observed !== undefined });
     return ids;
   }
 
@@ -100,11 +102,12 @@ export class BotSpeech {
     botId: string,
     id: string,
     activity: Activity,
+    options?: HandleOptions,
   ): Promise<{ seq: number | undefined }> {
     requireSize(activity);
     const { seq, event } = await this.#entryOf(conversationId, id);
     const answers = 'answers' in event ? event.answers : undefined;
-    const { seqs } = await this.hub.handle(conversationId, {
+    const command = {
       type: 'edit',
       by: { role: 'bot', id: botId },
       target: seq,
@@ -112,23 +115,30 @@ export class BotSpeech {
       audience: event.audience,
       ...(answers === undefined ? {} : { answers }),
       activity: normalise(conversationId, botId, activity, answers),
-    });
+    } as const;
+    const { seqs } = await this.hub.handle(conversationId, command, options);
     return { seq: seqs[0] };
   }
 
   /** The bot takes back what it said. */
-  async remove(conversationId: string, botId: string, id: string): Promise<{ seq: number | undefined }> {
+  async remove(
+    conversationId: string,
+    botId: string,
+    id: string,
+    options?: HandleOptions,
+  ): Promise<{ seq: number | undefined }> {
     const { seq, event } = await this.#entryOf(conversationId, id);
     const by = { role: 'bot', id: botId } as const;
     const answers = 'answers' in event ? event.answers : undefined;
-    const { seqs } = await this.hub.handle(conversationId, {
+    const command = {
       type: 'delete',
       by,
       target: seq,
       author: event.by,
       audience: event.audience,
       ...(answers === undefined ? {} : { answers }),
-    });
+    } as const;
+    const { seqs } = await this.hub.handle(conversationId, command, options);
     return { seq: seqs[0] };
   }
 
@@ -179,11 +189,17 @@ export class BotSpeech {
     return state;
   }
 
-  async #flush(conversationId: string, batch: readonly Spoken[], ids: { id: string }[]): Promise<void> {
+  async #flush(
+    conversationId: string,
+    batch: readonly Spoken[],
+    ids: { id: string }[],
+    options?: HandleOptions,
+  ): Promise<void> {
     if (batch.length === 0) return;
     const { seqs } = await this.hub.handle(
       conversationId,
       batch.map(({ command }) => command),
+      options,
     );
     for (const [position, { index }] of batch.entries()) {
       const seq = seqs[position];
