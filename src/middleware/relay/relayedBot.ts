@@ -123,7 +123,8 @@ export class RelayedBot {
     if (kind === 'escalate' && !this.onlyObserves) return this.#refuse(place);
     if (kind === 'setContext' && !this.onlyObserves) return undefined;
     const answers = replyToId ?? (typeof activity.replyToId === 'string' ? activity.replyToId : undefined);
-    return this.channel.post(place, { ...activity, ...addressed(place, activity.from?.name) }, answers);
+    const to = this.onlyObserves ? { serviceUrl: place.serviceUrl } : addressed(place, activity.from?.name);
+    return this.channel.post(place, { ...activity, ...to }, answers);
   }
 
   /** The turn of the bot that answers this entry, while it is under way. */
