@@ -104,7 +104,15 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
       const conversation = await readable(caller, request);
       const entries = await wholeLog(hub, conversation.id);
       const items = entries.flatMap(({ seq, event }) =>
-        event.body?.receipt === undefined ? [] : [{ seq, ...receiptShape(event.body.receipt) }],
+        event.body?.receipt === undefined
+          ? []
+          : [
+              {
+                seq,
+                ...receiptShape(event.body.receipt),
+                ...(event.type === 'escalationObserved' && { observed: true }),
+              },
+            ],
       );
       return { body: { items } };
     },

@@ -80,8 +80,16 @@ describe('staff API: what was observed', () => {
       [observed?.['audience'], observed?.['queue'], observed?.['reason'], observed?.['summary']],
       ['staff', 'CreditCardQueue', 'signal', 'card lost'],
     );
-    const { items } = (await sam.get(`/conversations/${id}/receipts`)).body as { items: { queue?: string }[] };
-    assert.ok(items.some(({ queue }) => queue === 'CreditCardQueue'));
+    const { items } = (await sam.get(`/conversations/${id}/receipts`)).body as {
+      items: { queue?: string; observed?: boolean }[];
+    };
+    assert.deepEqual(
+      items.map(({ queue, observed }) => [queue, observed]),
+      [
+        ['BotQueue', undefined],
+        ['CreditCardQueue', true],
+      ],
+    );
     for (const format of ['transcript', 'jsonl', 'text', 'html']) {
       const { status, body } = await sam.get(`/conversations/${id}/transcript?format=${format}`);
       assert.equal(status, 200);
