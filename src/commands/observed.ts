@@ -29,7 +29,7 @@ export async function observed(flags: Flags): Promise<number> {
 /** A table for people, at most 100 columns. */
 export function show(report: Observed, directory: Directory): string {
   const { total, queues, together, conversations, truncated, assumptions, from, to } = report;
-  const looked = `${conversations} conversations looked at${truncated ? '; older ones were left out, ask for a shorter time' : ''}`;
+  const looked = `${conversations} conversations looked at${truncated ? '; older ones were left out' : ''}`;
   if (from === undefined || to === undefined) {
     const observing = Object.values(directory.workStreams).filter(({ observe }) => observe);
     const why =
