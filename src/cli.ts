@@ -11,7 +11,7 @@ if (major < 20 || (major === 20 && minor < 19) || major === 21 || (major === 22 
 }
 
 // Only now: the commands bring the libraries along.
-const { run } = await import('./commands.js');
+const { run } = await import('./commands/run.js');
 process.exitCode = await run(process.argv.slice(2));
 
 export {};

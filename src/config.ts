@@ -206,6 +206,11 @@ function faultsOf(config: Configuration): Fault[] {
       });
   for (const [index, stream] of config.workStreams.entries()) {
     needQueue(['workStreams', index, 'fallbackQueue'], stream.fallbackQueue);
+    if (stream.observe === true && bots.length === 0)
+      faults.push({
+        path: ['workStreams', index, 'observe'],
+        message: 'a work stream that only observes needs a bot that has the conversations; name it under bots',
+      });
     if (stream.surveyBot !== undefined && !bots.some((one) => one.id === stream.surveyBot))
       faults.push({
         path: ['workStreams', index, 'surveyBot'],

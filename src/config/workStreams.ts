@@ -189,6 +189,12 @@ export const workStream = z.strictObject({
   onBotFailure: z.enum(['escalate', 'close']).optional(),
   onQueueLimit: z.enum(['failed', 'close']).optional(),
   onAgentSilent: z.enum(['wrapUp', 'requeue']).optional(),
+  observe: z
+    .boolean()
+    .optional()
+    .describe(
+      'true: nothing is handed over, told or kept back; what would have asked for people is put on record. See docs/observe.md.',
+    ),
   proactiveWhileHeld: z.enum(['draft', 'deliver']).optional(),
   triggers: triggers.optional().describe('Hands over to people without the bot asking for it.'),
   surveyBot: z

@@ -308,6 +308,7 @@ function concerns(event: ConversationEvent, person: string): boolean {
     case 'edited':
     case 'deleted':
     case 'escalated':
+    case 'escalationObserved':
     case 'queued':
     case 'botFailed':
     case 'surveyStarted':

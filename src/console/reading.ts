@@ -8,11 +8,13 @@ import { renderTranscript, transcriptFacts, transcriptContentType, TRANSCRIPT_FO
 import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
+import { observedIn, readQuestion } from '../hub/observed.js';
 import { requireReader, type Caller } from './callers.js';
 import {
   botShape,
   conversationShape,
   entryShape,
+  observedShape,
   personShape,
   queueShape,
   receiptShape,
@@ -102,7 +104,15 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
       const conversation = await readable(caller, request);
       const entries = await wholeLog(hub, conversation.id);
       const items = entries.flatMap(({ seq, event }) =>
-        event.body?.receipt === undefined ? [] : [{ seq, ...receiptShape(event.body.receipt) }],
+        event.body?.receipt === undefined
+          ? []
+          : [
+              {
+                seq,
+                ...receiptShape(event.body.receipt),
+                ...(event.type === 'escalationObserved' && { observed: true }),
+              },
+            ],
       );
       return { body: { items } };
     },
@@ -121,6 +131,25 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
       body: { items: Object.values(hub.directory.bots).map((bot) => botShape(hub, bot, person)) },
     }),
     '/work-streams': async () => ({ body: { items: Object.values(hub.directory.workStreams).map(workStreamShape) } }),
+
+    '/observed': async (caller, { query }) => {
+      if (!caller.person.roles.some((role) => role === 'supervisor' || role === 'administrator'))
+        throw new Rejected('notAllowed', 'What was observed is for supervisors and administrators.');
+      const seconds = one(query, 'handlingSeconds');
+      const asked = {
+        since: one(query, 'since'),
+        people: one(query, 'people'),
+        handling: seconds === undefined ? undefined : `${seconds}s`,
+        capacity: one(query, 'capacity'),
+      };
+      const read = readQuestion(
+        asked,
+        (field) => (field === 'handling' ? '"handlingSeconds"' : `"${field}"`),
+        hub.clock.now(),
+      );
+      if ('faults' in read) throw badQuery(read.faults.join(' '));
+      return { body: observedShape(await observedIn(hub.store, hub.directory, read.question)) };
+    },
 
     '/overdue': async ({ person }) => {
       const before = hub.clock.now() - OVERDUE_AFTER_MS;

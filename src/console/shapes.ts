@@ -5,11 +5,13 @@ import { mayReadLog, servingOf } from '../core/access.js';
 import type { AssignReceipt } from '../core/assignment.js';
 import { holderOf, omnichannelState, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import type { Bot, Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
-import { isSurvey } from '../core/fence.js';
+import { isSurvey } from '../core/floor.js';
 import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
 import { withoutAddresses } from '../hub/botFaults.js';
 import type { Hub } from '../hub/hub.js';
+import type { Tally } from '../core/observed.js';
+import type { Observed } from '../hub/observed.js';
 import type { AgentRow } from '../hub/ports.js';
 
 type Json = Record<string, unknown>;
@@ -72,6 +74,8 @@ export function conversationShape(hub: Hub, state: Conversation, reader: Person)
     locale: state.locale,
     lastBot: state.lastBot,
     escalationReason: state.escalationReason,
+    /** Times somebody would have been asked for, had the work stream not only observed. */
+    observedEscalations: state.observed?.count,
     servedBy: state.servedBy.map((id) => personNamed(directory, id)),
     participants: state.participants.map((one) => ({ ...personNamed(directory, one.agent), as: one.as })),
     previous: state.previous,
@@ -126,6 +130,21 @@ function withTimes(facts: Json): Json {
 
 export function receiptShape(receipt: RouteReceipt | AssignReceipt): Json {
   return { ...receipt, at: time(receipt.at) };
+}
+
+export function observedShape({ from, to, total, queues, question, ...report }: Observed): Json {
+  const tallyShape = ({ busiestHour, ...tally }: Tally): Json => ({
+    ...tally,
+    ...(busiestHour !== undefined && { busiestHour: { ...busiestHour, from: time(busiestHour.from) } }),
+  });
+  return {
+    from: time(from),
+    to: time(to),
+    total: tallyShape(total),
+    queues: queues.map(tallyShape),
+    ...report,
+    question: { ...question, since: time(question.since) },
+  };
 }
 
 export function personShape(directory: Directory, person: Person, row: AgentRow | undefined): Json {

@@ -13,6 +13,8 @@ export interface Circumstances {
   readonly now: number;
   readonly directory: Directory;
   readonly queues: QueueView;
+  /** It has happened already, past the hub: decided as in a work stream that only observes, whatever is in force by now. */
+  readonly observed?: boolean;
 }
 
 /** The queues as they are now. */
@@ -68,6 +70,8 @@ export type Command = { readonly key?: string } & (
       readonly type: 'setContext';
       readonly by: Party;
       readonly answers?: number;
+      /** Bots: what it came in. */
+      readonly activity?: Activity;
       readonly variables: ContextVariables;
       readonly warnings?: readonly string[];
     }

@@ -42,6 +42,8 @@ export type TimerPatch = Partial<Record<TimerName, number | null>>;
 /** `trigger:…`: the work stream's own triggers, without the bot's doing. */
 export type EscalationReason =
   'signal' | 'trigger:phrase' | 'trigger:fallback' | 'trigger:botError' | 'customer' | 'botUnavailable';
+/** `start`: the rules led to people from the start. */
+export type ObservedReason = EscalationReason | 'start';
 export type QueuedCause =
   'started' | 'escalated' | 'transferred' | 'overflow' | 'agentGone' | 'customerWrote' | 'silent';
 export type ReturnReason = 'returned' | 'cancelled' | 'failed' | 'transferred';
@@ -158,6 +160,20 @@ export type ConversationEvent = Common &
         readonly dialect?: Dialect;
         readonly bot?: string;
         readonly answers?: number;
+      }
+    /** The work stream only observes: what would have asked for people, and where it would have gone. The receipt is in the body. */
+    | {
+        readonly type: 'escalationObserved';
+        readonly reason: ObservedReason;
+        readonly dialect?: Dialect;
+        /** The bot that has the conversation, and keeps it. */
+        readonly bot?: string;
+        readonly answers?: number;
+        readonly ruleSetVersion: number;
+        /** Absent where nobody would have taken it. */
+        readonly queue?: string;
+        /** The other bot of that queue that would have taken it before people. */
+        readonly nextBot?: string;
       }
     | {
         readonly type: 'queued';
@@ -299,6 +315,8 @@ interface Shared {
   /** Everybody who ever held or consulted, most recent last. */
   readonly servedBy: readonly string[];
   readonly participants: readonly { readonly agent: string; readonly as: ParticipantKind }[];
+  /** What a work stream that only observes has seen here: seq of its first entries `escalationObserved`, and how many there are. */
+  readonly observed?: { readonly seqs: readonly number[]; readonly count: number };
   /** Drafts that a person sent on or put away. */
   readonly resolvedDrafts?: readonly number[];
   readonly customerSaidSomething: boolean;

@@ -15,7 +15,7 @@ import {
 import { disconnectAgent, lapse, reconnectAgent, reroute, tick } from './fromClock.js';
 import { cancel, disconnectCustomer, leave, reconnectCustomer, sayByCustomer, start } from './fromCustomer.js';
 import * as people from './fromPeople.js';
-import { fence, requireHolder } from './fence.js';
+import { fence, requireHolder } from './floor.js';
 import { Plan, type Step } from './plan.js';
 import { Rejected } from './rejected.js';
 
@@ -123,13 +123,16 @@ function erase(plan: Plan, { targets }: CommandOf<'erase'>): void {
 function change(plan: Plan, command: Extract<Command, { type: 'edit' | 'delete' }>): void {
   const { by, author, target, audience, answers } = command;
   const state = plan.open;
-  if (state.phase === 'closed')
+  // Where the hub only observes, the end of its record ends nothing for the bot.
+  const isPassedOn = plan.observes && by.role === 'bot';
+  if (state.phase === 'closed' && !isPassedOn)
     throw new Rejected('conversationClosed', 'This conversation is closed; nothing in it can be changed.');
   if (by.role !== author.role || by.id !== author.id)
     throw new Rejected('notAllowed', 'Only who wrote a message can change or delete it.');
   if (by.role === 'agent') requireHolder(state, by);
   // While it holds the conversation a bot changes all it ever said; in the turn that escalated, what it said in that turn.
-  const through = by.role !== 'bot' || [undefined, answers].some((turn) => fence(state, by.id, turn) === 'through');
+  const through =
+    by.role !== 'bot' || isPassedOn || [undefined, answers].some((turn) => fence(state, by.id, turn) === 'through');
   if (command.type === 'delete') {
     if (through) plan.emit({ type: 'deleted', target }, by, audience);
     else

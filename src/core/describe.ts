@@ -19,6 +19,10 @@ export function describeEvent(
       return `Context set: ${Object.keys(event.body?.variables ?? {}).join(', ')}`;
     case 'escalated':
       return `${event.bot === undefined ? 'A person was asked for' : `${bot(event.bot)} asked for a person`} (${event.reason})`;
+    case 'escalationObserved': {
+      const where = event.nextBot !== undefined ? bot(event.nextBot) : event.queue;
+      return `Observed (${event.reason}): ${where === undefined ? 'nobody would have taken it' : `would have gone to ${where}`}`;
+    }
     case 'queued':
       return `Waiting in ${event.queue}`;
     case 'offered':

@@ -160,6 +160,11 @@ export interface WorkStream {
   readonly onQueueLimit: 'failed' | 'close';
   /** What happens when nobody writes for `timers.agentSilentMs` while a person holds it. */
   readonly onAgentSilent: 'wrapUp' | 'requeue';
+  /**
+   * Nothing is handed over, told or kept back: what would have asked for people is put on record, and the bot goes on as
+   * if the hub were not there. What people have already, they finish.
+   */
+  readonly observe: boolean;
   /** What a bot sends unasked while somebody else holds the conversation. */
   readonly proactiveWhileHeld: 'draft' | 'deliver';
   /** Hands a conversation over to people without the bot's doing. */
@@ -262,6 +267,7 @@ export const DEFAULT_WORK_STREAM: Omit<WorkStream, 'id' | 'name'> = {
   onBotFailure: 'escalate',
   onQueueLimit: 'failed',
   onAgentSilent: 'wrapUp',
+  observe: false,
   proactiveWhileHeld: 'draft',
   cancelPhrases: ['never mind', 'nevermind', 'cancel'],
   timers: DEFAULT_TIMERS,

@@ -11,6 +11,9 @@ import {
   type Timers,
 } from './conversation.js';
 
+/** Entries `escalationObserved` that a state names: a bot that asks at every turn must not make it grow without end. */
+const MAX_OBSERVED = 100;
+
 export function fold(events: Iterable<ConversationEvent>): State {
   let state: State = NOT_STARTED;
   for (const event of events) state = evolve(state, event);
@@ -259,6 +262,10 @@ function step(state: Conversation, event: Exclude<ConversationEvent, { type: 'st
             reference: event.targets.includes(1) ? undefined : state.reference,
           }
         : state;
+    case 'escalationObserved': {
+      const { seqs, count } = state.observed ?? { seqs: [], count: 0 };
+      return { ...state, observed: { seqs: seqs.length < MAX_OBSERVED ? [...seqs, seq] : seqs, count: count + 1 } };
+    }
     case 'draftResolved':
       return { ...state, resolvedDrafts: [...(state.resolvedDrafts ?? []), event.target] };
     case 'routed':
@@ -348,6 +355,7 @@ function shared(state: Conversation) {
     declines: state.declines,
     servedBy: state.servedBy,
     participants: state.participants,
+    observed: state.observed,
     resolvedDrafts: state.resolvedDrafts,
     customerSaidSomething: state.customerSaidSomething,
     customerGone: state.customerGone,

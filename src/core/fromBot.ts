@@ -6,7 +6,8 @@ import { mergeVariables } from './context.js';
 import { openTurnOf, SYSTEM, type DraftReason, type OpenTurn, type Party } from './conversation.js';
 import { isBridged } from './escalation.js';
 import { activityTimers } from './fromCustomer.js';
-import { fence, isSurveyOf, mayCommand } from './fence.js';
+import { fence, isSurveyOf, mayCommand } from './floor.js';
+import { observe, passOn } from './observing.js';
 import type { Plan } from './plan.js';
 import { Rejected } from './rejected.js';
 import { handToPeople, isFallback, missesOf } from './triggers.js';
@@ -14,7 +15,7 @@ import { handToPeople, isFallback, missesOf } from './triggers.js';
 export function sayByBot(plan: Plan, command: CommandOf<'say'>): void {
   const { activity, by, answers } = command;
   const state = plan.open;
-  const verdict = fence(state, by.id, answers);
+  const verdict = plan.observes ? 'through' : fence(state, by.id, answers);
   // What a bot suggests to a person never goes past that person.
   const suggests = state.phase === 'agent' && state.assistant === by.id;
   const unaskedIsWelcome =
@@ -24,7 +25,8 @@ export function sayByBot(plan: Plan, command: CommandOf<'say'>): void {
     return draft(plan, by, activity, answers, suggests && answersThePresent ? 'suggested' : verdict);
   }
   const bot = plan.circumstances.directory.bots[by.id];
-  if (bot?.bridging === 'strict' && !isBridged(activity)) return draft(plan, by, activity, answers, 'notBridged');
+  if (!plan.observes && bot?.bridging === 'strict' && !isBridged(activity))
+    return draft(plan, by, activity, answers, 'notBridged');
   const { fallbacks } = plan.workStream.triggers ?? {};
   const missed = fallbacks !== undefined && mayCommand(state, by.id, answers) && isFallback(fallbacks, activity);
   plan.emit(
@@ -49,14 +51,13 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
   const { bot, answers, summary, activity, dialect } = command;
   const by: Party = { role: 'bot', id: bot };
   const state = plan.open;
+  if (plan.observes) return escalateObserved(plan, command, by);
   const waits = state.phase === 'queued' || state.phase === 'offered';
   if (!waits && !mayCommand(state, bot, answers)) return draftCommand(plan, by, activity, answers);
   // Only the bot that asked for people adds to its request; an earlier one has no say in it.
   if (waits && state.lastBot !== bot) return draftCommand(plan, by, activity, answers);
 
-  for (const { activity: seen, key } of command.unseen ?? [])
-    plan.emit({ type: 'imported', key, body: { activity: seen } }, by);
-  mergeContext(plan, by, command.variables, command.warnings);
+  takeAlong(plan, command, by);
   if (summary !== undefined && summary !== '')
     plan.emit(
       {
@@ -73,7 +74,10 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
       dialect,
       bot,
       ...(answers === undefined ? {} : { answers }),
-      body: { ...(summary === undefined ? {} : { summary }), ...(activity === undefined ? {} : { activity }) },
+      body: {
+        ...(summary === undefined ? {} : { summary }),
+        ...(activity === undefined ? {} : { activity: withoutTranscript(activity) }),
+      },
     },
     by,
   );
@@ -87,6 +91,28 @@ export function escalate(plan: Plan, command: CommandOf<'escalate'>): void {
   }
 }
 
+/** It goes on as the bot sent it, on whatever handoff it may live; where it would have led is put on record. */
+function escalateObserved(plan: Plan, command: CommandOf<'escalate'>, by: Party): void {
+  const { bot, answers, dialect, summary } = command;
+  passOn(plan, by, command);
+  takeAlong(plan, command, by);
+  const about = { dialect, bot, ...(answers === undefined ? {} : { answers }) };
+  observe(plan, 'signal', about, by, summary === undefined ? {} : { summary });
+}
+
+/** What comes with an escalation: turns that the log has not, and context. */
+function takeAlong(plan: Plan, { unseen = [], variables, warnings }: CommandOf<'escalate'>, by: Party): void {
+  for (const { activity, key } of unseen) plan.emit({ type: 'imported', key, body: { activity } }, by);
+  mergeContext(plan, by, variables, warnings);
+}
+
+/** Our own log is the transcript: the bot's copy of it is not kept beside it. */
+function withoutTranscript(activity: Activity): Activity {
+  if (activity.attachments === undefined) return activity;
+  const attachments = activity.attachments.filter((attachment) => !/^tran?s?scr?ipt$/i.test(attachment.name ?? ''));
+  return { ...activity, attachments };
+}
+
 /** A batch of a bot that does not hold the conversation is drafted whole: what precedes the escalation was. */
 function openTurn({ bot, answers, continues }: CommandOf<'escalate'>, waits: boolean): OpenTurn | undefined {
   if (answers !== undefined) return { bot, answers };
@@ -96,6 +122,10 @@ function openTurn({ bot, answers, continues }: CommandOf<'escalate'>, waits: boo
 export function setContextByBot(plan: Plan, command: CommandOf<'setContext'>): void {
   const { by, answers, variables, warnings } = command;
   const state = plan.open;
+  if (plan.observes) {
+    passOn(plan, by, command);
+    return mergeContext(plan, by, variables, warnings);
+  }
   const waits = (state.phase === 'queued' || state.phase === 'offered') && state.lastBot === by.id;
   if (!waits && fence(state, by.id, answers) !== 'through') return draftCommand(plan, by, undefined, answers);
   mergeContext(plan, by, variables, warnings);
@@ -105,6 +135,12 @@ export function endByBot(plan: Plan, command: CommandOf<'endByBot'>): void {
   const { bot, answers, activity } = command;
   const by: Party = { role: 'bot', id: bot };
   const state = plan.open;
+  if (plan.observes) {
+    passOn(plan, by, command);
+    // On the hub's own channel the end of the record would be the end of the customer's conversation.
+    if (state.phase === 'bot' && state.channel.key !== undefined) plan.close('botEnded', by);
+    return;
+  }
   if (isSurveyOf(state, bot, answers)) return plan.endSurvey('botEnded', by);
   if (!mayCommand(state, bot, answers)) return draftCommand(plan, by, activity, answers);
   plan.close('botEnded', by);
@@ -146,7 +182,10 @@ export function botFailed(plan: Plan, command: CommandOf<'botFailed'>): void {
   const { failures = 1 } = after;
   // Once until it answers again: where nobody can take over, more of the same text helps nobody.
   if (failures === 1) plan.tell('botFailed', { bot });
-  if (plan.workStream.onBotFailure === 'close') return plan.close('botFailed', SYSTEM);
+  if (plan.workStream.onBotFailure === 'close') {
+    if (!plan.observes) plan.close('botFailed', SYSTEM);
+    return;
+  }
   const { botErrors } = plan.workStream.triggers ?? {};
   if (failures < (botErrors ?? 1)) return;
   handToPeople(plan, botErrors === undefined ? 'botUnavailable' : 'trigger:botError');
@@ -189,5 +228,11 @@ function draft(plan: Plan, by: Party, activity: Activity, answers: number | unde
 }
 
 function draftCommand(plan: Plan, by: Party, activity: Activity | undefined, answers: number | undefined): void {
-  draft(plan, by, activity ?? { type: 'event', name: 'setContext' }, answers, 'command');
+  draft(
+    plan,
+    by,
+    activity === undefined ? { type: 'event', name: 'setContext' } : withoutTranscript(activity),
+    answers,
+    'command',
+  );
 }

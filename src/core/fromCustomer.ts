@@ -3,7 +3,8 @@
 import type { CommandOf } from './commands.js';
 import { mergeVariables } from './context.js';
 import { SYSTEM, type Audience } from './conversation.js';
-import { isSurvey } from './fence.js';
+import { isSurvey } from './floor.js';
+import { startObserving } from './observing.js';
 import type { Plan } from './plan.js';
 import { Rejected } from './rejected.js';
 import { handToPeople, leaveGoneBot, phraseIn } from './triggers.js';
@@ -50,7 +51,7 @@ export function start(plan: Plan, command: CommandOf<'start'>): void {
   );
   const first = adoptedBot ?? frontBot;
   if (first !== undefined) plan.connectBot(first, undefined, false);
-  else if (!plan.route('started', false))
+  else if (!(plan.observes ? startObserving(plan) : plan.route('started', false)))
     throw new Rejected(
       'badCommand',
       `Work stream "${workStream}" leads nowhere: give it a rule that matches, a fallbackQueue, or the configuration a defaultQueue.`,

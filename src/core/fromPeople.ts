@@ -3,7 +3,7 @@
 import type { CommandOf } from './commands.js';
 import { mergeContext } from './fromBot.js';
 import { activityTimers } from './fromCustomer.js';
-import { isSurvey, requireHolder } from './fence.js';
+import { isSurvey, requireHolder } from './floor.js';
 import type { Plan } from './plan.js';
 import { withChannelData } from './activity.js';
 import type { Conversation, Party } from './conversation.js';
@@ -106,6 +106,11 @@ export function transfer(plan: Plan, { by, to }: CommandOf<'transfer'>): void {
   const state = plan.open;
   if ([to.queue, to.agent, to.bot].filter((target) => target !== undefined).length !== 1)
     throw new Rejected('badCommand', 'Name exactly one of queue, agent or bot as the target of a transfer.');
+  if (plan.observes)
+    throw new Rejected(
+      'notAllowed',
+      'Its work stream only observes: nothing is handed over. Set observe to false in handoff.yaml to let it act.',
+    );
   const waits = state.phase === 'queued' || state.phase === 'offered';
   if (waits && by.role === 'supervisor' && to.queue !== undefined) return moveInLine(plan, by, state, to.queue);
   if (waits && by.role === 'supervisor' && to.bot !== undefined) return takeOutOfLine(plan, by, to.bot);

@@ -24,8 +24,9 @@ import {
 } from './conversation.js';
 import { DEFAULT_TEXTS, type TextName, type WorkStream } from './directory.js';
 import { evolve } from './evolve.js';
+import { isObservable } from './floor.js';
 import { Rejected } from './rejected.js';
-import { route, type Facts } from './routing.js';
+import { route, type Facts, type RouteReceipt } from './routing.js';
 
 type EventContent<E> = E extends ConversationEvent ? Omit<E, 'v' | 'at' | 'by' | 'audience'> : never;
 export type Content = EventContent<ConversationEvent>;
@@ -68,11 +69,15 @@ export interface Told {
 export interface Step {
   readonly event: ConversationEvent;
   readonly after: Conversation;
+  /** Decided in a work stream that only observes. */
+  readonly observed: boolean;
 }
 
 export class Plan {
   readonly steps: Step[] = [];
   readonly workStream: WorkStream;
+  /** The work stream only observes, and nobody but a bot has the conversation. */
+  readonly observes: boolean;
   private readonly at: number;
   #state: State;
   #key: string | undefined;
@@ -93,6 +98,7 @@ export class Plan {
       );
     // A work stream taken out of the configuration must not strand the conversations that came in by it.
     this.workStream = workStream ?? retired(id as string, circumstances);
+    this.observes = (circumstances.observed === true || this.workStream.observe) && isObservable(state);
     this.at = state.phase === 'none' ? circumstances.now : Math.max(circumstances.now, state.lastAt);
   }
 
@@ -124,11 +130,12 @@ export class Plan {
     } as ConversationEvent;
     const after = evolve(this.#state, event);
     this.#state = after;
-    this.steps.push({ event, after });
+    this.steps.push({ event, after, observed: this.observes });
   }
 
-  /** Tells the customer one of the work stream's texts. */
+  /** Tells the customer one of the work stream's texts; none, where it only observes. */
   tell(text: TextName, about: Told = {}): void {
+    if (this.observes) return;
     const { directory } = this.circumstances;
     const names: Record<string, string> = {
       position: String(about.position ?? ''),
@@ -224,19 +231,18 @@ export class Plan {
     return true;
   }
 
-  /** Whether some queue has people for what this bot holds, if they were asked for now. */
-  leadsToPeople(escalationReason: EscalationReason, bot: string): boolean {
+  /** Where the rules would lead now; `bot` = the one that asks, or that people take over from. */
+  prospect(needsPeople: boolean, escalationReason?: EscalationReason, bot?: string): RouteReceipt {
     const state = this.open;
-    const { by } = route({
+    return route({
       at: this.at,
       workStream: this.workStream,
       directory: this.circumstances.directory,
       context: state.context,
-      facts: { ...factsOf(state), escalationReason },
-      needsPeople: true,
-      triedBots: [...state.triedBots, bot],
+      facts: { ...factsOf(state), ...(escalationReason === undefined ? {} : { escalationReason }) },
+      needsPeople,
+      triedBots: bot === undefined ? state.triedBots : [...state.triedBots, bot],
     });
-    return by !== 'none';
   }
 
   queue(queue: string, cause: QueuedCause, place: Partial<Omit<Place, 'queue'>> & { openTurn?: OpenTurn } = {}): void {
@@ -397,18 +403,18 @@ export class Plan {
     if (tellCustomer) this.tell('closed');
     const from: Exclude<Phase, 'closed'> = state.phase;
     const session = this.sessionSummary(reason);
+    // Where the hub only observes, a foreign channel's conversation goes on: only the record of it ends.
+    const isQuiet = this.observes && state.channel.key !== undefined;
+    const activity = { type: 'endOfConversation', from: { id: SYSTEM.id, name: this.workStream.sender, role: 'bot' } };
     this.emit(
       {
         type: 'closed',
         reason,
         from,
-        body: {
-          activity: { type: 'endOfConversation', from: { id: SYSTEM.id, name: this.workStream.sender, role: 'bot' } },
-          ...(session === undefined ? {} : { session }),
-        },
+        body: { ...(isQuiet ? {} : { activity }), ...(session === undefined ? {} : { session }) },
       },
       by,
-      'everyone',
+      isQuiet ? 'staff' : 'everyone',
     );
   }
 

@@ -4,8 +4,8 @@ import type { Activity } from './activity.js';
 import { holderOf, type Conversation, type ConversationEvent, type SessionSummary } from './conversation.js';
 
 export type Effect =
-  /** The activity of the entry itself. */
-  | { readonly to: Addressee; readonly send: 'activity' }
+  /** The activity of the entry itself; `always`: also when somebody else has the conversation by then. */
+  | { readonly to: Addressee; readonly send: 'activity'; readonly always?: true }
   /** The entry at `target` changed or went away. */
   | { readonly to: Addressee; readonly send: 'update' | 'delete'; readonly target: number }
   /** conversationUpdate with membersAdded. */
@@ -34,8 +34,24 @@ const HUBS_OWN_EVENTS = new Set(['handoff.status', 'omnichannelSetContext']);
 
 const BOT_HEARS_ALWAYS = new Set(['invoke', 'conversationUpdate', 'installationUpdate']);
 
-export function react(event: ConversationEvent, after: Conversation): Effect[] {
-  return [...botEffects(event, after), ...channelEffects(event, after)];
+/** `observed`: by a work stream that only observes. Then what somebody said goes on to the other side, and nothing else goes out. */
+export function react(event: ConversationEvent, after: Conversation, observed = false): Effect[] {
+  const toBot = observed ? passedOn(event, after) : botEffects(event, after);
+  return [...toBot, ...channelEffects(event, after)];
+}
+
+/** What the bot hears of a hub that only observes: the customer, and on the hub's own channel who is there. */
+function passedOn(event: ConversationEvent, after: Conversation): Effect[] {
+  const isOwnChannel = after.channel.key === undefined;
+  if (event.type === 'said')
+    return event.by.role === 'customer' && after.phase === 'bot'
+      ? [{ to: { bot: after.bot }, send: 'activity', always: true }]
+      : [];
+  if (event.type === 'edited' || event.type === 'deleted') return botEffects(event, after);
+  if (event.type === 'memberJoined') return isOwnChannel ? botEffects(event, after) : [];
+  if (event.type === 'botConnected' && event.welcome)
+    return [{ to: { bot: event.bot }, send: 'members', members: [event.bot, ...after.members] }];
+  return [];
 }
 
 function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
@@ -114,6 +130,7 @@ function botEffects(event: ConversationEvent, after: Conversation): Effect[] {
     case 'told':
     case 'imported':
     case 'escalated':
+    case 'escalationObserved':
     case 'queued':
     case 'offered':
     case 'declined':

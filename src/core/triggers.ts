@@ -4,8 +4,9 @@ import type { Activity } from './activity.js';
 import { isObject } from './context.js';
 import { holderOf, SYSTEM, type Conversation, type EscalationReason, type OpenTurn } from './conversation.js';
 import type { FallbackTrigger, PhraseTrigger, Triggers } from './directory.js';
-import { isSurvey } from './fence.js';
+import { isSurvey } from './floor.js';
 import { compilePattern, type Pattern } from './pattern.js';
+import { observe } from './observing.js';
 import type { Plan } from './plan.js';
 
 /** The phrase of the work stream that this message of a customer contains, if any. */
@@ -44,7 +45,10 @@ export function missesOf(state: Conversation): number {
   return misses === undefined ? 0 : misses.before + Number(misses.missed);
 }
 
-/** @returns false when no queue has people for it: the bot keeps the conversation, and staff can read why. */
+/**
+ * Where the work stream only observes, no more than the record of it.
+ * @returns false when no queue has people for it: the bot keeps the conversation, and staff can read why.
+ */
 export function handToPeople(
   plan: Plan,
   reason: Exclude<EscalationReason, 'signal' | 'customer'>,
@@ -52,8 +56,13 @@ export function handToPeople(
 ): boolean {
   const state = plan.open;
   if (state.phase !== 'bot') return false;
-  if (!plan.leadsToPeople(reason, state.bot)) return false;
   const { note, openTurn } = more;
+  if (plan.observes) {
+    const answers = openTurn?.answers === undefined ? {} : { answers: openTurn.answers };
+    observe(plan, reason, { bot: state.bot, ...answers }, SYSTEM, note === undefined ? {} : { note });
+    return true;
+  }
+  if (plan.prospect(true, reason, state.bot).by === 'none') return false;
   plan.emit(
     {
       type: 'escalated',

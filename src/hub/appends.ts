@@ -34,8 +34,8 @@ export function appendOf(
   state: Conversation,
   now: number,
 ): Append {
-  const outbox = decided.steps.flatMap(({ event, after }) =>
-    react(event, after).map((effect: Effect, ordinal) => ({
+  const outbox = decided.steps.flatMap(({ event, after, observed }) =>
+    react(event, after, observed).map((effect: Effect, ordinal) => ({
       ordinal,
       seq: after.version,
       party: partyOf(effect.to),

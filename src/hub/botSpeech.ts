@@ -5,9 +5,9 @@ import { activityId, seqOf, type Activity } from '../core/activity.js';
 import type { Command, CommandOf, UnseenTurn } from '../core/commands.js';
 import { holderOf, type Conversation, type Entry, type Party } from '../core/conversation.js';
 import { readSignal, type TranscriptPart } from '../core/escalation.js';
-import { fence } from '../core/fence.js';
+import { reaches } from '../core/floor.js';
 import { Rejected } from '../core/rejected.js';
-import type { BotTurnContext, Engine } from './engine.js';
+import type { BotTurnContext, Engine, HandleOptions } from './engine.js';
 
 /** Bytes of one activity's JSON. */
 export const ACTIVITY_LIMIT_BYTES = 262_144;
@@ -48,10 +48,12 @@ export class BotSpeech {
         const command = await this.#commandOf(state, botId, said, answers);
         const key =
           turn.key ?? turn.keys?.[index] ?? (turn.turn === undefined ? undefined : replyKey(turn.turn, activity));
-        commands.push({ command: { ...command, ...(key === undefined ? {} : { key }) }, index });
+        const channelActivityId = turn.observed?.channelActivityIds[index];
+        const named = command.type === 'say' && channelActivityId !== undefined ? { channelActivityId } : {};
+        commands.push({ command: { ...command, ...named, ...(key === undefined ? {} : { key }) } as Command, index });
       }
     }
-    await this.#flush(conversationId, inOneTurn(botId, commands), ids);
+    await this.#flush(conversationId, inOneTurn(botId, commands), ids, { observed: turn.observed !== undefined });
     return ids;
   }
 
@@ -100,11 +102,12 @@ export class BotSpeech {
     botId: string,
     id: string,
     activity: Activity,
+    options?: HandleOptions,
   ): Promise<{ seq: number | undefined }> {
     requireSize(activity);
     const { seq, event } = await this.#entryOf(conversationId, id);
     const answers = 'answers' in event ? event.answers : undefined;
-    const { seqs } = await this.hub.handle(conversationId, {
+    const command = {
       type: 'edit',
       by: { role: 'bot', id: botId },
       target: seq,
@@ -112,23 +115,30 @@ export class BotSpeech {
       audience: event.audience,
       ...(answers === undefined ? {} : { answers }),
       activity: normalise(conversationId, botId, activity, answers),
-    });
+    } as const;
+    const { seqs } = await this.hub.handle(conversationId, command, options);
     return { seq: seqs[0] };
   }
 
   /** The bot takes back what it said. */
-  async remove(conversationId: string, botId: string, id: string): Promise<{ seq: number | undefined }> {
+  async remove(
+    conversationId: string,
+    botId: string,
+    id: string,
+    options?: HandleOptions,
+  ): Promise<{ seq: number | undefined }> {
     const { seq, event } = await this.#entryOf(conversationId, id);
     const by = { role: 'bot', id: botId } as const;
     const answers = 'answers' in event ? event.answers : undefined;
-    const { seqs } = await this.hub.handle(conversationId, {
+    const command = {
       type: 'delete',
       by,
       target: seq,
       author: event.by,
       audience: event.audience,
       ...(answers === undefined ? {} : { answers }),
-    });
+    } as const;
+    const { seqs } = await this.hub.handle(conversationId, command, options);
     return { seq: seqs[0] };
   }
 
@@ -139,7 +149,7 @@ export class BotSpeech {
       case 'system':
         return true;
       case 'bot':
-        return fence(state, by.id, answers) === 'through';
+        return reaches(state, by.id, answers, this.hub.directory);
       case 'agent':
       case 'supervisor': {
         const holder = holderOf(state);
@@ -179,11 +189,17 @@ export class BotSpeech {
     return state;
   }
 
-  async #flush(conversationId: string, batch: readonly Spoken[], ids: { id: string }[]): Promise<void> {
+  async #flush(
+    conversationId: string,
+    batch: readonly Spoken[],
+    ids: { id: string }[],
+    options?: HandleOptions,
+  ): Promise<void> {
     if (batch.length === 0) return;
     const { seqs } = await this.hub.handle(
       conversationId,
       batch.map(({ command }) => command),
+      options,
     );
     for (const [position, { index }] of batch.entries()) {
       const seq = seqs[position];
@@ -209,7 +225,7 @@ export class BotSpeech {
           dialect: signal.dialect,
           ...(signal.summary === undefined ? {} : { summary: signal.summary }),
           variables: signal.variables,
-          activity: withoutTranscript(activity),
+          activity,
           unseen: unseen.activities,
           warnings: [...signal.warnings, ...unseen.warnings],
         };
@@ -221,6 +237,7 @@ export class BotSpeech {
           type: 'setContext',
           by: { role: 'bot', id: bot },
           ...about,
+          activity,
           variables: signal.variables,
           warnings: signal.warnings,
         };
@@ -321,12 +338,6 @@ function normalise(conversationId: string, botId: string, activity: Activity, an
     // A client waits for the activity that a reply names: never name one it cannot have seen.
     ...(answers === undefined ? {} : { replyToId: activityId(conversationId, answers) }),
   };
-}
-
-function withoutTranscript(activity: Activity): Activity {
-  if (activity.attachments === undefined) return activity;
-  const attachments = activity.attachments.filter((attachment) => !/^tran?s?scr?ipt$/i.test(attachment.name ?? ''));
-  return { ...activity, attachments };
 }
 
 function requireSize(activity: Activity): void {

@@ -23,7 +23,7 @@ export interface Engine {
   /** How each bot is doing, and what somebody should change. */
   readonly botStatus: BotStatus;
   readonly channels: ReadonlyMap<string, ChannelConnection>;
-  handle(conversationId: string, command: Command | readonly Command[]): Promise<Handled>;
+  handle(conversationId: string, command: Command | readonly Command[], options?: HandleOptions): Promise<Handled>;
   botSays(
     conversationId: string,
     botId: string,
@@ -39,6 +39,11 @@ export interface Engine {
   nudge(): void;
 }
 
+export interface HandleOptions {
+  /** It has happened already, past the hub: it is put on record as in a work stream that only observes, and nothing is owed to anybody. */
+  readonly observed?: boolean;
+}
+
 export interface BotTurnContext {
   /** seq of the entry the bot answers. Without it the activity's replyToId tells, if it is one of ours. */
   answers?: number | undefined;
@@ -48,6 +53,8 @@ export interface BotTurnContext {
   turn?: { id: string; next: () => number };
   /** Of the one activity that is said: what is said again under it is stored once. */
   key?: string;
+  /** It was sent already, past the hub, under these ids of the channel: no more than the record of it is wanted. */
+  observed?: { readonly channelActivityIds: readonly (string | undefined)[] };
 }
 
 /** What a command came to. */

@@ -14,7 +14,7 @@ import { Assigner } from './assigner.js';
 import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
 import { BotStatus } from './botStatus.js';
-import type { BotTurnContext, Engine, Handled, Observer, Watcher } from './engine.js';
+import type { BotTurnContext, Engine, Handled, HandleOptions, Observer, Watcher } from './engine.js';
 import { Followers } from './followers.js';
 import { Handling } from './handling.js';
 import { Lines } from './lines.js';
@@ -155,14 +155,20 @@ export class Hub implements Engine {
    * Decides and commits one command, or several as one append. Resolves when everything is on disk.
    * @throws Rejected when the rules refuse it, StoreUnavailable when nothing could be written.
    */
-  async handle(conversationId: string, command: Command | readonly Command[]): Promise<Handled> {
+  async handle(
+    conversationId: string,
+    command: Command | readonly Command[],
+    options: HandleOptions = {},
+  ): Promise<Handled> {
     const commands: readonly Command[] = 'type' in command ? [command] : command;
     const started = performance.now();
     this.#busy += 1;
     let outcome = 'done';
     let events = 0;
     try {
-      const handled = await this.#inTurn(conversationId, () => this.#decideAndAppend(conversationId, commands));
+      const handled = await this.#inTurn(conversationId, () =>
+        this.#decideAndAppend(conversationId, commands, options),
+      );
       events = handled.repeated ? 0 : handled.entries.length;
       if (handled.repeated) outcome = 'repeated';
       return handled;
@@ -192,12 +198,18 @@ export class Hub implements Engine {
     botId: string,
     id: string,
     activity: Activity,
+    options?: HandleOptions,
   ): Promise<{ seq: number | undefined }> {
-    return this.speech.edit(conversationId, botId, id, activity);
+    return this.speech.edit(conversationId, botId, id, activity, options);
   }
 
-  botDeletes(conversationId: string, botId: string, id: string): Promise<{ seq: number | undefined }> {
-    return this.speech.remove(conversationId, botId, id);
+  botDeletes(
+    conversationId: string,
+    botId: string,
+    id: string,
+    options?: HandleOptions,
+  ): Promise<{ seq: number | undefined }> {
+    return this.speech.remove(conversationId, botId, id, options);
   }
 
   /** A bot asks the hub something and waits for the answer: an invoke activity, `handoff/canEscalate`. @throws Rejected. */
@@ -358,13 +370,17 @@ export class Hub implements Engine {
     }
   }
 
-  async #decideAndAppend(conversationId: string, commands: readonly Command[]): Promise<Handled> {
+  async #decideAndAppend(
+    conversationId: string,
+    commands: readonly Command[],
+    { observed = false }: HandleOptions,
+  ): Promise<Handled> {
     let open = commands.map((command, index) => ({ command, index }));
     const seqs: (number | undefined)[] = commands.map(() => undefined);
     for (let attempt = 0; attempt < DECIDE_ATTEMPTS; attempt += 1) {
       const known = this.#states.get(conversationId);
       const before: State = known ?? (await this.#read(conversationId)) ?? NOT_STARTED;
-      const decided = this.#decide(before, open);
+      const decided = this.#decide(before, open, observed);
       // What writes nothing is not compared with the record: where others write, too, it is decided on what that says now.
       if (!('steps' in decided) || decided.steps.length === 0) {
         if (this.nodes !== undefined && known !== undefined && (await this.#isOutdated(known))) continue;
@@ -375,7 +391,8 @@ export class Hub implements Engine {
         return { state: decided.state, entries: [], seqs, repeated: true };
       }
       const state = decided.state as Conversation;
-      const append = appendOf(conversationId, before, decided, state, this.clock.now());
+      const all = appendOf(conversationId, before, decided, state, this.clock.now());
+      const append = observed ? { ...all, outbox: [] } : all;
       const appended = await this.store.append(append);
       switch (appended.outcome) {
         case 'done':
@@ -420,10 +437,15 @@ export class Hub implements Engine {
     return state;
   }
 
-  #decide(before: State, commands: readonly { command: Command; index: number }[]): Decided | Rejected {
+  #decide(
+    before: State,
+    commands: readonly { command: Command; index: number }[],
+    observed: boolean,
+  ): Decided | Rejected {
     const now = this.clock.now();
     const circumstances: Omit<Circumstances, 'now'> = {
       directory: this.#directory,
+      observed,
       queues: {
         place: (queue, priority, waitingSince) => this.lines.place(queue, priority, waitingSince),
         online: (queue, workStream, skills) => this.people.online(queue, workStream, skills),

@@ -2,6 +2,7 @@
 
 import type { Activity } from '../core/activity.js';
 import type { Conversation, Entry } from '../core/conversation.js';
+import { observes } from '../core/floor.js';
 import { Conflict, DeliveryFailed, StoreUnavailable } from '../errors.js';
 import { withoutAddresses } from './botFaults.js';
 import { answersOf, BotTurns } from './botTurns.js';
@@ -285,7 +286,8 @@ export class Outbox {
     const now = clock.now();
     const leftMs = lane.failingSince === undefined ? Infinity : lane.failingSince + patienceMs - now;
     if (leftMs < LEAST_TURN_MS) return this.#refuse(lane, row, owed, lane.failure);
-    if (lane.admitted !== true) {
+    // Where the hub only observes, a bot is asked whenever its channel would ask it.
+    if (lane.admitted !== true && !observes(owed.state, this.hub.directory)) {
       const admission = botStatus.admit(botId, awaited);
       switch (admission.is) {
         case 'through':

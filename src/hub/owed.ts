@@ -92,6 +92,7 @@ function isSuperseded(row: OutboxRow, entry: Entry, state: Conversation): boolea
   if (effect.to === 'channel' || effect.send === 'status') return false;
   if (entry.event.type === 'said' && entry.event.activityType !== 'message' && entry.event.audience === 'staff')
     return false;
+  if (effect.send === 'activity' && effect.always === true) return false;
   return row.epoch !== state.epoch;
 }
 

@@ -42,6 +42,7 @@ export function endConversation(context: BotTurnContext): Promise<ResourceRespon
  */
 export async function canEscalate(context: BotTurnContext, asked: OutlookQuestion = {}): Promise<Outlook> {
   const link = linkOf(context);
-  if (link?.conversationId === undefined) return { open: false, agentsOnline: 0, position: 0 };
-  return outlook(link.hub, link.conversationId, asked);
+  const conversationId = await link?.conversationId;
+  if (link === undefined || conversationId === undefined) return { open: false, agentsOnline: 0, position: 0 };
+  return outlook(link.hub, conversationId, asked);
 }

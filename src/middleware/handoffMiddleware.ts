@@ -2,14 +2,16 @@
 
 import { AsyncResource } from 'node:async_hooks';
 import type { Conversation } from '../core/conversation.js';
+import { observes } from '../core/floor.js';
 import { ConfigError } from '../errors.js';
 import type { Hub } from '../hub/hub.js';
 import type { BotTurn } from '../hub/ports.js';
 import { addressOf, isContinuation, type Address } from './address.js';
 import { botConnection, channelConnection, putIn, type RunOutside, type WaitingTurn } from './connections.js';
 import { appIdOf, callerOf, type BotAdapterOf, type BotTurnContext, type Reference } from './host.js';
-import { Intake, type Heard } from './intake.js';
+import { Intake, SAYS_LITTLE, type Heard } from './intake.js';
 import { LiveSends } from './liveSends.js';
+import { ObservedTurns } from './observedTurns.js';
 import { isStoreUnavailable, Outgoing, type Recorded, type Refusal } from './outgoing.js';
 import { Reach, type Next } from './reach.js';
 import { DEFAULT_TEXTS, refusalStatus, refusalText, type MiddlewareTexts } from './refusals.js';
@@ -40,9 +42,6 @@ export interface HandoffMiddlewareOptions<C extends BotTurnContext = BotTurnCont
   texts?: Partial<MiddlewareTexts>;
 }
 
-/** Types that do not open a conversation by themselves. */
-const SAYS_LITTLE = new Set(['typing', 'messageUpdate', 'messageDelete', 'messageReaction', 'endOfConversation']);
-
 export type { MiddlewareTexts } from './refusals.js';
 
 export type HandoffMiddleware<C extends BotTurnContext = BotTurnContext> = (context: C, next: Next) => Promise<void>;
@@ -70,6 +69,7 @@ class BotProxy {
   readonly #passThrough: boolean;
   readonly #run: (context: BotTurnContext) => Promise<void>;
   readonly #intake: Intake;
+  readonly #observed: ObservedTurns;
 
   constructor(
     private readonly hub: Hub,
@@ -88,6 +88,7 @@ class BotProxy {
     if (faults.length > 0) throw new ConfigError(faults);
     const via = `adapter:${botId}`;
     this.#intake = new Intake(hub, { botId, via, workStream: options.workStream });
+    this.#observed = new ObservedTurns(hub, botId, this.#intake);
     hub.connectChannel(via, channelConnection(this.#reach, this.#sends));
     const runOutside: RunOutside = (reference, turn, begin) => this.#outside(reference, turn, begin);
     hub.connectBot(botId, botConnection(hub, botId, this.#intake.waiting, runOutside), via);
@@ -98,6 +99,7 @@ class BotProxy {
     if (own !== undefined) return own(context, next);
     const { activity } = context;
     const address = await this.#intake.placed(addressOf(activity, this.#botId, callerOf(context)));
+    if (await this.#onlyObserves(address)) return this.#observed.run(context, next, address);
     if (address === undefined || address.isGroup) return this.#unrecorded(context, next, address);
     if (isContinuation(activity)) return this.#botSpeaksUp(context, next, address);
     if (SAYS_LITTLE.has(activity.type)) {
@@ -107,6 +109,22 @@ class BotProxy {
       if (activity.type === 'endOfConversation') return this.#leaves(context, next, address, conversationId);
     }
     return this.#customerTurn(context, next, address);
+  }
+
+  /** Whether the turn goes as without the hub: unless people have the conversation since the time before. */
+  async #onlyObserves(address: Address | undefined): Promise<boolean> {
+    const { directory } = this.hub;
+    const { workStream = Object.keys(directory.workStreams)[0] ?? '' } = this.options;
+    if (directory.workStreams[workStream]?.observe !== true) return false;
+    if (address === undefined || address.isGroup) return true;
+    try {
+      const id = await this.#intake.find(address);
+      const state = id === undefined ? undefined : await this.hub.conversation(id);
+      return state === undefined || observes(state, directory);
+    } catch (error) {
+      this.hub.log.warn({ err: error, bot: this.#botId }, 'the store does not say who has a conversation');
+      return true;
+    }
   }
 
   /** Recorded first; then the outbox says when, and whether, it is the bot's turn. */

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from '../core/commands.js';
 import type { Conversation } from '../core/conversation.js';
+import type { HandleOptions } from '../hub/engine.js';
 import { newConversationId, type Hub } from '../hub/hub.js';
 import { clientKeyOf, type Address } from './address.js';
 import { turnKey, type WaitingTurn } from './connections.js';
@@ -26,6 +27,17 @@ export interface Heard {
   readonly seq: number;
   readonly turnKey: string;
 }
+
+/** Types that do not open a conversation by themselves. */
+export const SAYS_LITTLE = new Set([
+  'typing',
+  'messageUpdate',
+  'messageDelete',
+  'messageReaction',
+  'endOfConversation',
+]);
+
+const OBSERVED: HandleOptions = { observed: true };
 
 /** Customers whose conversation is remembered without asking the store. */
 const REMEMBERED = 2_000;
@@ -53,13 +65,24 @@ export class Intake {
     return this.#inOrder(address.key, () => this.#record(activity, address, live));
   }
 
+  /**
+   * Commits what the bot hears without the hub. @returns undefined when the customer has no conversation, and this activity
+   * opens none. @throws StoreUnavailable.
+   */
+  observe(activity: SdkActivity, address: Address): Promise<Heard | undefined> {
+    return this.#inOrder(address.key, async () => {
+      if (SAYS_LITTLE.has(activity.type) && (await this.find(address)) === undefined) return undefined;
+      return this.#record(activity, address);
+    });
+  }
+
   /** The customer's open conversation, opened if there is none, for a bot that has something to ask of the hub. */
-  open(activity: SdkActivity, address: Address): Promise<string> {
+  open(activity: SdkActivity, address: Address, options?: HandleOptions): Promise<string> {
     return this.#inOrder(address.key, async () => {
       const found = await this.find(address);
       if (found !== undefined) return found;
       const id = newConversationId();
-      await this.hub.handle(id, this.#start(id, address, activity, await this.#previous(address)));
+      await this.hub.handle(id, this.#start(id, address, activity, await this.#previous(address)), options);
       this.#remember(address.key, id);
       return id;
     });
@@ -116,7 +139,8 @@ export class Intake {
     };
   }
 
-  async #record(activity: SdkActivity, address: Address, live: WaitingTurn): Promise<Heard | undefined> {
+  /** Without `live` the turn is under way past the hub: also what was recorded before is answered again. */
+  async #record(activity: SdkActivity, address: Address, live?: WaitingTurn): Promise<Heard | undefined> {
     const { prepare } = this.options;
     const key = clientKeyOf(activity) ?? `channel:${randomUUID()}`;
     for (let attempt = 1; ; attempt += 1) {
@@ -135,12 +159,12 @@ export class Intake {
         return undefined;
       const ready = (await prepare?.(activity, conversationId)) ?? activity;
       commands.push({ ...(await this.said(conversationId, ready, address)), key });
-      this.waiting.set(place, live);
+      if (live !== undefined) this.waiting.set(place, live);
       try {
-        const { seqs, repeated } = await this.hub.handle(conversationId, commands);
+        const { seqs, repeated } = await this.hub.handle(conversationId, commands, live === undefined ? OBSERVED : {});
         this.#remember(address.key, conversationId);
         const seq = seqs.at(-1);
-        if (!repeated && seq !== undefined) return { conversationId, seq, turnKey: place };
+        if (seq !== undefined && (!repeated || live === undefined)) return { conversationId, seq, turnKey: place };
         this.waiting.delete(place);
         return undefined;
       } catch (error) {

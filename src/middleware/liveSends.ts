@@ -1,6 +1,8 @@
 // Sends that a turn is about to make itself: committed first, then sent by the turn when their place in the outbox comes.
 
 import { AsyncResource } from 'node:async_hooks';
+import { seqOf, type Activity } from '../core/activity.js';
+import { readSignal } from '../core/escalation.js';
 import type { Hub } from '../hub/hub.js';
 import { deliveryFailed } from './reach.js';
 
@@ -82,6 +84,26 @@ export class LiveSends {
       });
     }
   }
+}
+
+/**
+ * The entries whose activity the customer is to see. Signals are the hub's; what it has to tell the customer about them, it
+ * sends itself. Where the work stream only observes, they were said like anything else.
+ */
+export async function shownSeqs(
+  hub: Hub,
+  conversationId: string,
+  ids: readonly { id: string }[],
+  activities: readonly Activity[],
+): Promise<(number | undefined)[]> {
+  return Promise.all(
+    ids.map(async ({ id }, index) => {
+      const seq = seqOf(conversationId, id);
+      if (seq === undefined || readSignal(activities[index] as Activity).kind === 'none') return seq;
+      const [entry] = await hub.entries(conversationId, seq - 1, 1);
+      return entry?.event.type === 'said' ? seq : undefined;
+    }),
+  );
 }
 
 function keyOf(conversationId: string, seq: number): string {

@@ -2,10 +2,10 @@
 
 import { seqOf, type Activity } from '../core/activity.js';
 import { readSignal } from '../core/escalation.js';
-import { fence } from '../core/fence.js';
+import { reaches } from '../core/floor.js';
 import type { Hub } from '../hub/hub.js';
 import type { BotTurnContext, ResourceResponse, SdkActivity } from './host.js';
-import type { LiveSends } from './liveSends.js';
+import { shownSeqs, type LiveSends } from './liveSends.js';
 import { fromSdk } from './sdkActivity.js';
 
 /** The turn as the hub knows it. */
@@ -120,7 +120,7 @@ export class Outgoing {
     const { conversationId, answers } = this.#recorded;
     await hub.signal(conversationId, { role: 'bot', id: botId }, fromSdk(activity), answers);
     const state = await hub.conversation(conversationId);
-    return state === undefined || fence(state, botId, answers) === 'through';
+    return state === undefined || reaches(state, botId, answers, hub.directory);
   }
 
   async #say(batch: Partial<SdkActivity>[], sendNow: SendNow): Promise<string[]> {
@@ -152,10 +152,9 @@ export class Outgoing {
       conversationId,
       async () => {
         ids = await recorded.say(plain);
-        return ids.map(({ id }) => seqOf(conversationId, id));
+        return shownSeqs(this.options.hub, conversationId, ids, plain);
       },
-      // Signals are the hub's; what it has to tell the customer about them, it sends itself.
-      batch.map((activity, index) => (isContent(plain[index] as Activity) ? () => sendNow(activity) : undefined)),
+      batch.map((activity) => () => sendNow(activity)),
     );
     return ids.map(({ id }, index) => given[index] ?? id);
   }
@@ -216,7 +215,8 @@ export class Outgoing {
       if ((error as { code?: string }).code !== 'notFound') throw error;
       // Sent before the hub was there: the bot may change it while it holds the conversation.
       const state = await this.options.hub.conversation(conversationId);
-      if (state !== undefined && fence(state, this.options.botId, answers) === 'through') await next();
+      const { hub, botId } = this.options;
+      if (state !== undefined && reaches(state, botId, answers, hub.directory)) await next();
     }
   }
 
@@ -224,8 +224,9 @@ export class Outgoing {
   #botHolds(): boolean {
     if (!this.options.passThrough || this.#recorded === undefined) return false;
     const { conversationId, answers } = this.#recorded;
-    const state = this.options.hub.known(conversationId);
-    return state === undefined || fence(state, this.options.botId, answers) === 'through';
+    const { hub, botId } = this.options;
+    const state = hub.known(conversationId);
+    return state === undefined || reaches(state, botId, answers, hub.directory);
   }
 }
 
@@ -234,7 +235,7 @@ export function isStoreUnavailable(error: unknown): boolean {
 }
 
 /** What the log keeps, texts and signals alike. */
-function isKept({ type }: Partial<SdkActivity>): boolean {
+export function isKept({ type }: Partial<SdkActivity>): boolean {
   return type !== 'typing' && type !== 'delay' && type !== 'trace' && type !== 'invokeResponse';
 }
 
@@ -242,7 +243,7 @@ function isContent(activity: Activity): boolean {
   return readSignal(activity).kind === 'none';
 }
 
-function escalates(activity: Activity): boolean {
+export function escalates(activity: Activity): boolean {
   return readSignal(activity).kind === 'escalate';
 }
 

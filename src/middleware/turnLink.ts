@@ -7,7 +7,7 @@ export interface TurnLink {
   readonly hub: Hub;
   readonly botId: string;
   /** Undefined while the hub has no conversation for the turn (groups, an unavailable store). */
-  readonly conversationId: string | undefined;
+  readonly conversationId: string | undefined | Promise<string | undefined>;
 }
 
 /** Registered by name: two copies of this package in one process find each other's links. */

@@ -25,6 +25,19 @@ function always(check: (traffic: Traffic) => void): void {
   );
 }
 
+/** Also where the work stream only observes. */
+function alwaysEitherWay(check: (traffic: Traffic) => void): void {
+  always(check);
+  observing(check);
+}
+
+function observing(check: (traffic: Traffic) => void): void {
+  fc.assert(
+    fc.property(impulses, settings, (given, workStream) => check(runTraffic(given, { ...workStream, observe: true }))),
+    { numRuns: 200 },
+  );
+}
+
 function asJson<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }
@@ -152,7 +165,7 @@ describe('what the core guarantees under random traffic', function () {
   });
 
   it('3. the state is what the log folds to, numbered without gaps, in time that never runs backwards', () => {
-    always(({ states, logs }) => {
+    alwaysEitherWay(({ states, logs }) => {
       for (const [index, log] of logs.entries()) {
         if (log.length === 0) continue;
         const events = log.map(({ event }) => event);
@@ -169,7 +182,7 @@ describe('what the core guarantees under random traffic', function () {
   });
 
   it('3. phase, holder, timers and load do not depend on what can be erased', () => {
-    always(({ states, logs }) => {
+    alwaysEitherWay(({ states, logs }) => {
       for (const [index, log] of logs.entries()) {
         const state = states[index];
         if (state === undefined || state.phase === 'none') continue;
@@ -253,7 +266,8 @@ describe('what the core guarantees under random traffic', function () {
   });
 
   it('7. the customer sees exactly the entries for everyone: no note, summary, draft or word about them', () => {
-    always(({ logs }) => {
+    alwaysEitherWay(({ logs, directory }) => {
+      const observes = directory.workStreams['web']?.observe;
       for (const log of logs) {
         const seen = new Set(
           readActivities(log, { viewer: 'customer', nameOf: () => undefined }).map(({ activity }) => activity.text),
@@ -267,7 +281,9 @@ describe('what the core guarantees under random traffic', function () {
             if ((event.type === 'said' || event.type === 'told') && words !== '' && !changed.has(seq))
               assert.ok(seen.has(words), words);
           } else {
-            assert.ok(!['told', 'closed'].includes(event.type), event.type);
+            // Where the hub only observes, a foreign channel's customers are not told of the end of the record.
+            const isQuiet = observes === true && event.type === 'closed';
+            assert.ok(isQuiet || !['told', 'closed'].includes(event.type), event.type);
           }
         }
         for (const { event } of log) {
@@ -292,7 +308,7 @@ describe('what the core guarantees under random traffic', function () {
 
   it('7. what is for staff by its nature is never marked for everyone', () => {
     const forEveryone = new Set(['said', 'told', 'closed', 'edited', 'deleted']);
-    always(({ logs }) => {
+    alwaysEitherWay(({ logs }) => {
       for (const { event } of logs.flat()) {
         if (event.audience === 'everyone') assert.ok(forEveryone.has(event.type), event.type);
       }
@@ -300,7 +316,7 @@ describe('what the core guarantees under random traffic', function () {
   });
 
   it('8. every open conversation has a deadline, the earliest of its timers', () => {
-    always(({ history }) => {
+    alwaysEitherWay(({ history }) => {
       for (const { after } of history) {
         if (after.phase === 'none') continue;
         const times = Object.values(after.timers);
@@ -311,7 +327,7 @@ describe('what the core guarantees under random traffic', function () {
   });
 
   it('8. a deadline that has passed always makes something happen, and things come to rest', () => {
-    always(({ states, directory }) => {
+    alwaysEitherWay(({ states, directory }) => {
       for (const online of [0, 2]) {
         for (let state of states) {
           if (!isOpen(state)) continue;
@@ -328,6 +344,46 @@ describe('what the core guarantees under random traffic', function () {
             assert.ok(rounds < 10, 'comes to rest');
           }
         }
+      }
+    });
+  });
+
+  it('9. a work stream that only observes never takes a conversation from its bot, but by the end of the record', () => {
+    observing(({ states, history }) => {
+      for (const { before, after } of history) {
+        assert.ok(after.phase === 'bot' || after.phase === 'closed' || after.phase === 'none', after.phase);
+        if (before.phase === 'bot' && after.phase === 'bot') assert.equal(after.bot, before.bot);
+      }
+      assert.deepEqual(totalLoads(states), {});
+    });
+  });
+
+  it('9. where the work stream only observes, nothing goes out but what somebody said, and all that a bot sends does', () => {
+    observing(({ history }) => {
+      for (const { command, steps, refused } of history) {
+        for (const { event, after, observed } of steps) {
+          assert.ok(observed);
+          for (const { send } of react(event, after, observed)) {
+            const isPassedOn =
+              (send === 'activity' && event.type === 'said') ||
+              (send === 'update' && event.type === 'edited') ||
+              (send === 'delete' && event.type === 'deleted') ||
+              (send === 'members' &&
+                after.channel.key === undefined &&
+                ['botConnected', 'memberJoined'].includes(event.type));
+            assert.ok(isPassedOn, `${send} for ${event.type}`);
+          }
+          assert.ok(event.type !== 'told' && event.type !== 'drafted' && event.type !== 'escalated', event.type);
+        }
+        const isSpeech = command.type === 'say' || command.type === 'escalate' || command.type === 'endByBot';
+        if (!isSpeech || refused !== undefined || !('activity' in command) || command.activity === undefined) continue;
+        const bot = 'bot' in command ? command.bot : command.by.role === 'bot' ? command.by.id : undefined;
+        if (bot === undefined) continue;
+        const said = steps.filter(({ event }) => event.type === 'said');
+        assert.deepEqual(
+          said.map(({ event }) => [event.audience, event.body?.activity]),
+          [['everyone', command.activity]],
+        );
       }
     });
   });

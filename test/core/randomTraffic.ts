@@ -8,7 +8,19 @@ import { decide } from '../../src/core/decide.js';
 import type { Directory, WorkStream } from '../../src/core/directory.js';
 import type { Step } from '../../src/core/plan.js';
 import { Rejected } from '../../src/core/rejected.js';
-import { ANA, BEN, circumstancesAt, directoryWith, inLines, KIM, MINUTE, SAM, START, started } from './world.js';
+import {
+  ANA,
+  BEN,
+  circumstancesAt,
+  directoryWith,
+  inLines,
+  KIM,
+  MINUTE,
+  SAM,
+  START,
+  started,
+  startedOnTeams,
+} from './world.js';
 
 /** One command and what came of it. */
 export interface Happened {
@@ -295,7 +307,13 @@ function commandFor(one: Impulse, state: State, log: readonly Entry[], words: st
     case 'assigner':
       return [];
     case 'start':
-      return [{ ...started, id: `c${one.conversation}`, workStream: pick % 3 === 2 ? 'desk' : 'web' }];
+      return [
+        {
+          ...(one.conversation === 1 ? startedOnTeams : started),
+          id: `c${one.conversation}`,
+          workStream: pick % 3 === 2 ? 'desk' : 'web',
+        },
+      ];
     case 'customerSays':
       return [{ type: 'say', by: KIM, activity }];
     case 'neverMind':

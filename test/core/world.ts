@@ -240,7 +240,7 @@ function outcomeOf(rejected: Rejected | undefined, steps: readonly Step[], state
     },
     get effects() {
       accepted();
-      return steps.flatMap(({ event, after }) => react(event, after));
+      return steps.flatMap(({ event, after, observed }) => react(event, after, observed));
     },
     get state() {
       accepted();

@@ -52,10 +52,11 @@ const HOW_FOUND: Record<string, string> = {
   none: 'nowhere to go',
 };
 
-function routeWords({ rules, queue, by }: RouteReceipt): string {
+function routeWords({ rules, queue, by, observed }: RouteReceipt): string {
   const matched = rules.find((rule) => rule.matched && !rule.skipped);
   const reason = matched ? `rule ${matched.rule} matched` : (HOW_FOUND[by ?? ''] ?? 'no rule matched');
-  return queue ? `${reason} → ${queue}` : reason;
+  const words = queue ? `${reason} → ${queue}` : reason;
+  return observed ? `only observed: ${words}` : words;
 }
 
 function assignWords({ chosen, tieBreak, method }: AssignReceipt, nameOf: (id: string) => string): string {

@@ -44,6 +44,8 @@ export interface Conversation {
   customer: Named;
   context: Record<string, { value: VariableValue; displayable: boolean }>;
   summary?: string;
+  /** Times somebody would have been asked for, in a work stream that only observes. */
+  observedEscalations?: number;
   startedAt: Instant;
   /** Since when its present holder has it. */
   heldSince?: Instant;
@@ -78,6 +80,8 @@ export interface RouteReceipt {
   queue?: string;
   bot?: string;
   candidates?: { id: string; excluded?: string }[];
+  /** The work stream only observes: it would have gone there. */
+  observed?: boolean;
 }
 
 export interface AssignReceipt {

@@ -33,7 +33,7 @@ export function useConversation(id: string | undefined, revision: number): Detai
       if (!current) return;
       setDetails((before) => ({ conversation, receipts: before.conversation?.id === id ? before.receipts : [] }));
       // A decision is taken only when the conversation moves, and reading the reasons means reading its whole log.
-      const moved = `${conversation.id}/${conversation.epoch}/${conversation.phase}/${conversation.agent?.id ?? ''}`;
+      const moved = `${conversation.id}/${conversation.epoch}/${conversation.phase}/${conversation.agent?.id ?? ''}/${conversation.observedEscalations ?? 0}`;
       if (receiptsOf.current === moved) return;
       const receipts = await api.receipts(conversationId);
       if (!current) return;

@@ -3,7 +3,9 @@
 import type { Activity } from '../../core/activity.js';
 import { openTurnOf } from '../../core/conversation.js';
 import { readSignal } from '../../core/escalation.js';
+import { observes } from '../../core/floor.js';
 import { Rejected } from '../../errors.js';
+import { ACTIVITY_LIMIT_BYTES } from '../../hub/botSpeech.js';
 import type { Hub } from '../../hub/hub.js';
 import type { Ledger } from './ledger.js';
 import { withSent } from './record.js';
@@ -25,6 +27,9 @@ interface Said {
   id: string | undefined;
   activity: Activity;
 }
+
+/** Room for what the hub writes into an activity: who it is from, what it answers. */
+const OF_THE_HUBS_OWN = 2_000;
 
 /** Ids of what was heard lately: the stream and a question may bring the same. What is older is recognised by the store. */
 const SEEN_IDS = 256;
@@ -68,7 +73,10 @@ export class Hearing {
       if (!isSaid(activity)) continue;
       const state = await hub.conversation(conversationId);
       if (state === undefined) return;
-      const told = heard(state, botId, activity, attribute(conversationId, record, activity));
+      // Where the hub only observes, everything of it goes on that an activity may hold.
+      const isPassedOn =
+        observes(state, hub.directory) && JSON.stringify(activity).length < ACTIVITY_LIMIT_BYTES - OF_THE_HUBS_OWN;
+      const told = heard(state, botId, activity, attribute(conversationId, record, activity), isPassedOn);
       batch.push({ id, activity: told });
       // What follows in the same turn is read with the conversation queued.
       if (readSignal(told).kind === 'escalate') {

@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import type { Activity } from '../../core/activity.js';
-import { setContextValue } from '../../core/context.js';
+import { setContextValue, type ContextVariables } from '../../core/context.js';
+import { observes } from '../../core/floor.js';
 import type { Conversation } from '../../core/conversation.js';
 import type { Hub } from '../../hub/hub.js';
 import { filesOf } from './files.js';
@@ -201,7 +202,7 @@ export class Line implements Heard {
     const isCustomers = entryOf(this.conversationId, key)?.shown === true;
     if (!isCustomers && activity.name === 'omnichannelSetContext')
       await this.#tellContext(state, `${key}/context`, deadline);
-    const content = isCustomers ? fromPage(activity, state.context) : activity;
+    const content = isCustomers ? fromPage(activity, this.#contextOf(state)) : activity;
     if (content !== undefined) await this.#post(state, content, key, deadline);
   }
 
@@ -277,7 +278,7 @@ export class Line implements Heard {
 
   /** The bot's greeting may need the context: it comes first. A bot that has greeted before is only told the context. */
   async #sayOpening(state: Conversation, deadline: number): Promise<void> {
-    const value = setContextValue(state.context);
+    const value = setContextValue(this.#contextOf(state));
     const hasContext = Object.keys(value).length > 0;
     const key = `${this.conversationId}/${state.sessionSeq}`;
     try {
@@ -309,9 +310,14 @@ export class Line implements Heard {
     this.#ledger.update((record) => ({ ...record, opening: 'done' }));
   }
 
+  /** What the hub tells the bot of it: nothing, where it only observes. */
+  #contextOf(state: Conversation): ContextVariables {
+    return observes(state, this.exchange.hub.directory) ? {} : state.context;
+  }
+
   /** The event by which Copilot Studio sets its global variables of the same names; only when there is something new. */
   async #tellContext(state: Conversation, key: string, deadline: number, isOpening = false): Promise<void> {
-    const value = setContextValue(state.context);
+    const value = setContextValue(this.#contextOf(state));
     const told = createHash('sha1').update(JSON.stringify(value)).digest('base64url');
     if (this.#ledger.current?.told === told) return;
     if (Object.keys(value).length > 0)

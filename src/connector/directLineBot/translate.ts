@@ -138,8 +138,14 @@ function olderThan(
  * The bot's activity as the hub is told it. `replyToId` becomes the id of the entry that it answers, so that the hub's fence
  * knows the session it belongs to, or goes away for what answers nothing the customer has seen.
  */
-export function heard(state: Conversation, botId: string, activity: Activity, about: Attribution): Activity {
-  const { replyToId: _replyToId, ...content } = withoutTranscript(activity);
+export function heard(
+  state: Conversation,
+  botId: string,
+  activity: Activity,
+  about: Attribution,
+  isPassedOn = false,
+): Activity {
+  const { replyToId: _replyToId, ...content } = isPassedOn ? activity : withoutTranscript(activity);
   const answered = answeredEntry(state, botId, activity, about);
   return answered === undefined ? content : { ...content, replyToId: activityId(state.id, answered) };
 }

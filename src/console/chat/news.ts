@@ -227,6 +227,7 @@ function spoken(entry: Entry, slot: Slot, reading: Reading): Activity | undefine
     case 'told':
     case 'imported':
     case 'escalated':
+    case 'escalationObserved':
     case 'queued':
     case 'offered':
     case 'declined':

@@ -5,10 +5,11 @@ import { seqOf, type Activity } from '../../core/activity.js';
 import { isObject } from '../../core/context.js';
 import type { Conversation } from '../../core/conversation.js';
 import { readSignal } from '../../core/escalation.js';
-import { fence } from '../../core/fence.js';
+import { reaches } from '../../core/floor.js';
 import { BadRequest, DeliveryFailed, Rejected } from '../../errors.js';
 import type { ForeignAnswer, ForeignCall } from '../../hub/ports.js';
 import { parseJson } from '../../json.js';
+import { shownSeqs } from '../liveSends.js';
 import { isStoreUnavailable } from '../outgoing.js';
 import { ChannelRefused, jsonOf, type ChannelAnswer } from './channelHttp.js';
 import { addressed, isHubsOwnId } from './channelSide.js';
@@ -38,7 +39,7 @@ export class BotCalls {
     try {
       if (call.speaks) return await this.#speak(call, place, state, speaker);
       // Some channels show an uploaded history to the customer.
-      if (isHistory(call) && state !== undefined && fence(state, speaker, undefined) !== 'through')
+      if (isHistory(call) && state !== undefined && !reaches(state, speaker, undefined, this.relayed.hub.directory))
         throw new Rejected('notHolder', 'Only the bot that has the conversation can upload its history.', {
           phase: state.phase,
         });
@@ -106,7 +107,7 @@ export class BotCalls {
     if (activity.type === 'typing') {
       await hub.signal(conversationId, { role: 'bot', id: speaker }, activity, answers);
       const now = (await hub.conversation(conversationId)) as Conversation;
-      return idAnswer(fence(now, speaker, answers) === 'through' ? await send() : undefined);
+      return idAnswer(reaches(now, speaker, answers, hub.directory) ? await send() : undefined);
     }
     const turn = relayed.running(conversationId, answers);
     const commit = async () => {
@@ -115,13 +116,11 @@ export class BotCalls {
           ? await turn.respond([activity])
           : await hub.botSays(conversationId, speaker, [activity], answers === undefined ? {} : { answers });
       id = said[0]?.id ?? '';
-      return [seqOf(conversationId, id)];
+      return shownSeqs(hub, conversationId, [{ id }], [activity]);
     };
     let id = '';
     try {
-      // Signals are the hub's; what it has to tell the customer about them, it sends itself.
-      const isContent = readSignal(activity).kind === 'none';
-      const [given] = await relayed.sends.through(conversationId, commit, [isContent ? send : undefined]);
+      const [given] = await relayed.sends.through(conversationId, commit, [send]);
       return idAnswer(given ?? id);
     } catch (error) {
       if (error instanceof DeliveryFailed) return notTaken(error);
@@ -167,7 +166,7 @@ export class BotCalls {
       if (!isUnknown && !(isStoreUnavailable(error) && this.#botHolds(state.id, speaker, undefined))) throw error;
       // Sent before the hub was there: the bot may change it while it holds the conversation.
       const now = await hub.conversation(state.id);
-      if (now !== undefined && fence(now, speaker, undefined) === 'through') await send();
+      if (now !== undefined && reaches(now, speaker, undefined, hub.directory)) await send();
     }
     return done;
   }
@@ -291,8 +290,9 @@ export class BotCalls {
   }
 
   #botHolds(conversationId: string, bot: string, answers: number | undefined): boolean {
-    const state = this.relayed.hub.known(conversationId);
-    return state === undefined || fence(state, bot, answers) === 'through';
+    const { hub } = this.relayed;
+    const state = hub.known(conversationId);
+    return state === undefined || reaches(state, bot, answers, hub.directory);
   }
 
   #look({ attachments }: Activity): void {

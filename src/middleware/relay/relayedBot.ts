@@ -9,7 +9,7 @@ import type { BotConnection, BotTurn, InvokeResponse } from '../../hub/ports.js'
 import { addressOf, type Address } from '../address.js';
 import { addressing, channelIdOf, turnKey, type WaitingTurn } from '../connections.js';
 import type { Reference, SdkActivity } from '../host.js';
-import { Intake, type Heard } from '../intake.js';
+import { Intake, SAYS_LITTLE, type Heard } from '../intake.js';
 import { LiveSends } from '../liveSends.js';
 import { isStoreUnavailable } from '../outgoing.js';
 import { refusalStatus, refusalText } from '../refusals.js';
@@ -31,9 +31,6 @@ export interface RelayedBotOptions {
 
 const ANSWER_WITHIN_MS = 14_000;
 
-/** Types that do not open a conversation by themselves. */
-const SAYS_LITTLE = new Set(['typing', 'messageUpdate', 'messageDelete', 'messageReaction', 'endOfConversation']);
-
 export class RelayedBot {
   readonly botId: string;
   readonly via: string;
@@ -44,6 +41,7 @@ export class RelayedBot {
   /** The bot's turns under way, by conversation and the entry they answer. */
   readonly #running = new Map<string, BotTurn>();
   readonly #answerWithinMs: number;
+  readonly #workStream: string | undefined;
 
   constructor(
     readonly hub: Hub,
@@ -53,6 +51,7 @@ export class RelayedBot {
     this.botId = botId;
     this.via = `relay:${botId}`;
     this.#answerWithinMs = answerWithinMs;
+    this.#workStream = workStream;
     this.places = new Places(hub.store, hub.clock, botId);
     this.sends = new LiveSends(hub);
     this.channel = new ChannelSide(http, this.places, this.sends);
@@ -60,6 +59,12 @@ export class RelayedBot {
     const prepare = (activity: SdkActivity, conversationId: string) =>
       files.fetch(activity as unknown as Activity, conversationId) as unknown as Promise<SdkActivity>;
     this.intake = new Intake(hub, { botId, via: this.via, workStream, prepare });
+  }
+
+  /** Nothing is the hub's: what the bot sends goes on as it is. */
+  get onlyObserves(): boolean {
+    const { workStreams } = this.hub.directory;
+    return workStreams[this.#workStream ?? Object.keys(workStreams)[0] ?? '']?.observe === true;
   }
 
   /** Its conversations go this way, others keep their own. */
@@ -123,10 +128,11 @@ export class RelayedBot {
   /** What a bot says where the hub keeps no log. Nobody can be asked to take over there. @returns the channel's id of it. */
   async sayUnrecorded(place: Place, activity: Activity, replyToId?: string): Promise<string | undefined> {
     const { kind } = readSignal(activity);
-    if (kind === 'escalate') return this.#refuse(place);
-    if (kind === 'setContext') return undefined;
+    if (kind === 'escalate' && !this.onlyObserves) return this.#refuse(place);
+    if (kind === 'setContext' && !this.onlyObserves) return undefined;
     const answers = replyToId ?? (typeof activity.replyToId === 'string' ? activity.replyToId : undefined);
-    return this.channel.post(place, { ...activity, ...addressed(place, activity.from?.name) }, answers);
+    const to = this.onlyObserves ? { serviceUrl: place.serviceUrl } : addressed(place, activity.from?.name);
+    return this.channel.post(place, { ...activity, ...to }, answers);
   }
 
   /** The turn of the bot that answers this entry, while it is under way. */

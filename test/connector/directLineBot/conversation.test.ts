@@ -1,7 +1,7 @@
 /** A conversation with a bot made in Copilot Studio, as customer, people and bot see it. */
 import assert from 'node:assert/strict';
 import type { Conversation } from '../../../src/core/conversation.js';
-import { BOT, eventually, GREETING, openOurHub, Studio, VARIABLES, type OurHub } from './studio.js';
+import { BOT, configurationOf, eventually, GREETING, openOurHub, Studio, VARIABLES, type OurHub } from './studio.js';
 
 describe('A bot of Copilot Studio behind the hub', function () {
   this.timeout(60_000);
@@ -99,6 +99,33 @@ describe('A bot of Copilot Studio behind the hub', function () {
       false,
       'nothing of its transcript is doubled',
     );
+  });
+
+  it('is only looked on at where the work stream observes: no context goes in, and the event goes to the customer as it is', async () => {
+    await hub.close();
+    const acting = configurationOf(studio);
+    const workStreams = acting.workStreams.map((workStream) => ({ ...workStream, observe: true }));
+    hub = await openOurHub(studio, { configuration: { ...acting, workStreams } });
+    const id = 'c-observed';
+    const variables = { Tier: { value: 'gold' } };
+    const channel = { id: 'directline' };
+    await hub.hub.handle(id, { type: 'start', id, workStream: 'web', channel, customer: 'kim', variables });
+    await seen(id);
+    await hub.says(id, 'human');
+    await seen(id, 'I connect you with a person', 'Please wait a moment');
+    await hub.says(id, 'still here');
+    await seen(id, 'I connect you with a person', 'Please wait a moment', 'Echo: still here');
+    const log = await hub.log(id);
+    const [event] = log.flatMap(({ event }) =>
+      event.audience === 'everyone' && event.body?.activity?.type === 'event' ? [event.body.activity] : [],
+    );
+    assert.deepEqual([event?.name, event?.value], ['handoff.initiate', VARIABLES]);
+    assert.equal(event?.attachments?.[0]?.name, 'Transcript');
+    assert.deepEqual(
+      (await studio.posted()).map(({ text, name }) => text ?? name),
+      ['startConversation', 'human', 'still here'],
+    );
+    assert.equal(log.filter(({ event: { type } }) => type === 'escalationObserved').length, 1);
   });
 
   it('has ended its turn once it is quiet: what it says in the queue later is for staff', async () => {

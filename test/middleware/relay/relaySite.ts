@@ -10,7 +10,7 @@ import { SqliteStore } from '../../../src/store/sqlite/sqliteStore.js';
 import { AzureChannel } from '../../fakes/azureChannel.js';
 import { HttpBot } from '../../fakes/httpBot.js';
 
-const CONFIGURATION = (endpoint: string, bot: string, expert: string) => `
+const CONFIGURATION = (endpoint: string, bot: string, expert: string, workStream: string) => `
 bots:
   - { id: shop, name: Shop Bot, endpoint: '${endpoint}'${bot} }
   - { id: expert, name: Expert Bot, endpoint: '${expert}', auth: none }
@@ -20,6 +20,7 @@ queues:
 workStreams:
   - id: teams
     fallbackQueue: CreditCardQueue
+    ${workStream}
 people:
   - { id: ana, name: Ana, roles: [agent], capacity: 3 }
 `;
@@ -34,10 +35,11 @@ export class RelaySite {
     readonly expert: HttpBot,
     readonly channel: AzureChannel,
     private readonly settings: string,
+    private readonly workStream: string,
   ) {}
 
-  /** `settings`: more of the bot's own, as YAML. */
-  static async start(settings = ', auth: none, relay: {}'): Promise<RelaySite> {
+  /** `settings`: more of the bot's own, `workStream`: more of the work stream's, as YAML. */
+  static async start(settings = ', auth: none, relay: {}', workStream = ''): Promise<RelaySite> {
     const directory = await mkdtemp(join(tmpdir(), 'handoff-relay-'));
     const site = new RelaySite(
       directory,
@@ -45,6 +47,7 @@ export class RelaySite {
       await HttpBot.start(),
       await AzureChannel.start(),
       settings,
+      workStream,
     );
     await site.begin();
     return site;
@@ -69,7 +72,7 @@ export class RelaySite {
 
   /** Without the bot where there are no settings of it. */
   #configuration(settings: string | undefined): Configuration {
-    const yaml = CONFIGURATION(this.bot.endpoint, settings ?? '', this.expert.endpoint);
+    const yaml = CONFIGURATION(this.bot.endpoint, settings ?? '', this.expert.endpoint, this.workStream);
     return readConfiguration(
       settings === undefined ? yaml.replace(/.*id: shop.*\n/, '').replace('[shop]', '[expert]') : yaml,
     );

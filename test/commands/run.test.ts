@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from '../src/commands.js';
-import { readConfiguration } from '../src/config.js';
-import { serveControl, SERVER_FILE } from '../src/control.js';
-import { createHub, type HandoffHub } from '../src/createHub.js';
-import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
-import { FunctionBot } from './fakes/hub.js';
+import { run } from '../../src/commands/run.js';
+import { readConfiguration } from '../../src/config.js';
+import { serveControl, SERVER_FILE } from '../../src/control.js';
+import { createHub, type HandoffHub } from '../../src/createHub.js';
+import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
+import { FunctionBot } from '../fakes/hub.js';
 
 /** What a command prints on standard output, and on standard error. */
 async function printed(args: readonly string[], isTerminal: boolean): Promise<{ out: string[]; err: string[] }> {

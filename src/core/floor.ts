@@ -1,6 +1,7 @@
-// Whose words and commands count now: the fence between the holder's session and everything that comes too late or from others.
+// Who may speak and be obeyed now: the bot or the person that has the conversation, and nobody out of an earlier session.
 
-import { holderOf, openTurnOf, type Conversation, type Party } from './conversation.js';
+import { holderOf, openTurnOf, type Conversation, type Party, type State } from './conversation.js';
+import type { Directory } from './directory.js';
 import { Rejected } from './rejected.js';
 
 /** Whether what a bot sends now, answering `answers`, comes from its present session (or the turn that escalated). */
@@ -12,6 +13,20 @@ export function fence(
   if (isWith(state, bot)) return answers === undefined || answers >= state.sessionSeq ? 'through' : 'earlierSession';
   const turn = openTurnOf(state);
   return turn !== undefined && turn.bot === bot && turn.answers === answers ? 'through' : 'notHolder';
+}
+
+/** Whether what a bot sends now reaches the customer. */
+export function reaches(state: Conversation, bot: string, answers: number | undefined, directory: Directory): boolean {
+  return observes(state, directory) || fence(state, bot, answers) === 'through';
+}
+
+/** Whether the hub only observes it: people who have a conversation already, and a survey after one, go on as ever. */
+export function observes(state: Conversation, directory: Directory): boolean {
+  return directory.workStreams[state.workStream]?.observe === true && isObservable(state);
+}
+
+export function isObservable(state: State): boolean {
+  return state.phase === 'none' || state.phase === 'closed' || (state.phase === 'bot' && state.survey !== true);
 }
 
 /** Whether it is this bot that speaks with the customer now: it holds the conversation, or asks how it was. */

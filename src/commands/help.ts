@@ -67,6 +67,18 @@ const COMMANDS: Readonly<Record<string, { usage: string; does: string; lines: re
     does: 'Takes .transcript files into the record, each activity once.',
     lines: ['<file or folder>       .transcript files, or folders that hold them', DATA, JSON_FLAG],
   },
+  observed: {
+    usage: 'observed [--since 7d] [--people 1-8] [--handling 8m] [--capacity 1]',
+    does: 'Tells what a work stream that only observes has seen, and how long customers would wait for people.',
+    lines: [
+      '--since 7d             how far back: a date, or a time such as 7d or 12h',
+      '--people 1-8           with so many people: a number, or from-to',
+      '--handling 8m          mean time that one chat takes',
+      '--capacity 1           chats that each person holds at once',
+      DATA,
+      JSON_FLAG,
+    ],
+  },
   verify: {
     usage: 'verify',
     does: 'Reads every conversation again and checks what the record promises; exits with 1 when something is wrong.',

@@ -1,0 +1,82 @@
+// `handoff token`, `sign-in`, `pairing-code` and `keys`: ways in for people and scripts, and what signs for bots.
+
+import { checkConfiguration } from '../config.js';
+import { SigningKeys } from '../connector/trust/keys.js';
+import { createTicket, mintPersonToken, putPairingCode } from '../console/console.js';
+import { ConfigError } from '../errors.js';
+import { Tokens } from '../hub/tokens.js';
+import type { SqliteStore } from '../store/sqlite/sqliteStore.js';
+import { askServer, reading, serverUrl, SYSTEM_CLOCK, writing } from './data.js';
+import { expectWords, type Flags } from './flags.js';
+
+export async function token(person: string, flags: Flags): Promise<number> {
+  const bearer = await reading(flags, async (store) => {
+    await requirePerson(store, person);
+    return mintPersonToken(await Tokens.open(store, SYSTEM_CLOCK), person);
+  });
+  console.log(flags.json ? JSON.stringify({ token: bearer }) : bearer);
+  return 0;
+}
+
+export async function signIn(person: string, flags: Flags): Promise<number> {
+  const server = await serverUrl(flags);
+  const answer = await askServer(flags, '/api/v1/control/sign-in', { person });
+  const path =
+    answer !== undefined
+      ? (answer as { path: string }).path
+      : await writing(flags, async (store) => {
+          await requirePerson(store, person);
+          return createTicket(store, person, Date.now());
+        });
+  const url = server === undefined ? undefined : `${server}${path}`;
+  if (flags.json) console.log(JSON.stringify({ path, ...(url !== undefined && { url }) }));
+  // Whoever sits at the terminal wants the one thing to click; scripts read the path.
+  else if (process.stdout.isTTY) console.log(url ?? path);
+  else {
+    console.log(path);
+    if (url !== undefined) console.error(url);
+  }
+  return 0;
+}
+
+export async function pairingCode(person: string, flags: Flags): Promise<number> {
+  const answer = await askServer(flags, '/api/v1/control/pairing-code', { person });
+  const code =
+    answer !== undefined
+      ? (answer as { code: string }).code
+      : await writing(flags, async (store) => {
+          await requirePerson(store, person);
+          return putPairingCode(store, person, Date.now());
+        });
+  console.log(flags.json ? JSON.stringify({ code }) : code);
+  if (!flags.json) console.error(`Write to the bot for staff within ten minutes: sign in ${code}`);
+  return 0;
+}
+
+export async function keys(words: readonly string[], flags: Flags): Promise<number> {
+  const [verb, revoke] = words;
+  if (verb !== undefined) expectWords(verb === 'revoke' ? words : [], 2, 'keys, or: handoff keys revoke <key>');
+  const asked = revoke === undefined ? {} : { revoke };
+  const answer = await askServer(flags, '/api/v1/control/keys', asked);
+  const list =
+    answer !== undefined
+      ? (answer as { keys: Awaited<ReturnType<SigningKeys['list']>> }).keys
+      : await writing(flags, async (store) => {
+          const signing = new SigningKeys(store, SYSTEM_CLOCK);
+          if (revoke !== undefined) await signing.revoke(revoke);
+          return signing.list();
+        });
+  const line = ({ kid, from, signs }: (typeof list)[number]) =>
+    `${kid}  from ${new Date(from).toISOString().slice(0, 10)}${signs ? '  signs now' : ''}`;
+  console.log(flags.json ? JSON.stringify({ keys: list }) : list.map(line).join('\n'));
+  return 0;
+}
+
+async function requirePerson(store: SqliteStore, person: string): Promise<void> {
+  const kept = await store.configuration();
+  if (kept === undefined)
+    throw new ConfigError(['Nobody is known here yet: start the server once, or apply a configuration.']);
+  const people = checkConfiguration(kept.document).people ?? [];
+  if (!people.some(({ id }) => id === person))
+    throw new ConfigError([`There is no person "${person}"; there are ${people.map(({ id }) => id).join(', ')}.`]);
+}

@@ -1,0 +1,82 @@
+// `handoff config`: check a file, compare it with what is in force, put it in force, print what is.
+
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { stringify } from 'yaml';
+import { checkConfiguration, readConfiguration, warningsOf, type Configuration } from '../config.js';
+import { ConfigError } from '../errors.js';
+import { askServer, reading, writing } from './data.js';
+import { expectWords, type Flags } from './flags.js';
+
+export async function configure(words: readonly string[], flags: Flags): Promise<number> {
+  expectWords(words, 1, 'config check|plan|apply|export');
+  switch (words[0] as string) {
+    case 'check': {
+      const warnings = warningsOf(await readFileConfiguration(flags));
+      if (flags.json) console.log(JSON.stringify({ valid: true, warnings }));
+      else console.log(['The configuration is valid.', ...warnings.map((warning) => `Warning: ${warning}`)].join('\n'));
+      return 0;
+    }
+    case 'plan': {
+      const file = await readFileConfiguration(flags);
+      const changes = await reading(flags, async (store) => {
+        const kept = await store.configuration();
+        return differences(kept === undefined ? {} : (kept.document as Record<string, unknown>), file);
+      });
+      if (flags.json) console.log(JSON.stringify({ changes }));
+      else console.log(changes.length === 0 ? 'The file is in force as it is.' : changes.join('\n'));
+      return 0;
+    }
+    case 'apply': {
+      const version = await apply(await readFileConfiguration(flags), flags);
+      console.log(flags.json ? JSON.stringify({ version }) : `Version ${version} is in force.`);
+      return 0;
+    }
+    case 'export': {
+      const kept = await reading(flags, (store) => store.configuration());
+      if (kept === undefined)
+        throw new ConfigError(['No configuration is in force yet: start the server once, or apply a file.']);
+      console.log(flags.json ? JSON.stringify(kept.document) : stringify(kept.document).trimEnd());
+      return 0;
+    }
+    case undefined:
+    default:
+      throw new ConfigError([`Write: handoff config check|plan|apply|export, not "${words[0]}".`]);
+  }
+}
+
+async function readFileConfiguration({ config = 'handoff.yaml' }: Flags): Promise<Configuration> {
+  if (!existsSync(config)) throw new ConfigError([`There is no file ${config}. Name one with --config.`]);
+  return readConfiguration(await readFile(config, 'utf8'), config);
+}
+
+/** A running server takes it over at once; a store nobody serves is written directly. */
+async function apply(configuration: Configuration, flags: Flags): Promise<number> {
+  const answer = await askServer(flags, '/api/v1/control/configuration', configuration);
+  if (answer !== undefined) return (answer as { version: number }).version;
+  return writing(flags, async (store) => {
+    const checked = checkConfiguration(configuration);
+    const kept = await store.configuration();
+    if (kept !== undefined && isDeepStrictEqual(kept.document, checked)) return kept.version;
+    return (await store.saveConfiguration(checked, 'handoff config apply', Date.now(), kept?.version ?? 0)).version;
+  });
+}
+
+/** One line per named thing that comes, goes or changes. */
+function differences(before: Record<string, unknown>, after: Configuration): string[] {
+  const changes: string[] = [];
+  const keyed = (value: unknown) =>
+    new Map((Array.isArray(value) ? (value as { id: string }[]) : []).map((item) => [item.id, item]));
+  for (const kind of ['bots', 'queues', 'workStreams', 'people'] as const) {
+    const was = keyed(before[kind]);
+    const is = keyed(after[kind]);
+    for (const [id, item] of is) {
+      if (!was.has(id)) changes.push(`+ ${kind} ${id}`);
+      else if (!isDeepStrictEqual(was.get(id), item)) changes.push(`~ ${kind} ${id}`);
+    }
+    for (const id of was.keys()) if (!is.has(id)) changes.push(`- ${kind} ${id}`);
+  }
+  if (before['defaultQueue'] !== after.defaultQueue) changes.push(`~ defaultQueue ${after.defaultQueue ?? 'none'}`);
+  return changes;
+}

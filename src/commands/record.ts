@@ -1,0 +1,95 @@
+// `handoff transcript`, `import` and `verify`: what has been said, printed, taken in from elsewhere, and checked.
+
+import { checkConfiguration, directoryOf } from '../config.js';
+import type { Activity } from '../core/activity.js';
+import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from '../core/transcript.js';
+import { ConfigError } from '../errors.js';
+import { importActivities, readTranscripts, type Imported } from '../imports.js';
+import { verify } from '../verify.js';
+import { askServer, reading, serverUrl, writing } from './data.js';
+import type { Flags } from './flags.js';
+
+/** Characters of JSON sent to a running server at once. */
+const IMPORT_BATCH_LENGTH = 2_000_000;
+const ENTRIES_PER_READ = 5_000;
+
+export async function transcript(conversationId: string, flags: Flags): Promise<number> {
+  const format = (flags.format ?? 'text') as TranscriptFormat;
+  if (!TRANSCRIPT_FORMATS.includes(format))
+    throw new ConfigError([`--format takes one of ${TRANSCRIPT_FORMATS.join(', ')}.`]);
+  const text = await reading(flags, async (store) => {
+    const state = await store.conversation(conversationId);
+    if (state === undefined) throw new ConfigError([`There is no conversation "${conversationId}".`]);
+    const entries = [];
+    for (;;) {
+      const page = await store.entries(conversationId, entries.length, ENTRIES_PER_READ);
+      entries.push(...page);
+      if (page.length < ENTRIES_PER_READ) break;
+    }
+    const kept = await store.configuration();
+    if (kept === undefined)
+      throw new ConfigError(['This data directory has no configuration: its record is not whole.']);
+    const directory = directoryOf(checkConfiguration(kept.document), kept.version);
+    return renderTranscript(transcriptFacts(state, directory), entries, format, 'staff');
+  });
+  console.log(flags.json ? JSON.stringify({ conversationId, format, transcript: text }) : text);
+  return 0;
+}
+
+export async function importFiles(paths: readonly string[], flags: Flags): Promise<number> {
+  const ids = new Set<string>();
+  let added = 0;
+  let known = 0;
+  const add = (imported: Imported) => {
+    imported.conversations.forEach((id) => ids.add(id));
+    added += imported.added;
+    known += imported.known;
+  };
+  const activities = await readTranscripts(paths);
+  if ((await serverUrl(flags)) !== undefined) {
+    for (const some of inBatches(activities))
+      add((await askServer(flags, '/api/v1/control/transcripts', { activities: some })) as Imported);
+  } else {
+    await writing(flags, async (store) => {
+      const kept = await store.configuration();
+      if (kept === undefined)
+        throw new ConfigError([
+          'This data directory has no configuration yet: start the server once, or apply a file.',
+        ]);
+      const { workStreams } = directoryOf(checkConfiguration(kept.document), kept.version);
+      add(await importActivities(store, Object.keys(workStreams)[0] ?? '', activities, Date.now()));
+    });
+  }
+  if (flags.json) console.log(JSON.stringify({ conversations: [...ids], added, known }));
+  else console.log([`${added} activities imported, ${known} were there already. Conversations:`, ...ids].join('\n'));
+  return 0;
+}
+
+/** In order, each small enough for one request. */
+function* inBatches(activities: readonly Activity[]): Generator<Activity[]> {
+  let batch: Activity[] = [];
+  let size = 0;
+  for (const activity of activities) {
+    const length = JSON.stringify(activity).length;
+    if (batch.length > 0 && size + length > IMPORT_BATCH_LENGTH) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+    batch.push(activity);
+    size += length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+export async function verifyStore(flags: Flags): Promise<number> {
+  const running = (await serverUrl(flags)) !== undefined;
+  const { conversations, entries, faults } = await reading(flags, (store) =>
+    verify(store, running ? () => Date.now() : undefined),
+  );
+  if (flags.json) console.log(JSON.stringify({ conversations, entries, faults }));
+  else if (faults.length === 0)
+    console.log(`${conversations} conversations with ${entries} entries: everything holds.`);
+  else console.log([...faults, `${faults.length} faults in ${conversations} conversations.`].join('\n'));
+  return faults.length === 0 ? 0 : 1;
+}
