@@ -105,10 +105,10 @@ export class Hub implements Engine {
     this.#positions.stop();
     await this.#assigner.stop();
     await this.outbox.stop(graceMs);
-    await this.handling.settled();
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
+    await this.handling.settled();
   }
 
   get running(): boolean {
