@@ -133,7 +133,8 @@ describe('handoff.yaml', () => {
 
   it('has a JSON Schema for editors, conditions included', () => {
     const schema = JSON.stringify(configurationSchema());
-    for (const word of ['fallbackQueue', 'hasNoData', '"not"', '"all"']) assert.ok(schema.includes(word), word);
+    for (const word of ['fallbackQueue', 'skills', 'hasNoData', '"not"', '"all"'])
+      assert.ok(schema.includes(word), word);
   });
 
   it('warns of rules on names that no work stream declares', () => {

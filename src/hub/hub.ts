@@ -116,10 +116,10 @@ export class Hub implements Engine {
     this.#positions.stop();
     await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
     await this.outbox.stop(graceMs);
-    await this.handling.settled();
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
+    await this.handling.settled();
   }
 
   get running(): boolean {

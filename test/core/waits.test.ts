@@ -57,8 +57,7 @@ describe('the estimated wait', () => {
     assert.equal(wait({ seats: [busy(chat())], lengths: FIVE.slice(1) }), undefined);
   });
 
-  it('is found at once, however long the line and however large the centre', function () {
-    this.timeout(20_000);
+  it('is found at once, however long the line and however large the centre', () => {
     const seats = Array.from({ length: 1_000 }, (_, index) => busy(chat(index * 100), chat(), chat(index * 300)));
     assert.ok(minutes({ seats, ahead: 50_000 }) > 60);
   });
