@@ -1,8 +1,10 @@
-// What a decision means for the store: its events, who is owed what, and whose capacity changes.
+// Commands decided together, and what that means for the store: its events, who is owed what, and whose capacity changes.
 
-import type { Command } from '../core/commands.js';
+import type { Circumstances, Command } from '../core/commands.js';
 import { loadsOf, type Conversation, type State } from '../core/conversation.js';
+import { decide } from '../core/decide.js';
 import type { Step } from '../core/plan.js';
+import { Rejected } from '../core/rejected.js';
 import { partyOf, react, type Effect } from '../core/react.js';
 import type { Append, Claim, OutboxRow } from './ports.js';
 
@@ -17,8 +19,38 @@ export interface Decided {
   said: number;
 }
 
+/** Decides one command after the other, each on the state the one before leads to; all of it, or the first refusal. */
+export function decideAll(
+  before: State,
+  commands: readonly { command: Command; index: number }[],
+  circumstances: Circumstances,
+): Decided | Rejected {
+  const decided: Decided = { steps: [], own: [], state: before, force: false, said: 0 };
+  for (const { command, index } of commands) {
+    // A client puts messages of one time in the order it gets them: a change of the first would go behind the others.
+    const one = decide(decided.state, command, { ...circumstances, now: circumstances.now + decided.said });
+    if (one instanceof Rejected) return one;
+    const own = ownStep(one.steps, command);
+    if (own !== undefined) {
+      const channelActivityId = command.type === 'say' ? command.channelActivityId : undefined;
+      decided.own.push({
+        index,
+        seq: own.after.version,
+        ...(channelActivityId === undefined
+          ? {}
+          : { channelActivityId, step: decided.steps.length + one.steps.indexOf(own) }),
+      });
+    }
+    decided.steps.push(...one.steps);
+    decided.state = one.state;
+    decided.force ||= command.type === 'assign';
+    if (command.type === 'say') decided.said += 1;
+  }
+  return decided;
+}
+
 /** What was said, not what followed from it or had to come before. */
-export function ownStep(steps: readonly Step[], command: Command): Step | undefined {
+function ownStep(steps: readonly Step[], command: Command): Step | undefined {
   const activity = 'activity' in command ? command.activity : undefined;
   const said =
     activity === undefined ? undefined : steps.find(({ event }) => event.type === 'said' || event.type === 'drafted');

@@ -1,15 +1,13 @@
 // The engine: takes commands, decides by the rules of core, commits, and only then tells everybody who holds a cursor.
 
 import { randomUUID } from 'node:crypto';
-import { decide } from '../core/decide.js';
 import type { Activity } from '../core/activity.js';
 import type { Circumstances, Command } from '../core/commands.js';
 import { NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
-import { isStranded } from '../core/fromClock.js';
 import { Rejected } from '../core/rejected.js';
 import { Conflict } from '../errors.js';
-import { appendOf, ownStep, rowsOf, type Decided } from './appends.js';
+import { appendOf, decideAll, rowsOf } from './appends.js';
 import { Assigner } from './assigner.js';
 import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
@@ -24,8 +22,10 @@ import { People } from './people.js';
 import { Positions } from './positions.js';
 import type { Append, BotConnection, ChannelConnection, Clock, InvokeResponse, Log, Store } from './ports.js';
 import { KnownStates } from './states.js';
+import { standInLine } from './standing.js';
 import { Strays } from './strays.js';
 import { Ticker } from './ticker.js';
+import { Turns } from './turns.js';
 
 export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
 
@@ -69,7 +69,8 @@ export class Hub implements Engine {
   readonly #observers = new Set<Observer>();
   readonly #followers = new Followers();
   readonly #states = new KnownStates();
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** One command at a time per conversation: decisions of one process never race each other. */
+  readonly #turns = new Turns();
   #directory: Directory;
   #running = false;
   #busy = 0;
@@ -166,7 +167,7 @@ export class Hub implements Engine {
     let outcome = 'done';
     let events = 0;
     try {
-      const handled = await this.#inTurn(conversationId, () =>
+      const handled = await this.#turns.run(conversationId, () =>
         this.#decideAndAppend(conversationId, commands, options),
       );
       events = handled.repeated ? 0 : handled.entries.length;
@@ -332,7 +333,7 @@ export class Hub implements Engine {
   async #learn(id: string, first: number, last: number, moved: boolean): Promise<void> {
     if (!this.#running) return;
     if (!moved && !this.#followers.has(id) && this.#states.get(id) === undefined) return;
-    await this.#inTurn(id, async () => {
+    await this.#turns.run(id, async () => {
       const known = this.#states.get(id);
       const state = known !== undefined && known.version >= last ? known : await this.store.conversation(id);
       if (state === undefined) return;
@@ -354,20 +355,8 @@ export class Hub implements Engine {
     this.#positions.changed(queues);
   }
 
-  /** Builds the lines anew; who waits where nobody can come any more is routed again. */
-  async #standInLine(): Promise<void> {
-    const waiting = await this.store.waiting();
-    this.lines.keepOnly(new Set(waiting.map(({ id }) => id)));
-    for (const state of waiting) {
-      this.lines.update(this.#states.remember(state), this.#directory);
-      if (isStranded(state, this.#directory))
-        await this.handle(state.id, { type: 'reroute' }).catch((error: unknown) => {
-          this.log.error(
-            { err: error, conversation: state.id },
-            'a conversation that nobody can come to any more could not be routed again',
-          );
-        });
-    }
+  #standInLine(): Promise<void> {
+    return standInLine(this, this.lines, this.#states);
   }
 
   async #decideAndAppend(
@@ -380,7 +369,7 @@ export class Hub implements Engine {
     for (let attempt = 0; attempt < DECIDE_ATTEMPTS; attempt += 1) {
       const known = this.#states.get(conversationId);
       const before: State = known ?? (await this.#read(conversationId)) ?? NOT_STARTED;
-      const decided = this.#decide(before, open, observed);
+      const decided = decideAll(before, open, this.#circumstances(observed));
       // What writes nothing is not compared with the record: where others write, too, it is decided on what that says now.
       if (!('steps' in decided) || decided.steps.length === 0) {
         if (this.nodes !== undefined && known !== undefined && (await this.#isOutdated(known))) continue;
@@ -437,13 +426,9 @@ export class Hub implements Engine {
     return state;
   }
 
-  #decide(
-    before: State,
-    commands: readonly { command: Command; index: number }[],
-    observed: boolean,
-  ): Decided | Rejected {
-    const now = this.clock.now();
-    const circumstances: Omit<Circumstances, 'now'> = {
+  #circumstances(observed: boolean): Circumstances {
+    return {
+      now: this.clock.now(),
       directory: this.#directory,
       observed,
       queues: {
@@ -451,28 +436,6 @@ export class Hub implements Engine {
         online: (queue, workStream, skills) => this.people.online(queue, workStream, skills),
       },
     };
-    const decided: Decided = { steps: [], own: [], state: before, force: false, said: 0 };
-    for (const { command, index } of commands) {
-      // A client puts messages of one time in the order it gets them: a change of the first would go behind the others.
-      const one = decide(decided.state, command, { ...circumstances, now: now + decided.said });
-      if (one instanceof Rejected) return one;
-      const own = ownStep(one.steps, command);
-      if (own !== undefined) {
-        const channelActivityId = command.type === 'say' ? command.channelActivityId : undefined;
-        decided.own.push({
-          index,
-          seq: own.after.version,
-          ...(channelActivityId === undefined
-            ? {}
-            : { channelActivityId, step: decided.steps.length + one.steps.indexOf(own) }),
-        });
-      }
-      decided.steps.push(...one.steps);
-      decided.state = one.state;
-      decided.force ||= command.type === 'assign';
-      if (command.type === 'say') decided.said += 1;
-    }
-    return decided;
   }
 
   /** Everything after the commit: readers first (a widget sees its own echo before any reply), then what is owed outside. */
@@ -506,18 +469,6 @@ export class Hub implements Engine {
     }
     if (queues.length > 0 || append.claims.some((claim) => claim.delta < 0)) this.nudge();
     this.#positions.changed(queues);
-  }
-
-  /** One command at a time per conversation: decisions of one process never race each other. */
-  async #inTurn<T>(conversationId: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(conversationId);
-    const turn = before === undefined ? work() : before.then(work, work);
-    this.#turns.set(conversationId, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(conversationId) === turn) this.#turns.delete(conversationId);
-    }
   }
 
   async #read(conversationId: string): Promise<Conversation | undefined> {

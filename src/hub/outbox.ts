@@ -10,6 +10,7 @@ import { BOT_PATIENCE_MS, LONGEST_PAUSE_MS } from './breaker.js';
 import type { BotTurnContext, Engine } from './engine.js';
 import { Held } from './held.js';
 import { activityFor, NO_LONGER_OWED, type Owed } from './owed.js';
+import { expectsAnswer, isCustomers, isMessage, tell, type Attempt, type Lane } from './lane.js';
 import type { InvokeResponse, OutboxRow, Settlement } from './ports.js';
 import { Settling } from './settling.js';
 
@@ -26,27 +27,7 @@ const START_PAGE = 1_000;
 const RELEASED_AT_ONCE = 50;
 const RELEASE_EVERY_MS = 100;
 
-/** `waits`: the row, or one before it, must be tried again later. */
-export type Attempt = 'settled' | 'waits';
-
-interface Lane {
-  readonly key: string;
-  waiting: { seq: number; resolve: (attempt: Attempt) => void }[];
-  /** `verdict`: it has failed for good, which is not in the record yet. */
-  rows: { row: OutboxRow; entry?: Entry; verdict?: { error: unknown; handsOver: boolean } }[];
-  running: boolean;
-  timer?: NodeJS.Timeout;
-  /** The bot for which the lane is held. */
-  heldFor?: string;
-  /** It was woken before it had gone to sleep. */
-  woken?: boolean;
-  /** Since when its party cannot be reached. */
-  failingSince?: number;
-  /** Why, last. */
-  failure?: unknown;
-  /** The bot's breaker let it through: what comes before the customer's words goes with them. */
-  admitted?: boolean;
-}
+export type { Attempt } from './lane.js';
 
 export class Outbox {
   /** One lane per conversation and party. */
@@ -142,6 +123,14 @@ export class Outbox {
     if (lane?.rows.some(({ row }) => row.seq === seq) !== true) return undefined;
     if (lane.timer !== undefined) return Promise.resolve('waits');
     return new Promise((resolve) => lane.waiting.push({ seq, resolve }));
+  }
+
+  /** Resolves when what is being sent to the party has been tried; undefined when nothing is. */
+  underWay(conversationId: string, party: string): Promise<Attempt> | undefined {
+    const lane = this.#lanes.get(`${conversationId}/${party}`);
+    const last = lane?.rows.at(-1)?.row.seq;
+    if (lane?.running !== true || last === undefined) return undefined;
+    return new Promise((resolve) => lane.waiting.push({ seq: last, resolve }));
   }
 
   /** The turn a bot is in about this entry: what it says by calls of its own belongs to it. */
@@ -473,25 +462,4 @@ export class Outbox {
     await this.#settling.settle(settlement);
     lane.rows.shift();
   }
-}
-
-/** What a customer said or did: an answer is due. */
-function isCustomers(row: OutboxRow): boolean {
-  return row.effect.send === 'activity';
-}
-
-/** A customer's message: only such a turn shows whether the bot can answer. */
-function isMessage(row: OutboxRow, { entry: { event } }: Owed): boolean {
-  return isCustomers(row) && event.type === 'said' && event.activityType === 'message';
-}
-
-/** A bot that takes over from another is expected to speak first. */
-function expectsAnswer(row: OutboxRow, { entry }: Owed): boolean {
-  return isCustomers(row) || (entry.event.type === 'botConnected' && row.effect.send === 'members');
-}
-
-function tell(lane: Lane, attempt: Attempt, whom: (waiting: { seq: number }) => boolean = () => true): void {
-  const told = lane.waiting.filter(whom);
-  lane.waiting = lane.waiting.filter((one) => !told.includes(one));
-  for (const { resolve } of told) resolve(attempt);
 }

@@ -7,6 +7,7 @@ import { DEFAULT_WORK_STREAM, hasSkills, type Presence } from '../core/directory
 import { Rejected } from '../core/rejected.js';
 import type { Engine } from './engine.js';
 import type { AgentRow, Claim, PersonConnection, Whereabouts } from './ports.js';
+import { Turns } from './turns.js';
 import { LocalWhereabouts } from './whereabouts.js';
 
 /** A presence set without a socket to prove it falls back to offline after this time. */
@@ -29,7 +30,7 @@ export class People {
   /** Per reading of the rows that is under way, the people whose row changed here meanwhile: what was read of them is old. */
   readonly #readings = new Set<Set<string>>();
   /** What is told of one person's connections goes one after another. */
-  readonly #telling = new Map<string, Promise<unknown>>();
+  readonly #telling = new Turns();
   /** When people were last heard of by a way that has no socket. */
   readonly #attendedAt = new Map<string, number>();
   readonly #running = new Set<Promise<unknown>>();
@@ -136,7 +137,7 @@ export class People {
   async setPresence(agent: string, presence: Presence): Promise<AgentRow> {
     const row = this.#rows.get(agent);
     if (row === undefined) throw new Rejected('notFound', `There is no person "${agent}".`);
-    if (this.#missed.delete(agent)) this.#run(this.#tell(agent, () => this.#whereabouts.recall(agent)));
+    if (this.#missed.delete(agent)) this.#run(this.#telling.run(agent, () => this.#whereabouts.recall(agent)));
     const at = this.hub.clock.now();
     const until = presence === 'offline' ? undefined : at + PRESENCE_LASTS_MS;
     const { presenceUntil: _until, ...rest } = row;
@@ -154,7 +155,7 @@ export class People {
   connected(agent: string): void {
     const before = this.#sockets.get(agent) ?? 0;
     this.#sockets.set(agent, before + 1);
-    if (before === 0) this.#run(this.#tell(agent, () => this.#whereabouts.connect(agent)));
+    if (before === 0) this.#run(this.#telling.run(agent, () => this.#whereabouts.connect(agent)));
     this.#isBack(agent);
   }
 
@@ -170,7 +171,7 @@ export class People {
   }
 
   async #lastSocketLost(agent: string): Promise<void> {
-    const isLast = await this.#tell(agent, () => this.#whereabouts.disconnect(agent));
+    const isLast = await this.#telling.run(agent, () => this.#whereabouts.disconnect(agent));
     if (!isLast) return;
     if (this.#sockets.has(agent)) return;
     if (this.hub.clock.now() - (this.#attendedAt.get(agent) ?? -Infinity) < ATTENDED_MS) return;
@@ -199,9 +200,11 @@ export class People {
     this.#leaving.delete(agent);
     this.#missed.delete(agent);
     this.#run(
-      this.#tell(agent, () => this.#whereabouts.recall(agent)).then(async (presence) => {
-        if (presence !== undefined) await this.setPresence(agent, presence);
-      }),
+      this.#telling
+        .run(agent, () => this.#whereabouts.recall(agent))
+        .then(async (presence) => {
+          if (presence !== undefined) await this.setPresence(agent, presence);
+        }),
     );
     this.#run(this.#tellHeld(agent, 'reconnect'));
   }
@@ -254,7 +257,7 @@ export class People {
     this.#leaving.delete(agent);
     const presence = this.#rows.get(agent)?.presence;
     if (presence === undefined || presence === 'offline') return;
-    if (!(await this.#tell(agent, () => this.#whereabouts.miss(agent, presence)))) return;
+    if (!(await this.#telling.run(agent, () => this.#whereabouts.miss(agent, presence)))) return;
     await this.setPresence(agent, 'offline');
     this.#missed.add(agent);
     for (const id of await this.#conversations(agent, 'offered')) await this.hub.handle(id, { type: 'lapse', agent });
@@ -275,17 +278,6 @@ export class People {
     this.#rows.set(row.id, row);
     this.#candidates.clear();
     for (const changed of this.#readings) changed.add(row.id);
-  }
-
-  async #tell<T>(agent: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#telling.get(agent) ?? Promise.resolve();
-    const told = before.then(work, work);
-    this.#telling.set(agent, told);
-    try {
-      return await told;
-    } finally {
-      if (this.#telling.get(agent) === told) this.#telling.delete(agent);
-    }
   }
 
   #run(work: Promise<unknown>): void {

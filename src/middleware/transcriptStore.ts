@@ -31,6 +31,8 @@ const PAGE = 20;
 const CONVERSATIONS_PER_READ = 200;
 /** Conversations of one customer that are asked whether they have an activity already. */
 const EARLIER = 50;
+/** What is being sent is waited for so long, to learn which id the channel gave it. */
+const SENDING_MS = 1_000;
 /** What the hub shows and does not record. */
 const NEVER_KEPT = new Set(['typing', 'trace', 'delay', 'invokeResponse']);
 
@@ -125,10 +127,24 @@ export class HandoffTranscriptStore<A = never> {
         if (NEVER_KEPT.has(activity.type)) return true;
         // Under an id of the hub's own is what the channel gave none: what it told the bot, what it kept from the customer.
         if (id.startsWith(conversationId)) return true;
-        if ((await hub.store.findEntry(conversationId, { channelActivityId: id })) !== undefined) return true;
+        if (await this.#isEntry(conversationId, id)) return true;
       }
     }
     return false;
+  }
+
+  /** The channel's id of what the hub has just sent is written a moment after the logger has it. */
+  async #isEntry(conversationId: string, id: string): Promise<boolean> {
+    const { hub } = this;
+    const isThere = async () => (await hub.store.findEntry(conversationId, { channelActivityId: id })) !== undefined;
+    if (await isThere()) return true;
+    const sending = hub.outbox.underWay(conversationId, 'channel');
+    if (sending === undefined) return isThere();
+    // Bounded: a logger that is waited for in the very turn that sends would wait for itself.
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([sending, new Promise((resolve) => (timer = setTimeout(resolve, SENDING_MS)))]);
+    clearTimeout(timer);
+    return isThere();
   }
 
   async #closed(customer: string, key: string): Promise<string[]> {

@@ -176,7 +176,14 @@ describeOnEachSdk('handoffMiddleware', (sdk) => {
       await bot.test.hub.people.setPresence('ana', 'available');
       await post('ask');
       assert.deepEqual(answers, [
-        { open: true, agentsOnline: 1, position: 1, queue: 'CreditCardQueue', estimatedWaitMs: 0 },
+        {
+          open: true,
+          agentsOnline: 1,
+          position: 1,
+          queue: 'CreditCardQueue',
+          estimatedWaitMs: 0,
+          range: { fromMs: 0, toMs: 0 },
+        },
       ]);
     });
   });
