@@ -84,7 +84,24 @@ export interface Store {
   conversationIds(limit: number, after?: string): Promise<string[]>;
   /** Flush and event figures since start, for metrics. */
   figures(): StoreFigures;
+
+  /** The clock of a store that several processes share: theirs may differ by seconds. Absent: the process's own is good enough. */
+  readonly clock?: Clock;
+  /**
+   * Told what other processes on the same store have changed, soon after their commit; never of this store's own changes.
+   * A notice may be lost or come twice: it makes a reader faster, and who must know reads again at times.
+   * A store that one process holds alone tells nothing. @returns what ends it.
+   */
+  changes?(listener: (change: StoreChange) => void): () => void;
 }
+
+export type StoreChange =
+  | { kind: 'conversations'; ids: readonly string[] }
+  /** Presence, capacity, load, or who there is. */
+  | { kind: 'agents' }
+  | { kind: 'configuration' }
+  /** The line was down: anything may have changed meanwhile. */
+  | { kind: 'missed' };
 
 export interface Append {
   conversationId: string;

@@ -18,7 +18,7 @@ export interface AppendRows {
   facets: readonly Value[];
   claims: readonly Claim[];
   outbox: readonly { seq: number; ordinal: number; party: string; epoch: number; effect: string; dueAt: number }[];
-  settle: readonly Settlement[];
+  settle: readonly SettlementRow[];
   /** Entries whose bodies go. */
   erase: readonly number[];
 }
@@ -30,6 +30,26 @@ export interface EntryRow {
   body: string | null;
   key: string | null;
   channelActivityId: string | null;
+}
+
+/** What becomes of one row of the outbox. */
+export interface SettlementRow {
+  conversationId: string;
+  seq: number;
+  ordinal: number;
+  /** When and how often it is tried again; null = it goes. */
+  retry: { attempts: number; dueAt: number } | null;
+  channelActivityId: string | null;
+}
+
+/** @throws TypeError for the id of no outbox row. */
+export function toSettlementRow(settlement: Settlement): SettlementRow {
+  const [conversationId, seq, ordinal] = parseOutboxId(settlement.id);
+  if (settlement.outcome === 'retry') {
+    const { attempts, dueAt } = settlement;
+    return { conversationId, seq, ordinal, retry: { attempts, dueAt }, channelActivityId: null };
+  }
+  return { conversationId, seq, ordinal, retry: null, channelActivityId: settlement.channelActivityId ?? null };
 }
 
 /** @throws TypeError when the append contradicts itself: a fault of the caller, nothing was written. */
@@ -67,7 +87,7 @@ export function toAppendRows(request: Append): AppendRows {
         throw new TypeError(`outbox row for entry ${seq}, which this append to ${conversationId} does not write`);
       return { seq, ordinal, party, epoch, effect: JSON.stringify(effect), dueAt: event.at };
     }),
-    settle: request.settle ?? [],
+    settle: (request.settle ?? []).map(toSettlementRow),
     erase: events.flatMap((event) => (event.type === 'erased' ? event.targets : [])),
   };
 }
@@ -199,6 +219,15 @@ export interface StoredGrant {
 
 export function toGrant(row: StoredGrant): Grant {
   return { kind: row.kind, id: row.id, value: JSON.parse(row.value) as Grant['value'], expiresAt: row.expires_at };
+}
+
+export interface StoredAttachmentRow {
+  id: string;
+  conversation_id: string;
+  name: string;
+  content_type: string;
+  bytes: Uint8Array;
+  at: number;
 }
 
 /** Where a page of a list ended, as an opaque text. */

@@ -1,13 +1,14 @@
 // Runs everything that changes something: many calls in one transaction, each of them all or nothing.
 
 import { chainNext, chainStart, digestOf, newSalt } from '../chain.js';
-import { parseOutboxId, type AppendRows, type StoredEntry, type StoredGrant, type Value } from '../rows.js';
-import { sql } from '../sql.js';
+import { DONE, type AppendAnswer, type Call, type Writes } from '../calls.js';
+import type { AppendRows, SettlementRow, StoredEntry, StoredGrant, Value } from '../rows.js';
+import { CHANNEL_KEY, sql } from '../sql.js';
 import { originalOf } from '../../hub/attachments.js';
-import type { Claim, Settlement } from '../../hub/ports.js';
+import type { Claim } from '../../hub/ports.js';
 import { CODE, codeOf, type Bound, type Database, type Statement } from './engine.js';
 import { contentFault, diskFault } from './faults.js';
-import { DONE, type Answer, type AppendAnswer, type Call, type Fault, type Writes } from './calls.js';
+import type { Answer, Fault } from './calls.js';
 
 type WriteKind = keyof Writes;
 type Handlers = { [K in WriteKind]: (ask: Writes[K]['ask']) => Writes[K]['answer'] };
@@ -206,7 +207,7 @@ export class Writer {
     if ((head?.version ?? 0) !== rows.expectedVersion) {
       return { outcome: 'conflict', state: this.get<{ state: string }>(sql.state, conversationId)?.state };
     }
-    const channelKey = rows.facets[11] ?? null;
+    const channelKey = rows.facets[CHANNEL_KEY] ?? null;
     if (head === undefined && channelKey !== null) {
       const open = this.get<{ id: string }>(sql.findOpen, channelKey);
       if (open !== undefined) return { outcome: 'channelTaken', conversationId: open.id };
@@ -261,17 +262,11 @@ export class Writer {
     this.remember(conversationId, { version, chain, facets });
   }
 
-  private settle(settlements: readonly Settlement[]): void {
-    for (const settlement of settlements) {
-      const row = parseOutboxId(settlement.id);
-      if (settlement.outcome === 'retry') {
-        this.run(sql.retryOutbox, settlement.attempts, settlement.dueAt, ...row);
-        continue;
-      }
-      this.run(sql.deleteOutbox, ...row);
-      if (settlement.channelActivityId !== undefined) {
-        this.run(sql.nameEntryOnChannel, settlement.channelActivityId, row[0], row[1]);
-      }
+  private settle(settlements: readonly SettlementRow[]): void {
+    for (const { conversationId, seq, ordinal, retry, channelActivityId } of settlements) {
+      if (retry !== null) this.run(sql.retryOutbox, retry.attempts, retry.dueAt, conversationId, seq, ordinal);
+      else this.run(sql.deleteOutbox, conversationId, seq, ordinal);
+      if (channelActivityId !== null) this.run(sql.nameEntryOnChannel, channelActivityId, conversationId, seq);
     }
   }
 
