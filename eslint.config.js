@@ -61,7 +61,7 @@ export default tseslint.config(
   },
   {
     // The command line talks to people by the console, and to a running server once per command.
-    files: ['src/cli.ts', 'src/commands.ts', 'src/main.ts'],
+    files: ['src/cli.ts', 'src/commands.ts', 'src/commands/**/*.ts', 'src/main.ts'],
     rules: { 'no-console': 'off', 'no-restricted-globals': 'off' },
   },
   {

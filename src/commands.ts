@@ -12,10 +12,10 @@ import { mintControlToken, SERVER_FILE } from './control.js';
 import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from './core/transcript.js';
 import type { Activity } from './core/activity.js';
 import { ConfigError } from './errors.js';
+import { reading, writing } from './openStore.js';
 import { importActivities, readTranscripts, type Imported } from './imports.js';
-import type { Clock } from './hub/ports.js';
+import type { Clock, Store } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
-import { SqliteStore } from './store/sqlite/sqliteStore.js';
 import { verify } from './verify.js';
 
 /** Characters of JSON sent to a running server at once. */
@@ -34,6 +34,7 @@ const USAGE = `Usage: handoff <command> [flags]
   keys [revoke <key>]                list the keys that sign for bots; believe one of them no more
   transcript <conversation> [--format transcript|jsonl|text|html]
   import <file or folder> …          take .transcript files into the record, each activity once
+  copy --from PLACE --to PLACE       copy a whole record into an empty place; PLACE is a data directory or postgres://…
   verify                             check every log and every promise the record makes
   doctor --bot <endpoint>            look at a bot and at this server from outside; says which setting to change
                                      [--app-id ID] [--tenant ID] [--authority URL]
@@ -51,6 +52,8 @@ interface Flags {
   demo: boolean;
   port: number | undefined;
   format: string | undefined;
+  from: string | undefined;
+  to: string | undefined;
   bot: string | undefined;
   appId: string | undefined;
   tenant: string | undefined;
@@ -114,6 +117,9 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'import':
       if (rest.length === 0) throw new ConfigError(['Write: handoff import <file or folder> …']);
       return importFiles(rest, flags);
+    case 'copy':
+      expectWords(rest, 0, 'copy --from ./data --to postgres://…');
+      return (await import('./commands/copy.js')).copyStore(flags);
     case 'verify':
       expectWords(rest, 0, 'verify');
       return verifyStore(flags);
@@ -138,6 +144,8 @@ function parse(args: readonly string[]): { words: string[]; flags: Flags; help: 
         demo: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         format: { type: 'string' },
+        from: { type: 'string' },
+        to: { type: 'string' },
         bot: { type: 'string' },
         'app-id': { type: 'string' },
         tenant: { type: 'string' },
@@ -147,10 +155,39 @@ function parse(args: readonly string[]): { words: string[]; flags: Flags; help: 
         version: { type: 'boolean', default: false },
       },
     });
-    const { config, data, demo, json, format, bot, 'app-id': appId, tenant, secret, authority, help, version } = values;
+    const {
+      config,
+      data,
+      demo,
+      json,
+      format,
+      from,
+      to,
+      bot,
+      'app-id': appId,
+      tenant,
+      secret,
+      authority,
+      help,
+      version,
+    } = values;
     return {
       words: positionals,
-      flags: { config, data, demo, json, format, bot, appId, tenant, secret, authority, port: portOf(values.port) },
+      flags: {
+        config,
+        data,
+        demo,
+        json,
+        format,
+        from,
+        to,
+        bot,
+        appId,
+        tenant,
+        secret,
+        authority,
+        port: portOf(values.port),
+      },
       help,
       version,
     };
@@ -312,7 +349,7 @@ async function keys(words: readonly string[], flags: Flags): Promise<number> {
   return 0;
 }
 
-async function requirePerson(store: SqliteStore, person: string): Promise<void> {
+async function requirePerson(store: Store, person: string): Promise<void> {
   const kept = await store.configuration();
   if (kept === undefined)
     throw new ConfigError(['Nobody is known here yet: start the server once, or apply a configuration.']);
@@ -430,25 +467,6 @@ async function doctor({ bot, appId, tenant, secret, authority, json }: Flags): P
 }
 
 // ----------------------------------------------------------------------------------------------------------------- store
-
-/** Beside a running server: reads see what is on disk. */
-async function reading<T>(flags: Flags, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  return using(new SqliteStore({ directory: resolve(flags.data), readOnly: true }), work);
-}
-
-/** Only while no server runs on the directory: the store says so itself otherwise. */
-async function writing<T>(flags: Flags, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  return using(new SqliteStore({ directory: resolve(flags.data) }), work);
-}
-
-async function using<T>(store: SqliteStore, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  await store.open();
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
 
 /** Where a server on this data directory listens; a file left by one that was killed does not count. */
 async function serverUrl(flags: Flags): Promise<string | undefined> {

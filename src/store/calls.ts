@@ -11,10 +11,11 @@ import type {
   StoredOutboxRow,
 } from './rows.js';
 import type { ListQuery } from './sql.js';
+import type { Cell, TableName } from './tables.js';
 
 export type AppendAnswer =
   | { outcome: 'done' }
-  | { outcome: 'conflict'; state: string | undefined }
+  | { outcome: 'conflict'; state: string | null }
   | { outcome: 'duplicate'; key: string; entry: StoredEntry }
   | { outcome: 'channelTaken'; conversationId: string }
   | { outcome: 'noCapacity'; agent: string };
@@ -34,6 +35,8 @@ export interface Writes {
   takeGrant: { ask: { kind: string; id: string; at: number }; answer: StoredGrant | undefined };
   removeGrant: { ask: { kind: string; id: string }; answer: null };
   putAttachment: { ask: StoredAttachmentRow; answer: null };
+  /** Rows of another record, as they are. */
+  putRows: { ask: { table: TableName; rows: readonly Cell[][] }; answer: null };
 }
 
 export interface Reads {
@@ -66,6 +69,8 @@ export interface Reads {
   };
   audit: { ask: string; answer: { entries: StoredEntry[]; state: string; faults: string[] } | undefined };
   conversationIds: { ask: { limit: number; after: string }; answer: string[] };
+  /** The next rows of a table, in order of its key. */
+  rows: { ask: { table: TableName; after: readonly (string | number)[] | null }; answer: Cell[][] };
 }
 
 export type Kinds = Writes & Reads;

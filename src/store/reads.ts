@@ -12,6 +12,7 @@ import type {
   Value,
 } from './rows.js';
 import { listSql, sql } from './sql.js';
+import { columnsOf, pageSql, type Cell } from './tables.js';
 
 /** Statements that see the same moment; `answer` takes the rows of each. */
 export interface Query<A> {
@@ -82,6 +83,10 @@ export function queriesFor(contains: (column: string) => string): Queries {
           log as (AuditedRow & { channel_activity_id: string | null })[],
         ),
     }),
+    rows: ({ table, after }) =>
+      all<Record<string, Cell>, Cell[][]>([pageSql(table, after), ...(after ?? [])], (rows) =>
+        rows.map((row) => columnsOf(table).map(([column]) => row[column] ?? null)),
+      ),
     conversationIds: ({ limit, after }) => all([sql.conversationIds, after, limit], ids),
   };
 }

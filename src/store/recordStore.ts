@@ -34,6 +34,7 @@ import {
   toOutboxRow,
   toSettlementRow,
 } from './rows.js';
+import type { Cell, TableName } from './tables.js';
 
 export abstract class RecordStore implements Store {
   private latestGrantCheck = 0;
@@ -55,7 +56,7 @@ export abstract class RecordStore implements Store {
       case 'done':
         return { outcome: 'done', entries: entriesOf(request) };
       case 'conflict':
-        return { outcome: 'conflict', current: answer.state === undefined ? undefined : toConversation(answer.state) };
+        return { outcome: 'conflict', current: answer.state === null ? undefined : toConversation(answer.state) };
       case 'duplicate':
         return { outcome: 'duplicate', key: answer.key, entry: toEntry(answer.entry) };
       case 'channelTaken':
@@ -235,6 +236,16 @@ export abstract class RecordStore implements Store {
 
   conversationIds(limit: number, after = ''): Promise<string[]> {
     return this.read('conversationIds', { limit, after });
+  }
+
+  /** Rows of a table as they are, page by page in order of its key; an empty page is the end. */
+  rows(table: TableName, after: readonly (string | number)[] | null): Promise<Cell[][]> {
+    return this.read('rows', { table, after });
+  }
+
+  /** Takes rows of another record into one that nobody serves. */
+  async putRows(table: TableName, rows: readonly Cell[][]): Promise<void> {
+    await this.write('putRows', { table, rows });
   }
 
   figures(): StoreFigures {

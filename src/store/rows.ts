@@ -16,6 +16,7 @@ export interface AppendRows {
   dueAt: number | null;
   /** In the order of FACETS. */
   facets: readonly Value[];
+  /** What is given back first. */
   claims: readonly Claim[];
   outbox: readonly { seq: number; ordinal: number; party: string; epoch: number; effect: string; dueAt: number }[];
   settle: readonly SettlementRow[];
@@ -80,7 +81,9 @@ export function toAppendRows(request: Append): AppendRows {
     state: JSON.stringify(state),
     dueAt: state.dueAt ?? null,
     facets: facetsOf(state),
-    claims: request.claims.map(({ agent, delta, force, at }) => ({ agent, delta, force, at })),
+    claims: request.claims
+      .map(({ agent, delta, force, at }) => ({ agent, delta, force, at }))
+      .sort((a, b) => a.delta - b.delta),
     outbox: request.outbox.map(({ seq, ordinal, party, epoch, effect }) => {
       const event = events[seq - expectedVersion - 1];
       if (event === undefined)

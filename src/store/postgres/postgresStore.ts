@@ -1,0 +1,138 @@
+// The store that several processes share: one schema of a PostgreSQL database, written by micro-batches and read by a pool.
+
+import { ConfigError, StoreUnavailable } from '../../errors.js';
+import type { Clock, StoreChange } from '../../hub/ports.js';
+import type { Reads, Writes } from '../calls.js';
+import { queriesFor } from '../reads.js';
+import { RecordStore } from '../recordStore.js';
+import { bulkStatement } from './bulk.js';
+import { checkServer, connect, loadDriver, Readers } from './connections.js';
+import { DatabaseClock } from './databaseClock.js';
+import { refusal } from './faults.js';
+import { Notices } from './notices.js';
+import { placeOf, type Place } from './place.js';
+import { checkSchema, contains, migrate } from './schema.js';
+import { Writer } from './writer.js';
+
+export interface PostgresStoreOptions {
+  /** `postgres://USER:PASSWORD@HOST:5432/DATABASE`, with `?schema=` (handoff unless set) and `&sslmode=` as psql reads it. */
+  url: string;
+  /** Carries the database's time on between two looks at it. Default: the system's. */
+  clock?: Clock;
+  /** Makes and changes nothing: for reading beside. */
+  readOnly?: boolean;
+  /** Connections for reading; one for writing and one for notices come on top. Default: 8. */
+  connections?: number;
+}
+
+const CONNECTIONS = 8;
+const queries = queriesFor(contains);
+
+/** PostgreSQL 13 or later. @throws ConfigError from the constructor when the URL is none. */
+export class PostgresStore extends RecordStore {
+  /** The database's time; the process's own until the store is open. */
+  readonly clock: DatabaseClock;
+  private readonly place: Place;
+  private readers: Readers | undefined;
+  private writer: Writer | undefined;
+  private notices: Notices | undefined;
+  private readonly listeners = new Set<(change: StoreChange) => void>();
+  private opening: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(private readonly options: PostgresStoreOptions) {
+    super();
+    this.place = placeOf(options.url);
+    this.clock = new DatabaseClock(options.clock ?? { now: () => Date.now() }, () => this.askTime());
+  }
+
+  open(): Promise<void> {
+    return (this.opening ??= this.connect().catch(async (error: unknown) => {
+      await this.disconnect();
+      throw refusal(error, this.place);
+    }));
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= Promise.resolve(this.opening?.catch(() => {})).then(() => this.disconnect()));
+  }
+
+  override changes(listener: (change: StoreChange) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  protected now(): number {
+    return this.clock.now();
+  }
+
+  protected read<K extends keyof Reads>(kind: K, ask: Reads[K]['ask']): Promise<Reads[K]['answer']> {
+    if (this.readers === undefined) return this.refuse('not open');
+    return this.readers.run(queries[kind](ask));
+  }
+
+  protected async write<K extends keyof Writes>(kind: K, ask: Writes[K]['ask']): Promise<Writes[K]['answer']> {
+    if (this.writer === undefined)
+      return this.refuse(this.readers === undefined ? 'not open' : 'open for reading only');
+    // What is large and the same when it is done twice holds up no flush.
+    const statement = bulkStatement(kind, ask);
+    if (statement === undefined) return this.writer.call(kind, ask);
+    await this.readers?.attempt((client) => client.query(...statement));
+    return null as Writes[K]['answer'];
+  }
+
+  private refuse(why: string): Promise<never> {
+    const is = this.closing === undefined ? why : 'closed';
+    return Promise.reject(new StoreUnavailable(`The store at ${this.place.shown} is ${is}.`));
+  }
+
+  private async connect(): Promise<void> {
+    const { place, options } = this;
+    const pg = await loadDriver();
+    const client = await connect(pg, place);
+    try {
+      await checkServer(client, place);
+      if (options.readOnly !== true) await migrate(client, place);
+      else if ((await checkSchema(client, place)) === 0) throw noRecord(place);
+    } finally {
+      await client.end();
+    }
+    this.readers = new Readers(pg, place, options.connections ?? CONNECTIONS);
+    await this.clock.start();
+    if (options.readOnly === true) return;
+    this.notices = new Notices({ channel: place.schema, connect: (onLost) => connect(pg, place, onLost) });
+    this.notices.listen((change) => this.listeners.forEach((listener) => listener(change)));
+    await this.notices.open();
+    const writer: Writer = new Writer({
+      place,
+      connect: () => connect(pg, place, (client) => writer.forget(client)),
+      onFlush: (flush, changed) => {
+        this.count(flush);
+        this.notices?.tell(changed);
+      },
+    });
+    this.writer = writer;
+  }
+
+  private async disconnect(): Promise<void> {
+    this.clock.stop();
+    const { readers, writer, notices } = this;
+    await writer?.close();
+    await notices?.close();
+    this.readers = undefined;
+    this.writer = undefined;
+    await readers?.close();
+  }
+
+  private async askTime(): Promise<number> {
+    const statement = ['SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now'] as const;
+    const answer = ([rows]: readonly (readonly unknown[])[]) => (rows?.[0] as { now: number }).now;
+    return this.readers === undefined ? this.clock.now() : this.readers.run({ statements: [statement], answer });
+  }
+}
+
+function noRecord({ shown, schema }: Place): ConfigError {
+  return new ConfigError([
+    `There is no record in the schema "${schema}" of ${shown}. Correct DATABASE_URL, or start the server once.`,
+  ]);
+}

@@ -1,0 +1,438 @@
+// The shared store's own guarantees: several processes on one database, broken connections, migrations, notices and its clock.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { ConfigError, StoreUnavailable } from '../../src/errors.js';
+import type { StoreChange } from '../../src/hub/ports.js';
+import { PostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/postgresStore.js';
+import { numbered } from '../../src/store/postgres/schema.js';
+import { CuttingProxy } from '../fakes/cuttingProxy.js';
+import { Chat, offers, queues, says, T0 } from './chat.js';
+import { ask, freshDatabase, freshSchema, inSchema, restartServer } from './cluster.js';
+import { describeStore, done } from './store.contract.js';
+
+describeStore('PostgresStore', async () => {
+  const url = await freshSchema();
+  const place = {
+    store: new PostgresStore({ url }),
+    async reopen() {
+      await place.store.close();
+      place.store = new PostgresStore({ url });
+      await place.store.open();
+      return place.store;
+    },
+    async tamper(statement: string, ...values: (string | number)[]) {
+      await ask(inSchema(url), numbered(statement), values);
+    },
+    dispose: () => place.store.close(),
+  };
+  await place.store.open();
+  return place;
+});
+
+describe('PostgresStore', () => {
+  let url: string;
+  let stores: PostgresStore[];
+
+  beforeEach(async () => {
+    url = await freshSchema();
+    stores = [];
+  });
+  afterEach(async () => {
+    await Promise.all(stores.map((store) => store.close()));
+  });
+
+  const make = (options: Partial<PostgresStoreOptions> = {}): PostgresStore => {
+    const store = new PostgresStore({ url, ...options });
+    stores.push(store);
+    return store;
+  };
+  const opened = async (options: Partial<PostgresStoreOptions> = {}): Promise<PostgresStore> => {
+    const store = make(options);
+    await store.open();
+    return store;
+  };
+  const started = async (store: PostgresStore): Promise<Chat> => {
+    const chat = new Chat();
+    done(await chat.append(store, ...chat.start()));
+    return chat;
+  };
+  const refused = async (store: PostgresStore, ...patterns: RegExp[]) => {
+    await assert.rejects(store.open(), (error: unknown) => {
+      assert.ok(error instanceof ConfigError, String(error));
+      for (const pattern of patterns) assert.match(error.message, pattern);
+      assert.ok(!error.message.includes('battery'), 'the password is nobody’s business');
+      return true;
+    });
+  };
+  const textsOf = async (store: PostgresStore, chat: Chat) =>
+    (await store.entries(chat.id, 2, 1000)).map(({ event }) => event.body?.activity?.text);
+  const sound = async (store: PostgresStore, chat: Chat) => assert.deepEqual((await store.audit(chat.id))?.faults, []);
+  /** Ends every connection that the stores of this test have. */
+  const cutAll = () =>
+    ask(
+      url,
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'handoff' AND datname = current_database()",
+    );
+  /** Resolves when somebody waits for a lock. */
+  const somebodyWaits = async () => {
+    const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while ((await ask(url, waiting)).length === 0);
+  };
+
+  describe('two processes on one database', () => {
+    it('that write the same conversations at once have one winner per version and wait for each other in no circle', async () => {
+      const [a, b] = [await opened(), await opened()];
+      const ids = Array.from({ length: 20 }, (): string => randomUUID());
+      const chats = ids.map((id) => new Chat(id));
+      for (const chat of chats) done(await chat.append(a, ...chat.start()));
+      const wins = new Map(ids.map((id) => [id, 0]));
+      const write = async (store: PostgresStore, order: readonly string[], name: string) => {
+        for (let round = 0; round < 15; round++) {
+          await Promise.all(
+            order.map(async (id) => {
+              const chat = new Chat(id);
+              chat.state = (await store.conversation(id)) ?? assert.fail();
+              const { outcome } = await chat.append(store, says(`${name} ${round}`));
+              assert.ok(outcome === 'done' || outcome === 'conflict', outcome);
+              if (outcome === 'done') wins.set(id, (wins.get(id) ?? 0) + 1);
+            }),
+          );
+        }
+      };
+      await Promise.all([write(a, ids, 'a'), write(b, ids.toReversed(), 'b')]);
+      for (const chat of chats) {
+        const audited = await a.audit(chat.id);
+        assert.deepEqual(audited?.faults, []);
+        assert.equal(audited?.cached.version, 2 + (wins.get(chat.id) ?? 0));
+      }
+    });
+
+    it('never give an agent more than fits, also when agents and conversations are named in any order', async () => {
+      const [a, b] = [await opened(), await opened()];
+      await a.saveAgents([
+        { id: 'ana', capacity: 3 },
+        { id: 'ben', capacity: 3 },
+      ]);
+      const chats = await Promise.all(
+        Array.from({ length: 200 }, async () => {
+          const chat = new Chat(randomUUID());
+          done(await chat.append(a, ...chat.start(), queues('cards', T0)));
+          return chat;
+        }),
+      );
+      const outcomes = await Promise.all(
+        chats.map((chat, index) =>
+          chat.append(index % 2 === 0 ? a : b, offers(index % 4 < 2 ? 'ana' : 'ben', T0 + 60_000)),
+        ),
+      );
+      assert.equal(outcomes.filter(({ outcome }) => outcome === 'done').length, 6);
+      assert.equal(outcomes.filter(({ outcome }) => outcome === 'noCapacity').length, 194);
+      assert.deepEqual(
+        (await b.agents()).map(({ load }) => load),
+        [3, 3],
+      );
+    });
+
+    it('open one conversation when a first message of one customer reaches both', async () => {
+      const [a, b] = [await opened(), await opened()];
+      for (let n = 0; n < 20; n++) {
+        const pairs = [new Chat(randomUUID()), new Chat(randomUUID())] as const;
+        const key = { channelKey: `teams/${n}` };
+        const outcomes = await Promise.all([
+          pairs[0].append(a, ...pairs[0].start(key)),
+          pairs[1].append(b, ...pairs[1].start(key)),
+        ]);
+        assert.deepEqual(outcomes.map(({ outcome }) => outcome).sort(), ['channelTaken', 'done']);
+      }
+    });
+
+    it('make one secret, take a ticket once and save one configuration', async () => {
+      const [a, b] = [await opened(), await opened()];
+      const secrets = await Promise.all([a, b, a, b].map((store) => store.secret('signing', randomUUID)));
+      assert.equal(new Set(secrets).size, 1);
+      await a.putGrant({ kind: 'ticket', id: 't', value: {}, expiresAt: T0 });
+      const taken = await Promise.all([a, b, a, b].map((store) => store.getGrant('ticket', 't', 0, true)));
+      assert.equal(taken.filter((grant) => grant !== undefined).length, 1);
+      const saved = await Promise.allSettled([a, b].map((store) => store.saveConfiguration({}, 'ada', T0, 0)));
+      assert.deepEqual(saved.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+    });
+
+    it('start at the same moment on an empty database', async () => {
+      await Promise.all(Array.from({ length: 4 }, () => opened()));
+      const [store] = stores;
+      assert.ok(store !== undefined);
+      await sound(store, await started(store));
+    });
+
+    it('hear what the other has changed, and nothing of their own', async () => {
+      const [a, b] = [await opened(), await opened()];
+      const heard: StoreChange[] = [];
+      const own: StoreChange[] = [];
+      const ids = Array.from({ length: 600 }, (_, n) => `conversation-with-a-long-name-${n}`);
+      const all = new Promise<void>((resolve) => {
+        b.changes((change) => {
+          heard.push(change);
+          if (told('conversations').length === ids.length && told('agents').length > 0) resolve();
+        });
+      });
+      const told = (kind: StoreChange['kind']) =>
+        heard.flatMap((change) => (change.kind !== kind ? [] : change.kind === 'conversations' ? change.ids : [kind]));
+      a.changes((change) => own.push(change));
+      await a.saveConfiguration({}, 'ada', T0, 0);
+      await a.saveAgents([{ id: 'ana', capacity: 1 }]);
+      await Promise.all(ids.map((id) => new Chat(id)).map((chat) => chat.append(a, ...chat.start())));
+      await all;
+      assert.deepEqual(told('conversations').toSorted(), ids.toSorted());
+      assert.equal(told('configuration').length, 1);
+      assert.deepEqual(own, []);
+    });
+
+    it('are told that they may have missed something when the line for notices was down', async () => {
+      const store = await opened();
+      const missed = new Promise<StoreChange>((resolve) => store.changes(resolve));
+      await cutAll();
+      assert.deepEqual(await missed, { kind: 'missed' });
+      const other = await opened();
+      const heard = new Promise<StoreChange>((resolve) => store.changes(resolve));
+      const chat = await started(other);
+      assert.deepEqual(await heard, { kind: 'conversations', ids: [chat.id] });
+    });
+  });
+
+  describe('a broken connection', () => {
+    it('in the middle of a write loses nothing and doubles nothing', async () => {
+      const store = await opened();
+      const chats = await Promise.all(Array.from({ length: 10 }, () => started(store)));
+      for (let round = 0; round < 5; round++) {
+        const appends = Promise.all(chats.map((chat) => chat.append(store, says(`${round}`))));
+        await cutAll();
+        (await appends).forEach(done);
+      }
+      for (const chat of chats) {
+        assert.deepEqual(await textsOf(store, chat), ['0', '1', '2', '3', '4']);
+        await sound(store, chat);
+      }
+    });
+
+    it('while a write waits for a lock ends that write, which is then made once', async () => {
+      const store = await opened();
+      const chat = await started(store);
+      const holder = new pg.Client({ connectionString: inSchema(url) });
+      await holder.connect();
+      try {
+        await holder.query('BEGIN');
+        await holder.query('SELECT 1 FROM conversation FOR UPDATE');
+        const append = chat.append(store, says('once'));
+        await somebodyWaits();
+        await cutAll();
+        await holder.query('COMMIT');
+        done(await append);
+      } finally {
+        await holder.end();
+      }
+      assert.deepEqual(await textsOf(store, chat), ['once']);
+    });
+
+    describe('on the way to the server', () => {
+      let proxy: CuttingProxy;
+      let throughProxy: string;
+      beforeEach(async () => {
+        const direct = new URL(url);
+        proxy = await new CuttingProxy(Number(direct.port)).open();
+        direct.port = `${proxy.port}`;
+        throughProxy = direct.href;
+      });
+      afterEach(async () => {
+        await Promise.all(stores.map((store) => store.close()));
+        await proxy.close();
+      });
+
+      it('that loses the answer does not lose what the answer was', async () => {
+        const store = await opened({ url: throughProxy });
+        const [chat, stale] = [await started(store), await started(store)];
+        const old = stale.plan(says('decided on an old version'));
+        done(await stale.append(store, says('first')));
+        const cut = proxy.cutNext({ text: 'stored, and the answer lost', does: 'loseAnswer' });
+        const outcomes = await Promise.all([
+          chat.append(store, says('stored, and the answer lost')),
+          store.append(old),
+          store.secret('made', () => 'with it'),
+        ]);
+        await cut;
+        assert.equal(outcomes[0].outcome, 'done');
+        assert.deepEqual(outcomes[1], {
+          outcome: 'conflict',
+          current: JSON.parse(JSON.stringify(stale.conversation)) as unknown,
+        });
+        assert.equal(outcomes[2], 'with it');
+        assert.deepEqual(await textsOf(store, chat), ['stored, and the answer lost']);
+        await sound(store, chat);
+      });
+
+      it('that delivers a write after it was made anew has no effect', async () => {
+        const store = await opened({ url: throughProxy });
+        const chat = await started(store);
+        const cut = proxy.cutNext({ text: 'on its way', does: 'delay' });
+        const append = chat.append(store, says('on its way'));
+        await cut;
+        done(await append);
+        assert.match(await proxy.deliver(), /given up/);
+        assert.deepEqual(await textsOf(store, chat), ['on its way']);
+        await sound(store, chat);
+      });
+    });
+
+    it('is no reason to restart: after the server was, everything goes on', async () => {
+      const store = await opened();
+      const chat = await started(store);
+      await restartServer(async () => {
+        await assert.rejects(chat.append(store, says('nobody there')), (error: unknown) => {
+          assert.ok(error instanceof StoreUnavailable);
+          assert.equal(error.unknown, false);
+          assert.match(error.message, /Nothing was written.*Look at the server/s);
+          assert.ok(!error.message.includes('battery'));
+          return true;
+        });
+        await assert.rejects(store.conversation(chat.id), StoreUnavailable);
+      });
+      done(await chat.append(store, says('back')));
+      assert.deepEqual(await textsOf(store, chat), ['back']);
+      await sound(store, chat);
+    }).timeout(30_000);
+  });
+
+  describe('opening', () => {
+    it('says what is wrong and what to do, and never the password', async () => {
+      const with_ = (change: (parsed: URL) => void) => {
+        const parsed = new URL(url);
+        change(parsed);
+        return make({ url: parsed.href });
+      };
+      await refused(
+        with_((parsed) => (parsed.password = 'battery')),
+        /password authentication failed/,
+        /Correct user and password/,
+      );
+      await refused(
+        with_((parsed) => (parsed.pathname = '/nowhere')),
+        /does not exist/,
+        /createdb/,
+      );
+      await refused(
+        with_((parsed) => (parsed.port = '1')),
+        /ECONNREFUSED/,
+        /Start the server/,
+      );
+      await refused(make({ readOnly: true }), /There is no record/, /DATABASE_URL/);
+      assert.throws(() => make({ url: 'mysql://root:battery@host/db' }), {
+        name: 'ConfigError',
+        message: /postgres:\/\/USER/,
+      });
+      assert.throws(
+        () => make({ url: 'postgres://root:battery@:x/db' }),
+        (error: Error) => !error.message.includes('battery'),
+      );
+      assert.throws(() => make({ url: `${url}"` }), /schema takes up to/);
+    });
+
+    it('says which right is missing', async () => {
+      const role = `role_${randomUUID().slice(0, 8)}`;
+      await ask(url, `CREATE ROLE ${role} LOGIN PASSWORD 'battery'`);
+      const parsed = new URL(url);
+      parsed.username = role;
+      parsed.password = 'battery';
+      await refused(make({ url: parsed.href }), /permission denied/, /GRANT CREATE ON DATABASE/);
+      // A schema made for the account is enough.
+      const schema = parsed.searchParams.get('schema') ?? '';
+      await ask(url, `CREATE SCHEMA ${schema} AUTHORIZATION ${role}`);
+      await opened({ url: parsed.href });
+    });
+
+    it('refuses a schema of a newer release or of another program, and leaves it as it is', async () => {
+      await (await opened()).close();
+      await ask(inSchema(url), 'INSERT INTO migration VALUES (99)');
+      await refused(make(), /newer release/, /schema 99/);
+      const other = await freshSchema();
+      const { searchParams } = new URL(other);
+      await ask(
+        other,
+        `CREATE SCHEMA ${searchParams.get('schema')}; CREATE TABLE ${searchParams.get('schema')}.theirs ()`,
+      );
+      await refused(make({ url: other }), /another program/, /\?schema=/);
+    });
+
+    it('keeps several hubs of one database apart', async () => {
+      const [a, b] = [await opened(), await opened({ url: await freshSchema() })];
+      const heard: StoreChange[] = [];
+      b.changes((change) => heard.push(change));
+      const chat = await started(a);
+      assert.equal(await b.conversation(chat.id), undefined);
+      await started(b);
+      assert.deepEqual(heard, []);
+    });
+
+    it('for reading only makes nothing and refuses to write', async () => {
+      const server = await opened();
+      const chat = await started(server);
+      const beside = await opened({ readOnly: true });
+      assert.equal((await beside.conversation(chat.id))?.version, 2);
+      await assert.rejects(chat.append(beside, says('no')), /reading only/);
+    });
+  });
+
+  describe('life', () => {
+    it('refuses calls before it is open and after it is closed', async () => {
+      const store = make();
+      await assert.rejects(store.conversation('x'), /not open/);
+      await assert.rejects(store.settle([{ id: 'a/1/0', outcome: 'done' }]), StoreUnavailable);
+      await store.open();
+      await Promise.all([store.close(), store.close()]);
+      await assert.rejects(store.conversation('x'), /closed/);
+      const chat = new Chat();
+      await assert.rejects(chat.append(store, ...chat.start()), /closed/);
+    });
+
+    it('takes ids and keys with characters that PostgreSQL has no room for', async () => {
+      const store = await opened();
+      const chat = new Chat('odd\0id\u0001');
+      done(await chat.append(store, ...chat.start(), says('nul \0 here', { key: 'key\0' })));
+      assert.equal((await store.conversation(chat.id))?.id, chat.id);
+      assert.equal((await store.findEntry(chat.id, { key: 'key\0' }))?.event.body?.activity?.text, 'nul \0 here');
+      assert.equal((await chat.append(store, says('again', { key: 'key\0' }))).outcome, 'duplicate');
+      assert.deepEqual(await store.conversationIds(10), [chat.id]);
+      await sound(store, chat);
+    });
+
+    it('has the time of the database, however wrong the own clock is', async () => {
+      const hour = 3_600_000;
+      const store = await opened({ clock: { now: () => Date.now() - hour } });
+      const error = Math.abs(store.clock.now() - Date.now());
+      assert.ok(error < 1_000, `${error} ms apart`);
+    });
+
+    it('finds those who wait among 50,000 conversations in reasonable time', async () => {
+      const store = await opened();
+      const chat = new Chat();
+      done(await chat.append(store, ...chat.start(), queues('cards', T0)));
+      await ask(
+        inSchema(url),
+        'INSERT INTO conversation SELECT (c).* FROM (SELECT jsonb_populate_record(c, jsonb_build_object(' +
+          "'id', 'copy-' || n, 'phase', CASE WHEN n % 50 = 0 THEN 'queued' ELSE 'closed' END)) AS c" +
+          ' FROM conversation c, generate_series(1, 50000) n) copies',
+      );
+      const startedAt = performance.now();
+      assert.equal((await store.waiting()).length, 1001);
+      assert.equal((await store.list({ phases: ['queued'] }, 50)).items.length, 50);
+      assert.equal((await store.counts()).byPhase['closed'], 49_000);
+      assert.ok(performance.now() - startedAt < 5_000);
+    }).timeout(30_000);
+  });
+
+  it('needs a database of its own only where two share nothing else', async () => {
+    const store = await opened({ url: await freshDatabase() });
+    await started(store);
+    assert.equal((await store.conversationIds(10)).length, 1);
+  });
+});
