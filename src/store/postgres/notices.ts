@@ -61,9 +61,9 @@ export class Notices {
   }
 
   private async send(): Promise<void> {
-    for (;;) {
-      const payloads = this.payloads();
-      if (payloads.length === 0) break;
+    // What this turn of the event loop still tells goes along.
+    await Promise.resolve();
+    for (let payloads = this.payloads(); payloads.length > 0; payloads = this.payloads()) {
       // One statement; a line that is down loses it, and those who listen are told when it is back.
       const text = `SELECT ${payloads.map((_, n) => `pg_notify($1, $${n + 2})`).join(', ')}`;
       await this.client?.query(text, [this.options.channel, ...payloads]).catch(() => {});

@@ -82,7 +82,10 @@ export class Writer {
   private async work(): Promise<void> {
     // Whatever is called in this turn of the event loop goes together.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.queue.length > 0) await this.flush(this.queue.splice(0, MAX_FLUSH));
+    while (this.queue.length > 0) {
+      const calls = this.queue.splice(0, MAX_FLUSH);
+      await this.flush(calls).catch((error: unknown) => reject(calls, contentError(error)));
+    }
     this.working = undefined;
   }
 

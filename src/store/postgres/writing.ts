@@ -28,6 +28,8 @@ const WRITE_ONE = `
 DECLARE
   the_id text := ask->>'conversationId';
   facets jsonb := ask->'facets';
+  settlements jsonb := CASE kind WHEN 'append' THEN ask->'settle' WHEN 'settle' THEN ask END;
+  erased jsonb := CASE kind WHEN 'append' THEN ask->'erase' END;
   the_key text;
   existing record;
   item record;
@@ -38,7 +40,9 @@ DECLARE
 BEGIN
   CASE kind
   WHEN 'append' THEN
-    FOR the_key IN SELECT value FROM jsonb_array_elements_text(ask->'keys') LOOP
+    -- An empty list costs less to see than to go through: of most appends these all are.
+    FOR at_key IN 0 .. jsonb_array_length(ask->'keys') - 1 LOOP
+      the_key := ask->'keys'->>at_key;
       ${fill(sql.entryByKey, 'the_id', 'the_key')} INTO existing;
       IF FOUND THEN
         RETURN jsonb_build_object('outcome', 'duplicate', 'key', the_key, 'entry', to_jsonb(existing));
@@ -80,12 +84,14 @@ BEGIN
     ELSE
       ${fill(sql.updateConversationWhole, 'the_seq', `(ask->>'dueAt')::bigint`, `ask->>'state'`, 'the_chain', ...facets, 'the_id')};
     END IF;
-    FOR item IN
-      SELECT * FROM jsonb_to_recordset(ask->'outbox')
-        AS o(seq bigint, ordinal bigint, party text, epoch bigint, effect text, "dueAt" bigint)
-    LOOP
-      ${fill(sql.insertOutbox, 'the_id', 'item.seq', 'item.ordinal', 'item.party', 'item.epoch', 'item.effect', 'item."dueAt"')};
-    END LOOP;
+    IF jsonb_array_length(ask->'outbox') > 0 THEN
+      FOR item IN
+        SELECT * FROM jsonb_to_recordset(ask->'outbox')
+          AS o(seq bigint, ordinal bigint, party text, epoch bigint, effect text, "dueAt" bigint)
+      LOOP
+        ${fill(sql.insertOutbox, 'the_id', 'item.seq', 'item.ordinal', 'item.party', 'item.epoch', 'item.effect', 'item."dueAt"')};
+      END LOOP;
+    END IF;
   WHEN 'settle' THEN NULL;
   WHEN 'saveAgents' THEN
     ${sql.retireAgents};
@@ -115,29 +121,33 @@ BEGIN
   WHEN 'removeGrant' THEN
     ${fill(sql.removeGrant, `ask->>'kind'`, `ask->>'id'`)};
   END CASE;
-  FOR item IN
-    SELECT * FROM jsonb_to_recordset(CASE kind WHEN 'append' THEN ask->'settle' WHEN 'settle' THEN ask END)
-      AS s("conversationId" text, seq bigint, ordinal bigint, retry jsonb, "channelActivityId" text)
-  LOOP
-    IF item.retry IS NULL THEN
-      ${fill(sql.deleteOutbox, 'item."conversationId"', 'item.seq', 'item.ordinal')};
-    ELSE
-      ${fill(sql.retryOutbox, `(item.retry->>'attempts')::bigint`, `(item.retry->>'dueAt')::bigint`, 'item."conversationId"', 'item.seq', 'item.ordinal')};
-    END IF;
-    IF item."channelActivityId" IS NOT NULL THEN
-      ${fill(sql.nameEntryOnChannel, 'item."channelActivityId"', 'item."conversationId"', 'item.seq')};
-    END IF;
-  END LOOP;
-  FOR the_seq IN SELECT value::bigint FROM jsonb_array_elements_text(ask->'erase') WHERE kind = 'append' LOOP
-    SELECT b.body INTO the_body FROM (${fill(sql.bodyOf, 'the_id', 'the_seq')}) b;
-    FOR item IN ${fill(sql.attachmentIds, 'the_id')} LOOP
-      IF strpos(the_body, regexp_replace(item.id, '${THUMBNAIL}$', '')) > 0 THEN
-        ${fill(sql.deleteAttachment, 'item.id')};
+  IF jsonb_array_length(settlements) > 0 THEN
+    FOR item IN
+      SELECT * FROM jsonb_to_recordset(settlements)
+        AS s("conversationId" text, seq bigint, ordinal bigint, retry jsonb, "channelActivityId" text)
+    LOOP
+      IF item.retry IS NULL THEN
+        ${fill(sql.deleteOutbox, 'item."conversationId"', 'item.seq', 'item.ordinal')};
+      ELSE
+        ${fill(sql.retryOutbox, `(item.retry->>'attempts')::bigint`, `(item.retry->>'dueAt')::bigint`, 'item."conversationId"', 'item.seq', 'item.ordinal')};
+      END IF;
+      IF item."channelActivityId" IS NOT NULL THEN
+        ${fill(sql.nameEntryOnChannel, 'item."channelActivityId"', 'item."conversationId"', 'item.seq')};
       END IF;
     END LOOP;
-    ${fill(sql.eraseBody, 'the_id', 'the_seq')};
-    ${fill(sql.deleteOutboxOfEntry, 'the_id', 'the_seq')};
-  END LOOP;
+  END IF;
+  IF jsonb_array_length(erased) > 0 THEN
+    FOR the_seq IN SELECT value::bigint FROM jsonb_array_elements_text(erased) LOOP
+      SELECT b.body INTO the_body FROM (${fill(sql.bodyOf, 'the_id', 'the_seq')}) b;
+      FOR item IN ${fill(sql.attachmentIds, 'the_id')} LOOP
+        IF strpos(the_body, regexp_replace(item.id, '${THUMBNAIL}$', '')) > 0 THEN
+          ${fill(sql.deleteAttachment, 'item.id')};
+        END IF;
+      END LOOP;
+      ${fill(sql.eraseBody, 'the_id', 'the_seq')};
+      ${fill(sql.deleteOutboxOfEntry, 'the_id', 'the_seq')};
+    END LOOP;
+  END IF;
   RETURN NULL;
 END`;
 
