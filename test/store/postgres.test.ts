@@ -444,7 +444,7 @@ describe('PostgresStore', () => {
     const program = `
       await import(${JSON.stringify(new URL('../../src/index.js', import.meta.url).href)});
       const { cache } = (await import('node:module')).createRequire(import.meta.url);
-      console.log(Object.keys(cache ?? {}).filter((path) => /node_modules[\\/\\\\]pg[\\/\\\\]/.test(path)).length);`;
+      console.log(Object.keys(cache).filter((path) => /node_modules[\\/\\\\]pg[\\/\\\\]/.test(path)).length);`;
     const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
       encoding: 'utf8',
     });
