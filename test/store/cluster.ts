@@ -48,6 +48,12 @@ export function inSchema(url: string): string {
   return parsed.href;
 }
 
+/** Ends every connection that stores have to this database, as a restart or a network would. */
+export async function cutConnections(url: string): Promise<void> {
+  const ours = "application_name = 'handoff' AND datname = current_database()";
+  await ask(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${ours}`);
+}
+
 /** Runs statements as the owner of everything. @returns the rows of the last one. */
 export async function ask(url: string, text: string, values?: unknown[]): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });

@@ -15,7 +15,7 @@ import type { RecordStore } from '../../src/store/recordStore.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { columnsOf, keyOf, TABLE_NAMES, type Cell, type TableName } from '../../src/store/tables.js';
 import { ANN, Chat, queues, says, T0 } from './chat.js';
-import { freshSchema, ask, inSchema } from './cluster.js';
+import { ask, cutConnections, freshSchema, inSchema } from './cluster.js';
 import { Comparison, step, type Step } from './comparison.js';
 import { done } from './store.contract.js';
 
@@ -198,11 +198,7 @@ describe('the engines', () => {
         await killed.store.putRows('secret', [['half', 'a copy']]);
         // A process that dies closes its connections and gives up its locks; nothing is tidied up.
         await killed.store.close();
-        if (place.startsWith('postgres'))
-          await ask(
-            place,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'handoff' AND datname = current_database()",
-          );
+        if (place.startsWith('postgres')) await cutConnections(place);
         const source = recordAt(origin);
         await source.open();
         await copyRecord(source, await besideOf(place));

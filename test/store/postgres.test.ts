@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { ConfigError, StoreUnavailable } from '../../src/errors.js';
+import { ConfigError, StoreUnavailable, toHttpError } from '../../src/errors.js';
 import type { StoreChange } from '../../src/hub/ports.js';
+import { DatabaseClock } from '../../src/store/postgres/databaseClock.js';
 import { PostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/postgresStore.js';
 import { numbered } from '../../src/store/postgres/schema.js';
 import { CuttingProxy } from '../fakes/cuttingProxy.js';
 import { Chat, offers, queues, says, T0 } from './chat.js';
-import { ask, freshDatabase, freshSchema, inSchema, restartServer } from './cluster.js';
+import { ask, cutConnections, freshDatabase, freshSchema, inSchema, restartServer } from './cluster.js';
 import { describeStore, done } from './store.contract.js';
 
 describeStore('PostgresStore', async () => {
@@ -70,12 +71,6 @@ describe('PostgresStore', () => {
   const textsOf = async (store: PostgresStore, chat: Chat) =>
     (await store.entries(chat.id, 2, 1000)).map(({ event }) => event.body?.activity?.text);
   const sound = async (store: PostgresStore, chat: Chat) => assert.deepEqual((await store.audit(chat.id))?.faults, []);
-  /** Ends every connection that the stores of this test have. */
-  const cutAll = () =>
-    ask(
-      url,
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'handoff' AND datname = current_database()",
-    );
   /** Resolves when somebody waits for a lock. */
   const somebodyWaits = async () => {
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
@@ -197,7 +192,7 @@ describe('PostgresStore', () => {
     it('are told that they may have missed something when the line for notices was down', async () => {
       const store = await opened();
       const missed = new Promise<StoreChange>((resolve) => store.changes(resolve));
-      await cutAll();
+      await cutConnections(url);
       assert.deepEqual(await missed, { kind: 'missed' });
       const other = await opened();
       const heard = new Promise<StoreChange>((resolve) => store.changes(resolve));
@@ -212,7 +207,7 @@ describe('PostgresStore', () => {
       const chats = await Promise.all(Array.from({ length: 10 }, () => started(store)));
       for (let round = 0; round < 5; round++) {
         const appends = Promise.all(chats.map((chat) => chat.append(store, says(`${round}`))));
-        await cutAll();
+        await cutConnections(url);
         (await appends).forEach(done);
       }
       for (const chat of chats) {
@@ -231,13 +226,47 @@ describe('PostgresStore', () => {
         await holder.query('SELECT 1 FROM conversation FOR UPDATE');
         const append = chat.append(store, says('once'));
         await somebodyWaits();
-        await cutAll();
+        await cutConnections(url);
         await holder.query('COMMIT');
         done(await append);
       } finally {
         await holder.end();
       }
       assert.deepEqual(await textsOf(store, chat), ['once']);
+    });
+
+    it('is not needed for the server to refuse: what it rolled back for others is tried again, what it cannot do is said with the cure', async () => {
+      const store = await opened();
+      const chat = await started(store);
+      /** The next `times` writes to the log fail as the server would fail them. */
+      const fail = (code: string, times: number) =>
+        ask(
+          inSchema(url),
+          `DROP SEQUENCE IF EXISTS failures; CREATE SEQUENCE failures;
+           CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('failures') <= ${times} THEN RAISE EXCEPTION USING ERRCODE = '${code}', MESSAGE = 'no'; END IF;
+             RETURN NEW;
+           END $$;
+           CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON log FOR EACH ROW EXECUTE FUNCTION fail()`,
+        );
+      for (const code of ['40001', '40P01', '55P03', '57014']) {
+        await fail(code, 2);
+        done(await chat.append(store, says(code)));
+      }
+      for (const [code, cure] of [
+        ['53100', /disk is full: free some space/],
+        ['25006', /lead to the primary/],
+        ['42501', /grant them again/],
+      ] as const) {
+        await fail(code, 1);
+        await assert.rejects(chat.append(store, says(code)), (error: unknown) => {
+          assert.ok(error instanceof StoreUnavailable && !error.unknown);
+          assert.match(error.message, cure);
+          return true;
+        });
+        done(await chat.append(store, says(`after ${code}`)));
+      }
+      await sound(store, chat);
     });
 
     describe('on the way to the server', () => {
@@ -274,6 +303,26 @@ describe('PostgresStore', () => {
         assert.equal(outcomes[2], 'with it');
         assert.deepEqual(await textsOf(store, chat), ['stored, and the answer lost']);
         await sound(store, chat);
+      });
+
+      it('that stays away leaves the outcome unknown, and says so', async () => {
+        const store = await opened({ url: throughProxy, patienceMs: 0 });
+        const chat = await started(store);
+        const cut = proxy.cutNext({ text: 'is it stored?', does: 'loseAnswer' });
+        const append = chat.append(store, says('is it stored?', { key: 'k' }));
+        const told = assert.rejects(append, (error: unknown) => {
+          assert.ok(error instanceof StoreUnavailable && error.unknown);
+          assert.match(error.message, /cannot be asked whether it was stored. Send it again under the same key/);
+          assert.match(toHttpError(error).body.error.message, /may have been stored/);
+          return true;
+        });
+        await cut;
+        await proxy.close();
+        await told;
+        // It was; and whoever sends it again finds that out.
+        const direct = await opened();
+        assert.equal((await chat.append(direct, says('is it stored?', { key: 'k' }))).outcome, 'duplicate');
+        proxy = await new CuttingProxy(Number(new URL(url).port)).open();
       });
 
       it('that delivers a write after it was made anew has no effect', async () => {
@@ -420,6 +469,24 @@ describe('PostgresStore', () => {
       const store = await opened({ clock: { now: () => Date.now() - hour } });
       const error = Math.abs(store.clock.now() - Date.now());
       assert.ok(error < 1_000, `${error} ms apart`);
+    });
+
+    it('keeps its time steady: a slow answer of the database changes nothing, a clock that was set does', async () => {
+      const own = { at: 1_000_000, now: () => own.at };
+      const database = { ahead: 5_000, delay: 0 };
+      const clock = new DatabaseClock(own, async () => {
+        const answer = own.at + database.delay / 2 + database.ahead;
+        own.at += database.delay;
+        return Promise.resolve(answer);
+      });
+      await clock.measure();
+      assert.equal(clock.now(), 1_005_000);
+      Object.assign(database, { ahead: 5_040, delay: 100 });
+      await clock.measure();
+      assert.equal(clock.now() - own.at, 5_000);
+      Object.assign(database, { ahead: -60_000, delay: 2 });
+      await clock.measure();
+      assert.equal(clock.now() - own.at, -60_000);
     });
 
     it('finds those who wait among 50,000 conversations in reasonable time', async () => {

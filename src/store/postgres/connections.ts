@@ -38,7 +38,7 @@ async function prepare(client: ClientBase, { schema }: Place): Promise<void> {
 
 /** One connection that stays with whoever opened it. `onLost` is told when it has ended, however that came. */
 export async function connect(pg: Pg, place: Place, onLost: (client: Client) => void = () => {}): Promise<Client> {
-  const client = new pg.Client({ ...place.config, query_timeout: ANSWER_TIMEOUT_MS });
+  const client = new pg.Client({ query_timeout: ANSWER_TIMEOUT_MS, ...place.config });
   // Without a listener a connection that breaks while nobody asks anything would end the process.
   client.on('error', () => {});
   try {

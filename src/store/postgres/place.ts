@@ -16,6 +16,7 @@ const SCHEMA = /^[a-z_][a-z0-9_]{0,47}$/;
 const DEFAULT_SCHEMA = 'handoff';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 15_000;
 
 export const isDatabaseUrl = (text: string): boolean => /^postgres(ql)?:\/\//i.test(text);
 
@@ -37,7 +38,9 @@ export function placeOf(url: string): Place {
       connectionString: parsed.href,
       application_name: 'handoff',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      // A line that is dead without having been closed is found out; of the system's own accord after two hours.
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       types,
     },
     schema,

@@ -21,11 +21,14 @@ export interface PostgresStoreOptions {
   clock?: Clock;
   /** Makes and changes nothing: for reading beside. */
   readOnly?: boolean;
+  /** How long the outcome of a write is asked for whose connection broke, before it is called unknown; 15,000 ms unless set. */
+  patienceMs?: number;
   /** Connections for reading; one for writing and one for notices come on top. Default: 8. */
   connections?: number;
 }
 
 const CONNECTIONS = 8;
+const PATIENCE_MS = 15_000;
 const queries = queriesFor(contains);
 
 /** PostgreSQL 13 or later. @throws ConfigError from the constructor when the URL is none. */
@@ -89,7 +92,8 @@ export class PostgresStore extends RecordStore {
   private async connect(): Promise<void> {
     const { place, options } = this;
     const pg = await loadDriver();
-    const client = await connect(pg, place);
+    // A large record is changed for long, and whoever starts meanwhile waits for it.
+    const client = await connect(pg, { ...place, config: { ...place.config, query_timeout: 0 } });
     try {
       await checkServer(client, place);
       if (options.readOnly !== true) await migrate(client, place);
@@ -105,6 +109,7 @@ export class PostgresStore extends RecordStore {
     await this.notices.open();
     const writer: Writer = new Writer({
       place,
+      patienceMs: options.patienceMs ?? PATIENCE_MS,
       connect: () => connect(pg, place, (client) => writer.forget(client)),
       onFlush: (flush, changed) => {
         this.count(flush);

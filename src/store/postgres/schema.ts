@@ -139,6 +139,7 @@ export async function migrate(client: ClientBase, place: Place): Promise<void> {
   const { schema } = place;
   await client.query('BEGIN');
   try {
+    await client.query("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10min'");
     await client.query("SELECT pg_advisory_xact_lock(hashtext('botframework-handoff'), hashtext($1))", [schema]);
     // Not IF NOT EXISTS: that asks for the right to make schemas even where there is nothing to make.
     const known = await client.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);

@@ -32,6 +32,8 @@ export interface Changed {
 
 export interface WriterOptions {
   place: Place;
+  /** How long the outcome of a flush is asked for before its callers are told that it is unknown. */
+  patienceMs: number;
   connect(): Promise<Client>;
   onFlush(flush: Flush, changed: Changed): void;
 }
@@ -41,8 +43,6 @@ const MAX_FLUSH = 1_000;
 /** A flush that was rolled back for others' sake is tried this often. */
 const ATTEMPTS = 6;
 const PAUSE_MS = 20;
-/** How long the outcome of a flush is asked for before its callers are told that it is unknown. */
-const PATIENCE_MS = 15_000;
 const ASK_AGAIN_MS = 250;
 
 /** Losing these repeats a delivery and loses nothing: a flush of nothing else does not wait for the disk. */
@@ -144,7 +144,7 @@ export class Writer {
    * its way to the server.
    */
   private async outcomeOf(number: number): Promise<Answers | 'never' | 'unknown'> {
-    for (const until = performance.now() + PATIENCE_MS; ; await pause(ASK_AGAIN_MS)) {
+    for (const until = performance.now() + this.options.patienceMs; ; await pause(ASK_AGAIN_MS)) {
       let client: Client | undefined;
       try {
         client = this.client ??= await this.options.connect();
