@@ -1,12 +1,14 @@
-/** Section `store`: how fast the embedded store takes appends of 1 KB, what a read waits meanwhile, and what it costs the hub's thread. */
+/** Section `store`: how fast each store takes appends of 1 KB, what a read waits meanwhile, and what it costs the hub's thread. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fold } from '../src/core/evolve.js';
 import type { Conversation, ConversationEvent } from '../src/core/conversation.js';
-import type { Append } from '../src/hub/ports.js';
+import type { Append, Store } from '../src/hub/ports.js';
+import { PostgresStore } from '../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
+import { freshDatabase, stopServer } from '../test/store/cluster.js';
 import { percentile, printTable } from './report.js';
 import type { Section } from './section.js';
 
@@ -14,15 +16,25 @@ const TEXT = 'x'.repeat(780);
 
 export const store: Section = {
   name: 'store',
-  about: 'the embedded store alone: appends a second, waits, what they cost the hub',
+  about: 'the stores alone, SQLite and PostgreSQL: appends a second, waits, what they cost the hub',
   quick: false,
   run: async ({ short }) => {
     const rows: string[][] = [];
-    for (const conversations of [1, 50, 500]) rows.push(await measure(conversations, short ? 1 : 3));
+    try {
+      for (const conversations of [1, 50, 500]) {
+        const embedded = await measure(sqlite, conversations, short ? 1 : 3);
+        const shared = await measure(postgres, conversations, short ? 1 : 3);
+        const ratio = (shared.appendsPerSecond / embedded.appendsPerSecond).toFixed(2);
+        rows.push([...embedded.row, ''], [...shared.row, ratio]);
+      }
+    } finally {
+      await stopServer();
+    }
     printTable(
-      'The embedded store: appends of 1 KB, each customer waiting for the last to be on disk, while 50 entries are read at a time',
+      'The stores alone: appends of 1 KB, each customer waiting for the last to be on disk, while 50 entries are read at a time',
       [
         'customers',
+        'store',
         'appends/s',
         'a flush',
         'p50 ms',
@@ -31,6 +43,7 @@ export const store: Section = {
         'its delay p99 ms',
         'a read p50 ms',
         'p99 ms',
+        'ratio',
       ],
       rows,
     );
@@ -80,9 +93,34 @@ class Writer {
   }
 }
 
-async function measure(conversations: number, seconds: number): Promise<string[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'handoff-bench-'));
-  const store = new SqliteStore({ directory });
+interface Engine {
+  name: string;
+  make(): Promise<{ store: Store; remove(): Promise<void> }>;
+}
+
+const sqlite: Engine = {
+  name: 'SQLite',
+  async make() {
+    const directory = await mkdtemp(join(tmpdir(), 'handoff-bench-'));
+    return { store: new SqliteStore({ directory }), remove: () => rm(directory, { recursive: true }) };
+  },
+};
+
+/** A server of its own on this machine, syncing every commit. */
+const postgres: Engine = {
+  name: 'PostgreSQL',
+  async make() {
+    const url = await freshDatabase({ durable: true });
+    return { store: new PostgresStore({ url }), remove: async () => {} };
+  },
+};
+
+async function measure(
+  { name, make }: Engine,
+  conversations: number,
+  seconds: number,
+): Promise<{ row: string[]; appendsPerSecond: number }> {
+  const { store, remove } = await make();
   await store.open();
   const writers = Array.from({ length: conversations }, (_, n) => new Writer(`conversation-${n}`));
   await Promise.all(writers.map((writer) => store.append(writer.start())));
@@ -119,10 +157,12 @@ async function measure(conversations: number, seconds: number): Promise<string[]
   const { appends, flushes } = store.figures();
   const done = appends - before.appends;
   await store.close();
-  await rm(directory, { recursive: true });
-  return [
+  await remove();
+  const appendsPerSecond = done / took;
+  const row = [
     String(conversations),
-    String(Math.round(done / took)),
+    name,
+    String(Math.round(appendsPerSecond)),
     (done / (flushes - before.flushes)).toFixed(1),
     percentile(waits, 0.5).toFixed(2),
     percentile(waits, 0.99).toFixed(2),
@@ -131,4 +171,5 @@ async function measure(conversations: number, seconds: number): Promise<string[]
     percentile(reads, 0.5).toFixed(2),
     percentile(reads, 0.99).toFixed(2),
   ];
+  return { row, appendsPerSecond };
 }

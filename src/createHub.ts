@@ -33,6 +33,7 @@ export interface CreateHubOptions {
   /** Read with `readConfiguration`, or an object of the same shape. Applied to an empty store; from then on the store rules. */
   configuration: Configuration;
   log?: Log;
+  /** Unless set: the store's, if it has one, else the process's. */
   clock?: Clock;
   /** Origin under which browsers and bots reach the hub; `http://localhost:{port}` unless set. */
   publicUrl?: string;

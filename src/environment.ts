@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { ConfigError } from './errors.js';
+import { isDatabaseUrl } from './store/postgres/place.js';
 
 const flag = z
   .enum(['true', 'false', '1', '0'], { error: 'use true or false' })
@@ -51,7 +52,7 @@ export const VARIABLES = {
   },
   DIRECT_LINE_SECRET: {
     read: list.refine((secrets) => secrets.length <= 2, 'at most two secrets, separated by a comma'),
-    unset: 'generated and kept in the data directory',
+    unset: 'generated and kept in the store',
     meaning: 'Secret for servers that call Direct Line; two, separated by a comma, while it is being changed.',
   },
   TRUSTED_ORIGINS: {
@@ -79,6 +80,13 @@ export const VARIABLES = {
     read: wholeNumber(100, 600_000),
     unset: '15000',
     meaning: 'A bot that has not finished a turn after this time counts as failed, in milliseconds.',
+  },
+  DATABASE_URL: {
+    read: z
+      .string()
+      .refine(isDatabaseUrl, 'use postgres://USER:PASSWORD@HOST:5432/DATABASE, or remove it to use the data directory'),
+    unset: 'an embedded database in the data directory',
+    meaning: 'PostgreSQL database that holds the record; ?schema= names its schema, ?sslmode= is as psql reads it.',
   },
   LOG_LEVEL: {
     read: z.enum(['silent', 'error', 'warn', 'info', 'debug'], { error: 'use silent, error, warn, info or debug' }),
@@ -116,6 +124,7 @@ export interface Environment {
   FRAMED_BY?: string[];
   UPLOAD_LIMIT_BYTES?: number;
   BOT_TIMEOUT_MS?: number;
+  DATABASE_URL?: string;
   LOG_LEVEL?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
 
@@ -131,8 +140,6 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     // The value may be a secret: only the name and the cure are shown.
     else faults.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`);
   }
-  if (env['DATABASE_URL'] !== undefined && env['DATABASE_URL'] !== '')
-    faults.push('DATABASE_URL: this version keeps everything in its data directory; remove the variable');
   if (faults.length > 0) throw new ConfigError(faults);
   return values;
 }

@@ -27,9 +27,12 @@ export class Conflict extends Error {
 /** Nothing was written: the disk is full or the store is closed. The same request may be sent again later. */
 export class StoreUnavailable extends Error {
   readonly code = 'StoreUnavailable';
-  constructor(message: string, options?: ErrorOptions) {
+  /** The way to the store broke in the middle: it may have been written all the same. */
+  readonly unknown: boolean;
+  constructor(message: string, { unknown = false, ...options }: ErrorOptions & { unknown?: boolean } = {}) {
     super(message, options);
     this.name = 'StoreUnavailable';
+    this.unknown = unknown;
   }
 }
 
@@ -107,7 +110,13 @@ export function toHttpError(error: unknown): HttpError {
   if (error instanceof BadRequest) return shape(error.status, error.code, error.message, error.details);
   if (error instanceof Conflict) return shape(409, error.code, error.message);
   if (error instanceof StoreUnavailable)
-    return shape(503, error.code, 'The store cannot write right now. Nothing was stored; please send it again.');
+    return shape(
+      503,
+      error.code,
+      error.unknown
+        ? 'The store broke off in the middle, so this may have been stored. Please send it again, under the same id if it has one.'
+        : 'The store cannot write right now. Nothing was stored; please send it again.',
+    );
   if (error instanceof DeliveryFailed) return shape(502, error.code, error.message);
   return shape(
     500,

@@ -4,6 +4,7 @@
 export { createHub, type CreateHubOptions, type HandoffHub, type ListenOptions } from './createHub.js';
 export { readConfiguration, configurationSchema, type Configuration } from './config.js';
 export { SqliteStore, type SqliteStoreOptions } from './store/sqlite/sqliteStore.js';
+export { PostgresStore, type PostgresStoreOptions } from './store/postgres/postgresStore.js';
 export type { BotConnection, BotTurn, ChannelConnection, Clock, Log, Store } from './hub/ports.js';
 export type { Handled, Observer, Signal, Watcher } from './hub/engine.js';
 

@@ -1,7 +1,7 @@
 // The program: configuration → store → hub → servers → signals.
 
 import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TurnContext } from 'botbuilder';
@@ -15,7 +15,7 @@ import { readEnvironment, type Environment } from './environment.js';
 import { ConfigError } from './errors.js';
 import type { HttpServer } from './http.js';
 import { serveMessages } from './middleware/messages.js';
-import { SqliteStore } from './store/sqlite/sqliteStore.js';
+import { storeOf } from './openStore.js';
 
 export interface StartFlags {
   port?: number;
@@ -42,14 +42,14 @@ export async function start(flags: StartFlags): Promise<void> {
   const configuration = await readConfigurationFile(flags);
   for (const warning of warningsOf(configuration)) log.warn(warning);
   if (environment.DIRECT_LINE_SECRET === undefined && !flags.demo)
-    log.warn('DIRECT_LINE_SECRET is not set: a generated one is kept in the data directory');
+    log.warn('DIRECT_LINE_SECRET is not set: a generated one is kept in the store');
 
   for (const secret of environment.DIRECT_LINE_SECRET ?? [])
     if (secret.length < SECRET_LENGTH)
       log.warn(`DIRECT_LINE_SECRET is short: use at least ${SECRET_LENGTH} random characters`);
 
   const directory = resolve(flags.data);
-  const store = new SqliteStore({ directory });
+  const store = storeOf(environment.DATABASE_URL, directory);
   const hub = createHub({
     store,
     configuration,
@@ -73,6 +73,8 @@ export async function start(flags: StartFlags): Promise<void> {
         serveBots(http);
       },
     });
+    // Where the record is elsewhere, nobody has made it yet.
+    await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     await announce(hub, url, localSignIn, flags);
   } catch (error) {

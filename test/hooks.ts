@@ -9,6 +9,7 @@ import type { ChildProcess } from 'node:child_process';
 import { Server, Socket } from 'node:net';
 import type { RootHookObject } from 'mocha';
 import type { Worker } from 'node:worker_threads';
+import { stopServer } from './store/cluster.js';
 
 /** Sockets and processes need a moment to finish closing. */
 const graceMs = 2_000;
@@ -111,7 +112,9 @@ export const mochaHooks: RootHookObject = {
       });
     }
   },
-  afterAll() {
+  async afterAll() {
+    // Every test shares it, so none of them ends it.
+    await stopServer();
     // The leak has failed its test already; what it left must not keep the run from ending.
     if (leaked) setTimeout(() => process.exit(), 500).unref();
   },

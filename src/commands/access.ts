@@ -5,8 +5,9 @@ import { SigningKeys } from '../connector/trust/keys.js';
 import { createTicket, mintPersonToken, putPairingCode } from '../console/console.js';
 import { ConfigError } from '../errors.js';
 import { Tokens } from '../hub/tokens.js';
-import type { SqliteStore } from '../store/sqlite/sqliteStore.js';
-import { askServer, reading, serverUrl, SYSTEM_CLOCK, writing } from './data.js';
+import type { Store } from '../hub/ports.js';
+import { askServer, serverUrl, SYSTEM_CLOCK } from './data.js';
+import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
 
 export async function token(person: string, flags: Flags): Promise<number> {
@@ -72,7 +73,7 @@ export async function keys(words: readonly string[], flags: Flags): Promise<numb
   return 0;
 }
 
-async function requirePerson(store: SqliteStore, person: string): Promise<void> {
+async function requirePerson(store: Store, person: string): Promise<void> {
   const kept = await store.configuration();
   if (kept === undefined)
     throw new ConfigError(['Nobody is known here yet: start the server once, or apply a configuration.']);

@@ -6,7 +6,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import { checkConfiguration, readConfiguration, warningsOf, type Configuration } from '../config.js';
 import { ConfigError } from '../errors.js';
-import { askServer, reading, writing } from './data.js';
+import { askServer } from './data.js';
+import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
 
 export async function configure(words: readonly string[], flags: Flags): Promise<number> {

@@ -6,29 +6,10 @@ import { join, resolve } from 'node:path';
 import { mintControlToken, SERVER_FILE } from '../control.js';
 import { ConfigError } from '../errors.js';
 import type { Clock } from '../hub/ports.js';
-import { SqliteStore } from '../store/sqlite/sqliteStore.js';
+import { reading } from '../openStore.js';
 import type { Flags } from './flags.js';
 
 export const SYSTEM_CLOCK: Clock = { now: () => Date.now() };
-
-/** Beside a running server: reads see what is on disk. */
-export async function reading<T>(flags: Flags, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  return using(new SqliteStore({ directory: resolve(flags.data), readOnly: true }), work);
-}
-
-/** Only while no server runs on the directory: the store says so itself otherwise. */
-export async function writing<T>(flags: Flags, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  return using(new SqliteStore({ directory: resolve(flags.data) }), work);
-}
-
-async function using<T>(store: SqliteStore, work: (store: SqliteStore) => Promise<T>): Promise<T> {
-  await store.open();
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
 
 /** Where a server on this data directory listens; a file left by one that was killed does not count. */
 export async function serverUrl(flags: Flags): Promise<string | undefined> {

@@ -9,6 +9,8 @@ export interface Flags {
   demo: boolean;
   port?: number | undefined;
   format?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
   bot?: string | undefined;
   appId?: string | undefined;
   tenant?: string | undefined;

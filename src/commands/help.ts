@@ -67,6 +67,11 @@ const COMMANDS: Readonly<Record<string, { usage: string; does: string; lines: re
     does: 'Takes .transcript files into the record, each activity once.',
     lines: ['<file or folder>       .transcript files, or folders that hold them', DATA, JSON_FLAG],
   },
+  copy: {
+    usage: 'copy --from PLACE --to PLACE',
+    does: 'Copies a whole record into an empty place and compares the two; nobody writes to the first one meanwhile.',
+    lines: ['--from PLACE           a data directory, or postgres://…', '--to PLACE             likewise', JSON_FLAG],
+  },
   observed: {
     usage: 'observed [--since 7d] [--people 1-8] [--handling 8m] [--capacity 1]',
     does: 'Tells what a work stream that only observes has seen, and how long customers would wait for people.',

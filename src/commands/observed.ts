@@ -7,7 +7,7 @@ import type { QueueReport, Tally } from '../core/observed.js';
 import type { Waits } from '../core/staffing.js';
 import { ConfigError } from '../errors.js';
 import { observedIn, readQuestion, type AskedInWords, type Observed } from '../hub/observed.js';
-import { reading } from './data.js';
+import { reading } from '../openStore.js';
 import type { Flags } from './flags.js';
 
 export async function observed(flags: Flags): Promise<number> {

@@ -6,7 +6,8 @@ import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptF
 import { ConfigError } from '../errors.js';
 import { importActivities, readTranscripts, type Imported } from '../imports.js';
 import { verify } from '../verify.js';
-import { askServer, reading, serverUrl, writing } from './data.js';
+import { askServer, serverUrl } from './data.js';
+import { reading, writing } from '../openStore.js';
 import type { Flags } from './flags.js';
 
 /** Characters of JSON sent to a running server at once. */

@@ -25,6 +25,7 @@ const USAGE = `Usage: handoff <command> [flags]
   keys [revoke <key>]                list the keys that sign for bots; believe one of them no more
   transcript <conversation> [--format transcript|jsonl|text|html]
   import <file or folder> …          take .transcript files into the record, each activity once
+  copy --from PLACE --to PLACE       copy a whole record into an empty place; PLACE is a data directory or postgres://…
   observed [--since 7d]              what a work stream that only observes has seen, and how long customers
            [--people 1-8]            would wait with so many people, a mean handling time and so many chats each
            [--handling 8m] [--capacity 1]
@@ -91,6 +92,9 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
     case 'import':
       if (rest.length === 0) throw new ConfigError(['Write: handoff import <file or folder> …']);
       return importFiles(rest, flags);
+    case 'copy':
+      expectWords(rest, 0, 'copy --from ./data --to postgres://…');
+      return (await import('./copy.js')).copyStore(flags);
     case 'observed':
       expectWords(rest, 0, 'observed');
       return observed(flags);
@@ -118,6 +122,8 @@ function parse(args: readonly string[]): { words: string[]; flags: Flags; help: 
         demo: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         format: { type: 'string' },
+        from: { type: 'string' },
+        to: { type: 'string' },
         bot: { type: 'string' },
         'app-id': { type: 'string' },
         tenant: { type: 'string' },

@@ -60,7 +60,8 @@ export class Attachments {
   }
 }
 
-const THUMBNAIL = '-thumbnail';
+/** What the id of a thumbnail ends in, after the id of its original. */
+export const THUMBNAIL = '-thumbnail';
 
 function thumbnailOf(id: string): string {
   return `${id}${THUMBNAIL}`;

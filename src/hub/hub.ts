@@ -33,6 +33,7 @@ export interface HubOptions {
   store: Store;
   directory: Directory;
   log: Log;
+  /** Unless set: the store's, if it has one, else the process's. */
   clock?: Clock;
   /** Public origin with a trailing slash: what bots see as serviceUrl. */
   serviceUrl?: string;
@@ -79,7 +80,7 @@ export class Hub implements Engine {
   constructor(options: HubOptions) {
     this.store = options.store;
     this.log = options.log;
-    this.clock = options.clock ?? { now: () => Date.now() };
+    this.clock = options.clock ?? options.store.clock ?? { now: () => Date.now() };
     this.serviceUrl = options.serviceUrl ?? 'http://localhost/';
     this.#directory = options.directory;
     this.people = new People(this);

@@ -31,7 +31,7 @@ export interface Store {
    * Appends entries to one conversation, all or nothing, and resolves only when they are on disk. Calls are gathered
    * into one flush. The caller decided on `expectedVersion`; somebody else's newer row comes back as a conflict.
    * The bodies that an `erased` event names go in the same commit, with what the outbox owes of them and their attachments.
-   * @throws StoreUnavailable when nothing was written (disk full, closed).
+   * @throws StoreUnavailable when nothing was written (disk full, closed); `unknown` when the way to it broke meanwhile.
    */
   append(request: Append): Promise<Appended>;
   conversation(conversationId: string): Promise<Conversation | undefined>;
@@ -88,6 +88,8 @@ export interface Store {
   /** Flush and event figures since start, for metrics. */
   figures(): StoreFigures;
 
+  /** The time that rules in a cluster, whatever the processes' own clocks say. Absent: the process's own does. */
+  readonly clock?: Clock;
   /** Where several nodes may use the record at the same time: what else they need of it. Absent: this process is the only one. */
   readonly shared?: SharedRecord;
 }

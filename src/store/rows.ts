@@ -16,9 +16,10 @@ export interface AppendRows {
   dueAt: number | null;
   /** In the order of FACETS. */
   facets: readonly Value[];
+  /** What is given back first. */
   claims: readonly Claim[];
   outbox: readonly { seq: number; ordinal: number; party: string; epoch: number; effect: string; dueAt: number }[];
-  settle: readonly Settlement[];
+  settle: readonly SettlementRow[];
   /** Entries whose bodies go. */
   erase: readonly number[];
 }
@@ -30,6 +31,26 @@ export interface EntryRow {
   body: string | null;
   key: string | null;
   channelActivityId: string | null;
+}
+
+/** What becomes of one row of the outbox. */
+export interface SettlementRow {
+  conversationId: string;
+  seq: number;
+  ordinal: number;
+  /** When and how often it is tried again; null = it goes. */
+  retry: { attempts: number; dueAt: number } | null;
+  channelActivityId: string | null;
+}
+
+/** @throws TypeError for the id of no outbox row. */
+export function toSettlementRow(settlement: Settlement): SettlementRow {
+  const [conversationId, seq, ordinal] = parseOutboxId(settlement.id);
+  if (settlement.outcome === 'retry') {
+    const { attempts, dueAt } = settlement;
+    return { conversationId, seq, ordinal, retry: { attempts, dueAt }, channelActivityId: null };
+  }
+  return { conversationId, seq, ordinal, retry: null, channelActivityId: settlement.channelActivityId ?? null };
 }
 
 /** @throws TypeError when the append contradicts itself: a fault of the caller, nothing was written. */
@@ -60,14 +81,16 @@ export function toAppendRows(request: Append): AppendRows {
     state: JSON.stringify(state),
     dueAt: state.dueAt ?? null,
     facets: facetsOf(state),
-    claims: request.claims.map(({ agent, delta, force, at }) => ({ agent, delta, force, at })),
+    claims: request.claims
+      .map(({ agent, delta, force, at }) => ({ agent, delta, force, at }))
+      .sort((a, b) => a.delta - b.delta),
     outbox: request.outbox.map(({ seq, ordinal, party, epoch, effect }) => {
       const event = events[seq - expectedVersion - 1];
       if (event === undefined)
         throw new TypeError(`outbox row for entry ${seq}, which this append to ${conversationId} does not write`);
       return { seq, ordinal, party, epoch, effect: JSON.stringify(effect), dueAt: event.at };
     }),
-    settle: request.settle ?? [],
+    settle: (request.settle ?? []).map(toSettlementRow),
     erase: events.flatMap((event) => (event.type === 'erased' ? event.targets : [])),
   };
 }
@@ -199,6 +222,15 @@ export interface StoredGrant {
 
 export function toGrant(row: StoredGrant): Grant {
   return { kind: row.kind, id: row.id, value: JSON.parse(row.value) as Grant['value'], expiresAt: row.expires_at };
+}
+
+export interface StoredAttachmentRow {
+  id: string;
+  conversation_id: string;
+  name: string;
+  content_type: string;
+  bytes: Uint8Array;
+  at: number;
 }
 
 /** Where a page of a list ended, as an opaque text. */

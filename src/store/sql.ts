@@ -17,6 +17,9 @@ export const FACETS = [
   'channel_key',
 ] as const;
 
+/** Which of them is the key of a foreign channel. */
+export const CHANNEL_KEY = FACETS.indexOf('channel_key');
+
 const facets = FACETS.join(', ');
 const ENTRY = 'conversation_id, seq, envelope, body, channel_activity_id';
 const OUTBOX = 'conversation_id, seq, ordinal, party, epoch, effect, attempts, due_at';

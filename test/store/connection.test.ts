@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toAppendRows } from '../../src/store/rows.js';
-import type { Answer, Call } from '../../src/store/sqlite/calls.js';
+import type { Call } from '../../src/store/calls.js';
+import { toAppendRows, toSettlementRow } from '../../src/store/rows.js';
+import type { Answer } from '../../src/store/sqlite/calls.js';
 import { openWriter, type Connection } from '../../src/store/sqlite/connection.js';
 import { CODE, loadSqlite, type Database, type SqliteModule } from '../../src/store/sqlite/engine.js';
 import { pragma } from '../../src/store/sqlite/schema.js';
@@ -55,7 +56,11 @@ describe('the writing connection', () => {
     const planned = chat.plan(...happenings);
     return { id: ++lastId, kind: 'append', ask: toAppendRows(planned) };
   };
-  const settle = (): Call => ({ id: ++lastId, kind: 'settle', ask: [{ id: 'chat/1/0', outcome: 'done' }] });
+  const settle = (): Call => ({
+    id: ++lastId,
+    kind: 'settle',
+    ask: [toSettlementRow({ id: 'chat/1/0', outcome: 'done' })],
+  });
   const outcomes = (answers: readonly Answer[]) =>
     answers.map((answer) =>
       'fault' in answer ? answer.fault.kind : ((answer.answer as { outcome?: string } | null)?.outcome ?? 'fine'),
@@ -103,7 +108,8 @@ describe('the writing connection', () => {
 
   it('answers each call, whatever becomes of the ones beside it', () => {
     const chat = new Chat();
-    const bad: Call = { id: ++lastId, kind: 'settle', ask: [{ id: 'no row', outcome: 'done' }] };
+    const nobody = { id: 'ana', capacity: null as never };
+    const bad: Call = { id: ++lastId, kind: 'saveAgents', ask: { agents: [nobody], at: 0 } };
     const alsoBad: Call = { id: ++lastId, kind: 'waiting', ask: null };
     const calls = [settle(), bad, append(chat, ...chat.start()), alsoBad, settle()];
     const answers = connection.run(calls);

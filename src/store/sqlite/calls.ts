@@ -1,86 +1,8 @@
 // What crosses the boundary between the hub's thread and the store's threads: calls in batches, answers in batches.
 
-import type { Settlement } from '../../hub/ports.js';
-import type {
-  AppendRows,
-  EntryRow,
-  StoredAgent,
-  StoredConfigurationRow,
-  StoredEntry,
-  StoredGrant,
-  StoredOutboxRow,
-} from '../rows.js';
-import { FACETS, type ListQuery } from '../sql.js';
-
-export type AppendAnswer =
-  | { outcome: 'done' }
-  | { outcome: 'conflict'; state: string | undefined }
-  | { outcome: 'duplicate'; key: string; entry: StoredEntry }
-  | { outcome: 'channelTaken'; conversationId: string }
-  | { outcome: 'noCapacity'; agent: string };
-
-export interface StoredAttachmentRow {
-  id: string;
-  conversation_id: string;
-  name: string;
-  content_type: string;
-  bytes: Uint8Array;
-  at: number;
-}
-
-/** Everything that changes something. One flush runs many of them in one transaction. */
-export interface Writes {
-  append: { ask: AppendRows; answer: AppendAnswer };
-  settle: { ask: readonly Settlement[]; answer: null };
-  saveAgents: { ask: { agents: readonly { id: string; capacity: number }[]; at: number }; answer: null };
-  setPresence: { ask: { agent: string; presence: string; at: number; until: number | null }; answer: null };
-  saveConfiguration: {
-    ask: { document: string; by: string; at: number; expectedVersion: number };
-    answer: { saved: true; version: number } | { saved: false; version: number };
-  };
-  makeSecret: { ask: { name: string; value: string }; answer: string };
-  putGrant: { ask: { grant: StoredGrant; forgetBefore: number }; answer: null };
-  takeGrant: { ask: { kind: string; id: string; at: number }; answer: StoredGrant | undefined };
-  removeGrant: { ask: { kind: string; id: string }; answer: null };
-  putAttachment: { ask: StoredAttachmentRow; answer: null };
-}
-
-export interface Reads {
-  conversation: { ask: string; answer: string | undefined };
-  entries: { ask: { conversationId: string; after: number; limit: number }; answer: StoredEntry[] };
-  findEntry: {
-    ask: { conversationId: string; key: string | null; channelActivityId: string | null };
-    answer: StoredEntry | undefined;
-  };
-  findOpen: { ask: string; answer: string | undefined };
-  list: { ask: ListQuery; answer: { id: string; started_at: number; state: string }[] };
-  waiting: { ask: null; answer: string[] };
-  due: { ask: { at: number; limit: number }; answer: string[] };
-  nextDueAt: { ask: null; answer: number | null };
-  outbox: { ask: { limit: number; after: [string, number, number] }; answer: StoredOutboxRow[] };
-  agents: { ask: null; answer: StoredAgent[] };
-  configuration: { ask: null; answer: StoredConfigurationRow | undefined };
-  secret: { ask: string; answer: string | undefined };
-  grant: { ask: { kind: string; id: string; at: number }; answer: StoredGrant | undefined };
-  attachment: { ask: string; answer: StoredAttachmentRow | undefined };
-  counts: {
-    ask: null;
-    answer: {
-      open: { phase: string; count: number }[];
-      /** Closed ones included. */
-      all: number;
-      queues: { queue: string; length: number; since: number }[];
-      outbox: number;
-    };
-  };
-  audit: { ask: string; answer: { entries: StoredEntry[]; state: string; faults: string[] } | undefined };
-  conversationIds: { ask: { limit: number; after: string }; answer: string[] };
-}
-
-export type Kinds = Writes & Reads;
-export type Kind = keyof Kinds;
-
-export type Call<K extends Kind = Kind> = K extends Kind ? { id: number; kind: K; ask: Kinds[K]['ask'] } : never;
+import type { Call } from '../calls.js';
+import type { AppendRows, EntryRow } from '../rows.js';
+import { FACETS } from '../sql.js';
 
 /** Why something could not be done; errors lose their class on the way between threads. */
 export interface Fault {
@@ -152,9 +74,6 @@ export function unpack(packed: PackedAppend): Call<'append'> {
 }
 
 type Seldom = [AppendRows['claims'], AppendRows['outbox'], AppendRows['settle'], AppendRows['erase']];
-
-/** The one answer that nearly every append gets; it crosses as the bare number of the call. */
-export const DONE: AppendAnswer = { outcome: 'done' };
 
 /** From the store's threads. */
 export type Message =

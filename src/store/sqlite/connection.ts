@@ -1,7 +1,8 @@
 // The two ways a thread is connected to the file: to write, holding the lock of the directory, or only to read.
 
 import { statSync } from 'node:fs';
-import type { Answer, Call, Fault, ThreadSettings } from './calls.js';
+import type { Call } from '../calls.js';
+import type { Answer, Fault, ThreadSettings } from './calls.js';
 import type { Database, SqliteModule } from './engine.js';
 import { diskFault, faultOf } from './faults.js';
 import { databaseFile, holdLock, noRecord } from './place.js';

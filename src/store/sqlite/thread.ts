@@ -3,29 +3,14 @@
 import { setImmediate } from 'node:timers';
 import { Worker } from 'node:worker_threads';
 import { StoreUnavailable } from '../../errors.js';
-import {
-  DONE,
-  pack,
-  type Answer,
-  type Call,
-  type Kind,
-  type Kinds,
-  type Message,
-  type Order,
-  type PackedAppend,
-  type ThreadSettings,
-} from './calls.js';
+import { DONE, type Call, type Kind, type Kinds } from '../calls.js';
+import type { Flush } from '../recordStore.js';
+import { pack, type Answer, type Message, type Order, type PackedAppend, type ThreadSettings } from './calls.js';
 import { toError } from './faults.js';
 
 interface Pending {
   resolve(answer: unknown): void;
   reject(error: Error): void;
-}
-
-export interface Flush {
-  ms: number;
-  writes: number;
-  appends: number;
 }
 
 /** Of a large crowd the first are sent ahead: their flush runs while this thread still prepares the rest. */

@@ -1,16 +1,8 @@
 // A thread of the embedded store: the writer (one, it holds the lock of the directory) or the reader.
 
 import { isMainThread, parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
-import {
-  DONE,
-  unpack,
-  type Answer,
-  type Call,
-  type Fault,
-  type Message,
-  type Order,
-  type ThreadSettings,
-} from './calls.js';
+import { DONE, type Call } from '../calls.js';
+import { unpack, type Answer, type Fault, type Message, type Order, type ThreadSettings } from './calls.js';
 import { openReader, openWriter, type Connection } from './connection.js';
 import { loadSqlite, type SqliteModule } from './engine.js';
 import { faultOf } from './faults.js';

@@ -1,13 +1,15 @@
 // Runs everything that changes something: many calls in one transaction, each of them all or nothing.
 
 import { chainNext, chainStart, digestOf, newSalt } from '../chain.js';
-import { parseOutboxId, type AppendRows, type StoredEntry, type StoredGrant, type Value } from '../rows.js';
-import { sql } from '../sql.js';
+import { DONE, type AppendAnswer, type Call, type Writes } from '../calls.js';
+import type { AppendRows, SettlementRow, StoredEntry, StoredGrant, Value } from '../rows.js';
+import { CHANNEL_KEY, sql } from '../sql.js';
+import { columnsOf } from '../tables.js';
 import { originalOf } from '../../hub/attachments.js';
-import type { Claim, Settlement } from '../../hub/ports.js';
+import type { Claim } from '../../hub/ports.js';
 import { CODE, codeOf, type Bound, type Database, type Statement } from './engine.js';
 import { contentFault, diskFault } from './faults.js';
-import { DONE, type Answer, type AppendAnswer, type Call, type Fault, type Writes } from './calls.js';
+import type { Answer, Fault } from './calls.js';
 
 type WriteKind = keyof Writes;
 type Handlers = { [K in WriteKind]: (ask: Writes[K]['ask']) => Writes[K]['answer'] };
@@ -155,9 +157,13 @@ export class Writer {
       return null;
     },
     putAttachment: (row) => {
-      // Node 22 binds an empty array that came from another thread as NULL; one with memory behind it stays a blob.
-      const bytes = row.bytes.length > 0 ? row.bytes : new Uint8Array(1).subarray(0, 0);
-      this.run(sql.putAttachment, row.id, row.conversation_id, row.name, row.content_type, bytes, row.at);
+      this.run(sql.putAttachment, row.id, row.conversation_id, row.name, row.content_type, toBlob(row.bytes), row.at);
+      return null;
+    },
+    putRows: ({ table, rows }) => {
+      const columns = columnsOf(table).map(([column]) => column);
+      const text = `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
+      for (const row of rows) this.run(text, ...row.map((cell) => (cell instanceof Uint8Array ? toBlob(cell) : cell)));
       return null;
     },
   };
@@ -204,9 +210,9 @@ export class Writer {
     }
     const head = this.head(conversationId);
     if ((head?.version ?? 0) !== rows.expectedVersion) {
-      return { outcome: 'conflict', state: this.get<{ state: string }>(sql.state, conversationId)?.state };
+      return { outcome: 'conflict', state: this.get<{ state: string }>(sql.state, conversationId)?.state ?? null };
     }
-    const channelKey = rows.facets[11] ?? null;
+    const channelKey = rows.facets[CHANNEL_KEY] ?? null;
     if (head === undefined && channelKey !== null) {
       const open = this.get<{ id: string }>(sql.findOpen, channelKey);
       if (open !== undefined) return { outcome: 'channelTaken', conversationId: open.id };
@@ -214,9 +220,9 @@ export class Writer {
     return undefined;
   }
 
-  /** The agent who has no room, if any. What is given back is counted first. */
+  /** The agent who has no room, if any. */
   private claim(claims: readonly Claim[]): string | undefined {
-    for (const { agent, delta, force, at } of claims.toSorted((a, b) => a.delta - b.delta)) {
+    for (const { agent, delta, force, at } of claims) {
       const forced = force === true ? 1 : 0;
       const { changes } = this.run(sql.claim, delta, delta, at, delta, at, agent, delta, delta, forced);
       if (Number(changes) === 0 && delta > 0) return agent;
@@ -261,17 +267,11 @@ export class Writer {
     this.remember(conversationId, { version, chain, facets });
   }
 
-  private settle(settlements: readonly Settlement[]): void {
-    for (const settlement of settlements) {
-      const row = parseOutboxId(settlement.id);
-      if (settlement.outcome === 'retry') {
-        this.run(sql.retryOutbox, settlement.attempts, settlement.dueAt, ...row);
-        continue;
-      }
-      this.run(sql.deleteOutbox, ...row);
-      if (settlement.channelActivityId !== undefined) {
-        this.run(sql.nameEntryOnChannel, settlement.channelActivityId, row[0], row[1]);
-      }
+  private settle(settlements: readonly SettlementRow[]): void {
+    for (const { conversationId, seq, ordinal, retry, channelActivityId } of settlements) {
+      if (retry !== null) this.run(sql.retryOutbox, retry.attempts, retry.dueAt, conversationId, seq, ordinal);
+      else this.run(sql.deleteOutbox, conversationId, seq, ordinal);
+      if (channelActivityId !== null) this.run(sql.nameEntryOnChannel, channelActivityId, conversationId, seq);
     }
   }
 
@@ -324,6 +324,11 @@ export class Writer {
   private all<T>(text: string, ...values: Bound[]): T[] {
     return this.statement(text).all(...values) as T[];
   }
+}
+
+/** Node 22 binds an empty array that came from another thread as NULL; one with memory behind it stays a blob. */
+function toBlob(bytes: Uint8Array): Uint8Array {
+  return bytes.length > 0 ? bytes : new Uint8Array(1).subarray(0, 0);
 }
 
 /** One call of a flush cannot be carried out; the others can. */

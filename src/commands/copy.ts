@@ -1,0 +1,29 @@
+// `handoff copy`: a whole record from one place to another, told on standard error while it goes on.
+
+import { setTimeout } from 'node:timers';
+import { copy, type Progress } from '../copy.js';
+import { ConfigError } from '../errors.js';
+import type { Flags } from './flags.js';
+
+const TELL_EVERY_MS = 1_000;
+
+/** @returns the exit code. */
+export async function copyStore({ from, to, json }: Pick<Flags, 'from' | 'to' | 'json'>): Promise<number> {
+  if (from === undefined || to === undefined)
+    throw new ConfigError(['Write: handoff copy --from ./data --to postgres://…, or the other way round.']);
+  const rows = await copy(from, to, progressOn(process.stderr));
+  if (json) console.log(JSON.stringify({ rows }));
+  else console.log(`${rows.conversation} conversations with ${rows.log} entries were copied and compared.`);
+  return 0;
+}
+
+/** A line now and then, for whoever waits at the terminal. */
+function progressOn(stream: NodeJS.WritableStream): Progress {
+  let isQuiet = false;
+  return (doing, table, rows) => {
+    if (isQuiet) return;
+    isQuiet = true;
+    setTimeout(() => (isQuiet = false), TELL_EVERY_MS).unref();
+    stream.write(`${doing} ${rows} rows of ${table}\n`);
+  };
+}

@@ -1,0 +1,57 @@
+// Where the record is: the one place that decides between the two engines.
+
+import { resolve } from 'node:path';
+import type { Store } from './hub/ports.js';
+import type { Beside } from './store/beside.js';
+import type { RecordStore } from './store/recordStore.js';
+import { besideSchema } from './store/postgres/beside.js';
+import { isDatabaseUrl } from './store/postgres/place.js';
+import { PostgresStore } from './store/postgres/postgresStore.js';
+import { besideDirectory } from './store/sqlite/beside.js';
+import { findPlace } from './store/sqlite/place.js';
+import { SqliteStore } from './store/sqlite/sqliteStore.js';
+
+/**
+ * A DATABASE_URL that is set and not empty means PostgreSQL; the data directory then holds only what is this machine's own.
+ * @throws ConfigError when the URL is none.
+ */
+export function storeOf(
+  databaseUrl: string | undefined,
+  directory: string,
+  options: { readOnly?: boolean } = {},
+): RecordStore {
+  if (databaseUrl === undefined || databaseUrl === '') return new SqliteStore({ directory, ...options });
+  return new PostgresStore({ url: databaseUrl, ...options });
+}
+
+/** For a command, beside a running server: reads see what is on disk. */
+export async function reading<T>({ data }: { data: string }, work: (store: Store) => Promise<T>): Promise<T> {
+  return withStore(storeOf(process.env['DATABASE_URL'], resolve(data), { readOnly: true }), work);
+}
+
+/** For a command. The embedded store refuses while a server runs on its directory; PostgreSQL takes writes from everybody. */
+export async function writing<T>({ data }: { data: string }, work: (store: Store) => Promise<T>): Promise<T> {
+  return withStore(storeOf(process.env['DATABASE_URL'], resolve(data)), work);
+}
+
+/** The record at a place named in one word, for reading it whole: nobody writes to it meanwhile. @throws ConfigError. */
+export function recordAt(place: string): RecordStore {
+  if (isDatabaseUrl(place)) return new PostgresStore({ url: place, readOnly: true });
+  // Not for reading only: that would be let in beside a running server.
+  return new SqliteStore({ directory: findPlace(place) });
+}
+
+/** @throws ConfigError when there is a record at that place. */
+export function besideOf(place: string): Promise<Beside> {
+  return isDatabaseUrl(place) ? besideSchema(place) : besideDirectory(place);
+}
+
+/** Open for as long as the work takes. */
+export async function withStore<S extends Store, T>(store: S, work: (store: S) => Promise<T>): Promise<T> {
+  await store.open();
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,45 @@
+// The database's time: what processes on different machines agree on, read once and then carried on by the own clock.
+
+import { setInterval } from 'node:timers';
+import type { Clock } from '../../hub/ports.js';
+
+const MEASURE_EVERY_MS = 60_000;
+const SAMPLES = 3;
+
+export class DatabaseClock implements Clock {
+  private offsetMs = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  /** `ask` = the database's time now, epoch ms. */
+  constructor(
+    private readonly own: Clock,
+    private readonly ask: () => Promise<number>,
+  ) {}
+
+  now(): number {
+    return Math.round(this.own.now() + this.offsetMs);
+  }
+
+  async start(): Promise<void> {
+    await this.measure();
+    // A database that cannot be asked now leaves the last offset in force.
+    this.timer = setInterval(() => void this.measure().catch(() => {}), MEASURE_EVERY_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  /** The quickest of a few answers says most: the database read its clock at some moment between question and answer. */
+  async measure(): Promise<void> {
+    let best = { errorMs: Infinity, offsetMs: this.offsetMs };
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      const askedAt = this.own.now();
+      const theirs = await this.ask();
+      const errorMs = (this.own.now() - askedAt) / 2;
+      if (errorMs < best.errorMs) best = { errorMs, offsetMs: theirs - askedAt - errorMs };
+    }
+    // Within what the measuring itself may be wrong nothing has changed: time does not jitter.
+    if (Math.abs(best.offsetMs - this.offsetMs) > best.errorMs + 1) this.offsetMs = best.offsetMs;
+  }
+}

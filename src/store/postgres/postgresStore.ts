@@ -1,0 +1,161 @@
+// The store that several processes share: one schema of a PostgreSQL database, written by micro-batches and read by a pool.
+
+import { randomUUID } from 'node:crypto';
+import { ConfigError, StoreUnavailable } from '../../errors.js';
+import type { Bus, Clock } from '../../hub/ports.js';
+import type { Reads, Writes } from '../calls.js';
+import { queriesFor, type Query } from '../reads.js';
+import { RecordStore } from '../recordStore.js';
+import { sql } from '../sql.js';
+import { bulkStatement } from './bulk.js';
+import { checkServer, connect, loadDriver, Readers } from './connections.js';
+import { DatabaseClock } from './databaseClock.js';
+import { refusal } from './faults.js';
+import { Notices } from './notices.js';
+import { placeOf, type Place } from './place.js';
+import { checkSchema, contains, migrate } from './schema.js';
+import { PostgresSharedRecord } from './sharedRecord.js';
+import { Writer } from './writer.js';
+
+export interface PostgresStoreOptions {
+  /** `postgres://USER:PASSWORD@HOST:5432/DATABASE`, with `?schema=` (handoff unless set) and `&sslmode=` as psql reads it. */
+  url: string;
+  /** Carries the database's time on between two looks at it. Default: the system's. */
+  clock?: Clock;
+  /** Makes and changes nothing: for reading beside. */
+  readOnly?: boolean;
+  /** How long the outcome of a write is asked for whose connection broke, before it is called unknown; 15,000 ms unless set. */
+  patienceMs?: number;
+  /** How nodes tell each other what has happened, where it is not by the database itself. Opened and closed by whoever made it. */
+  bus?: Bus;
+  /** Connections for reading; one for writing and one for notices come on top. Default: 8. */
+  connections?: number;
+}
+
+const CONNECTIONS = 8;
+const PATIENCE_MS = 15_000;
+const queries = queriesFor(contains);
+const OWN_OUTBOX = sql.outbox.replace(' WHERE ', ' WHERE node = ? AND ');
+
+/** PostgreSQL 13 or later. @throws ConfigError from the constructor when the URL is none. */
+export class PostgresStore extends RecordStore {
+  /** The database's time; the process's own until the store is open. */
+  readonly clock: DatabaseClock;
+  private readonly place: Place;
+  private readers: Readers | undefined;
+  private writer: Writer | undefined;
+  private readonly notices: Notices;
+  /** This process among those that share the record. */
+  readonly shared: PostgresSharedRecord;
+  private readonly node = randomUUID();
+  private opening: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(private readonly options: PostgresStoreOptions) {
+    super();
+    this.place = placeOf(options.url);
+    this.clock = new DatabaseClock(options.clock ?? { now: () => Date.now() }, () => this.askTime());
+    const { node, place } = this;
+    this.notices = new Notices({
+      channel: place.schema,
+      node,
+      connect: async (onLost) => connect(await loadDriver(), place, onLost),
+    });
+    this.shared = new PostgresSharedRecord(node, options.bus ?? this.notices, () => this.requireReaders());
+  }
+
+  open(): Promise<void> {
+    return (this.opening ??= this.connect().catch(async (error: unknown) => {
+      await this.disconnect();
+      throw refusal(error, this.place);
+    }));
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= Promise.resolve(this.opening?.catch(() => {})).then(() => this.disconnect()));
+  }
+
+  protected now(): number {
+    return this.clock.now();
+  }
+
+  protected read<K extends keyof Reads>(kind: K, ask: Reads[K]['ask']): Promise<Reads[K]['answer']> {
+    if (this.readers === undefined) return this.refuse('not open');
+    return this.readers.run(kind === 'outbox' ? this.ownOutbox(ask as Reads['outbox']['ask']) : queries[kind](ask));
+  }
+
+  /** What this process is to deliver; others deliver theirs. */
+  private ownOutbox({ limit, after }: Reads['outbox']['ask']): Query<Reads[keyof Reads]['answer']> {
+    const { answer } = queries.outbox({ limit, after });
+    return { statements: [[OWN_OUTBOX, this.node, ...after, limit]], answer };
+  }
+
+  protected async write<K extends keyof Writes>(kind: K, ask: Writes[K]['ask']): Promise<Writes[K]['answer']> {
+    if (this.writer === undefined)
+      return this.refuse(this.readers === undefined ? 'not open' : 'open for reading only');
+    // What is large and the same when it is done twice holds up no flush.
+    const statement = bulkStatement(kind, ask);
+    if (statement === undefined) return this.writer.call(kind, ask);
+    await this.readers?.attempt((client) => client.query(...statement));
+    return null as Writes[K]['answer'];
+  }
+
+  private requireReaders(): Readers {
+    if (this.readers !== undefined) return this.readers;
+    throw new StoreUnavailable(`The store at ${this.place.shown} is not open.`);
+  }
+
+  private refuse(why: string): Promise<never> {
+    const is = this.closing === undefined ? why : 'closed';
+    return Promise.reject(new StoreUnavailable(`The store at ${this.place.shown} is ${is}.`));
+  }
+
+  private async connect(): Promise<void> {
+    const { place, options } = this;
+    const pg = await loadDriver();
+    // A large record is changed for long, and whoever starts meanwhile waits for it.
+    const client = await connect(pg, { ...place, config: { ...place.config, query_timeout: 0 } });
+    try {
+      await checkServer(client, place);
+      if (options.readOnly !== true) await migrate(client, place);
+      else if ((await checkSchema(client, place)) === 0) throw noRecord(place);
+    } finally {
+      await client.end();
+    }
+    this.readers = new Readers(pg, place, options.connections ?? CONNECTIONS);
+    await this.clock.start();
+    if (options.readOnly === true) return;
+    if (options.bus === undefined) await this.notices.open();
+    const writer: Writer = new Writer({
+      place,
+      id: this.node,
+      patienceMs: options.patienceMs ?? PATIENCE_MS,
+      connect: () => connect(pg, place, (client) => writer.forget(client)),
+      onFlush: (flush) => this.count(flush),
+    });
+    this.writer = writer;
+  }
+
+  private async disconnect(): Promise<void> {
+    this.clock.stop();
+    const { readers, writer, notices } = this;
+    await writer?.close();
+    if (readers !== undefined) await this.shared.leave().catch(() => {});
+    await notices.close();
+    this.readers = undefined;
+    this.writer = undefined;
+    await readers?.close();
+  }
+
+  private async askTime(): Promise<number> {
+    const statement = ['SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now'] as const;
+    const answer = ([rows]: readonly (readonly unknown[])[]) => (rows?.[0] as { now: number }).now;
+    return this.readers === undefined ? this.clock.now() : this.readers.run({ statements: [statement], answer });
+  }
+}
+
+function noRecord({ shown, schema }: Place): ConfigError {
+  return new ConfigError([
+    `There is no record in the schema "${schema}" of ${shown}. Correct DATABASE_URL, or start the server once.`,
+  ]);
+}
