@@ -22,6 +22,7 @@ import {
   keepsItsPlace,
   loadIsInTheLog,
   logFoldsToState,
+  noOfferOutlivesTheAccept,
   oneBotHears,
   oneHolderPerEpoch,
   onlyTheFloorReachesTheCustomer,
@@ -101,6 +102,11 @@ describe('what the core guarantees under random traffic', function () {
 
   it('1. who holds a conversation changes together with its epoch', () => {
     always(({ history }) => history.forEach(oneHolderPerEpoch));
+  });
+
+  it('1. whoever accepts is the last one to whom it was offered: every other offer is withdrawn', () => {
+    // Random traffic offers to one person at a time; test/core/interleavings.test.ts offers to two.
+    always(({ logs }) => logs.forEach(noOfferOutlivesTheAccept));
   });
 
   it('2. commands of a bot without the floor change nothing but leave a draft; in line they add context only', () => {

@@ -80,6 +80,25 @@ export function oneHolderPerEpoch({ before, steps }: Happened): void {
   }
 }
 
+/** 1. Whoever accepts is the last one to whom it was offered: everybody else was told that the offer is over. */
+export function noOfferOutlivesTheAccept(log: readonly Entry[]): void {
+  let offered: readonly string[] = [];
+  for (const { event } of log) {
+    if (event.type === 'offered') offered = event.offers.map(({ agent }) => agent);
+    else if (event.type === 'declined') offered = offered.filter((id) => id !== event.agent);
+    else if (event.type === 'lapsed' || event.type === 'withdrawn')
+      offered = offered.filter((id) => !event.agents.includes(id));
+    else if (event.type === 'accepted') {
+      assert.deepEqual(
+        offered.filter((id) => id !== event.agent),
+        [],
+        `${event.agent} accepted`,
+      );
+      offered = [];
+    } else if (['queued', 'returned', 'closed'].includes(event.type)) offered = [];
+  }
+}
+
 /** 2. Commands of a bot without the floor change nothing but leave a draft; in line they add context only. */
 export function onlyTheHolderCommands(happened: Happened): void {
   const { command, before, after, log, refused } = happened;
@@ -143,7 +162,9 @@ export function returnsOnlyOnPurpose(happened: Happened, directory: Directory, r
 }
 
 /** 6. What was declined or lapsed keeps its waiting-since; after a transfer to a person it goes to the front. */
-export function keepsItsPlace({ before, steps }: Happened): void {
+export function keepsItsPlace({ command, before, steps, after: last }: Happened): void {
+  if (['reject', 'lapse', 'tick'].includes(command.type) && before.phase === 'offered' && last.phase === 'queued')
+    assert.equal(last.waitingSince, before.waitingSince, 'waiting-since');
   let previous = before;
   for (const { event, after } of steps) {
     const back = event.type === 'declined' || event.type === 'lapsed' || event.type === 'withdrawn';
