@@ -150,9 +150,12 @@ function endOf({ event: { by } }: Entry): End {
   return by.role === 'customer' ? 'customer' : `${by.role}:${by.id}`;
 }
 
-/** Something that a reader of the chat sees as an activity of its own. */
+/** Something that a reader of the chat sees as an activity of its own: drafts are for staff. */
 function isSpoken({ event }: Entry): boolean {
-  return (event.type === 'said' || event.type === 'told') && event.body?.activity?.type === 'message';
+  return (
+    (event.type === 'said' || event.type === 'told' || event.type === 'drafted') &&
+    event.body?.activity?.type === 'message'
+  );
 }
 
 function textOf({ event }: Entry): string {
