@@ -1,4 +1,4 @@
-// The server is killed with -9 again and again while customers, a bot behind an endpoint and people talk through it.
+// A server is killed with -9 again and again while customers, a bot behind an endpoint and people talk through it.
 
 import assert from 'node:assert/strict';
 import type { Desk } from '../console/office.js';
@@ -37,25 +37,29 @@ describeFaults('a server that is killed under load', (place) => {
       const { status } = await reply(text);
       if (status === 200 || status === 201) history.acknowledged('bot:demo', conversation, text);
     });
-    const node = await Node.start(
-      place(),
-      configurationOf({ endpoint: bot.endpoint, agents: PEOPLE.length, capacity: CAPACITY }),
-    );
+    const configuration = configurationOf({ endpoint: bot.endpoint, agents: PEOPLE.length, capacity: CAPACITY });
+    const nodes: Node[] = [];
     const customers: Customer[] = [];
     const desks = new Map<string, Desk>();
     try {
-      for (const who of [...PEOPLE, 'sam']) desks.set(who, await node.desk(who));
-      for (let n = 0; n < CUSTOMERS; n += 1) customers.push(await Customer.start(history, node.url, `customer${n}`));
+      while (nodes.length < place().nodes) nodes.push(await Node.start(place(), configuration));
+      // Customers and people are spread over the nodes.
+      const nodeOf = (index: number): Node => nodes[index % nodes.length] as Node;
+      for (const [index, who] of [...PEOPLE, 'sam'].entries()) desks.set(who, await nodeOf(index).desk(who));
+      for (let n = 0; n < CUSTOMERS; n += 1)
+        customers.push(await Customer.start(history, nodeOf(n).url, `customer${n}`));
       for (let kill = 0; kill < KILLS; kill += 1) {
-        await killUnderLoad(node, customers, desks, history, 20 + Math.floor(random() * 80));
+        const victim = nodeOf(Math.floor(random() * nodes.length));
+        await killUnderLoad(victim, customers, desks, history, 20 + Math.floor(random() * 80));
         for (const { widget } of customers) await widget.reconnect();
       }
       for (const customer of customers) await customer.settle();
       const sam = desks.get('sam') as Desk;
-      await until('everything owed has gone out', async () => (await outboxDepth(node.url)) === 0);
+      for (const { url } of nodes)
+        await until('everything owed has gone out', async () => (await outboxDepth(url)) === 0);
       for (const customer of customers) await customer.caughtUp();
       assert.deepEqual(await overdue(sam), []);
-      assert.equal(await node.stop(), 0);
+      for (const node of nodes) assert.equal(await node.stop(), 0);
 
       const { logs, faults } = await leftBehind(place());
       assert.deepEqual(faults, []);
@@ -77,7 +81,7 @@ describeFaults('a server that is killed under load', (place) => {
     } finally {
       for (const { widget } of customers) await widget.close();
       for (const desk of desks.values()) desk.close();
-      await node.end();
+      for (const node of nodes) await node.end();
       await bot.stop();
     }
   });

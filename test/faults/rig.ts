@@ -35,26 +35,26 @@ export function randomFor(title: string): () => number {
 
 // --------------------------------------------------------------------------------------------------------------- stores
 
-/** Where one case keeps its record: in this process or, by the same settings, in processes of their own. */
+/** Where one case keeps its record: opened in this process, or served by processes of their own. */
 export interface Place {
-  /** Not opened yet. Several at once where several nodes may share it. */
+  /** Not opened yet. */
   store(): Store;
-  /** For `handoff start` and the other commands. */
-  readonly args: readonly string[];
+  /** Data directory of the processes, and what their environment must say besides. */
+  readonly data: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Processes that may serve it at the same time. */
+  /** Processes that serve it at the same time. */
   readonly nodes: number;
   remove(): Promise<void>;
 }
 
 async function embedded(): Promise<Place> {
-  const directory = await mkdtemp(join(tmpdir(), 'handoff-faults-'));
+  const data = await mkdtemp(join(tmpdir(), 'handoff-faults-'));
   return {
-    store: () => new SqliteStore({ directory }),
-    args: ['--data', directory],
+    store: () => new SqliteStore({ directory: data }),
+    data,
     env: {},
     nodes: 1,
-    remove: () => rm(directory, { recursive: true, force: true }),
+    remove: () => rm(data, { recursive: true, force: true }),
   };
 }
 
@@ -165,17 +165,15 @@ export class Node {
 
   /** A person's programs, signed in for scripts. */
   async desk(person: string): Promise<Desk> {
-    const { code, out, err } = await handoff(['token', person, ...this.place.args], this.env);
+    const { code, out, err } = await handoff(['token', person, '--data', this.place.data], this.env);
     if (code !== 0) throw new Error(`handoff token ${person}: ${err}`);
     return new Desk(this.url, out);
   }
 
   private async launch(port: number): Promise<void> {
-    const [flag, directory = ''] = this.place.args;
-    if (flag !== '--data') throw new Error('a place names its data directory first');
     const demo = this.env['DEMO'] === undefined ? [] : ['--demo'];
     const args = [...demo, '--config', join(this.folder, 'handoff.yaml'), '--port', String(port)];
-    this.program = await startProgram(directory, args, this.env);
+    this.program = await startProgram(this.place.data, args, this.env);
   }
 }
 
