@@ -19,7 +19,7 @@ import type { History } from './history.js';
 import { isFull } from './size.js';
 
 /** Everything that is random in this suite comes from it: `SEED=…` makes the same choices again. */
-export const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1_000_000_000));
+const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1_000_000_000));
 console.log(`SEED=${seed}`);
 
 /** A stream of numbers of its own for each case, from 0 up to but not including 1 (mulberry32). */
