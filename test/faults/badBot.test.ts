@@ -9,7 +9,7 @@ import { configurationOf, Customer, describeFaults, leftBehind, Node, overdue, r
 import { sized } from './size.js';
 
 const CUSTOMERS = sized({ full: 50, short: 8 });
-const BOT_TIMEOUT_MS = 1_000;
+const BOT_TIMEOUT_MS = 3_000;
 const never = (): Promise<never> => new Promise(() => undefined);
 
 /** What the customer ends up with: the bot's answer, or a place in line for a person. */
@@ -19,7 +19,7 @@ type Ending = 'answered' | 'inLine';
 const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending }> = {
   'is slow': {
     script: async ({ activity, reply }) => {
-      await new Promise((resolve) => setTimeout(resolve, BOT_TIMEOUT_MS / 2));
+      await new Promise((resolve) => setTimeout(resolve, BOT_TIMEOUT_MS / 6));
       await reply(`Echo: ${activity.text}`);
     },
     ending: 'answered',

@@ -32,7 +32,7 @@ describeFaults('a storm of reconnections', (place) => {
         Array.from({ length: SOCKETS }, (_, n) => n),
         async (n) => {
           const user = { id: `dl_${n}`, name: `Customer ${n}` };
-          widgets.push(await Widget.start({ url: site.url, secret: SECRET, user }));
+          widgets.push(await Widget.start({ url: site.url, secret: SECRET, user, keepAlive: false }));
         },
       );
       const say = async (widget: Widget, text: string): Promise<void> => {
@@ -57,7 +57,7 @@ describeFaults('a storm of reconnections', (place) => {
       });
       await hub.hub.settled();
       const started = performance.now();
-      await Promise.all(widgets.map((widget) => widget.reconnect()));
+      await Promise.all(widgets.map(comeBack));
       for (const [index, widget] of widgets.entries())
         await widget.next(`Echo: missed ${(missed[index] ?? 0) - 1}`, 120_000);
       storm.ms = performance.now() - started;
@@ -80,6 +80,17 @@ describeFaults('a storm of reconnections', (place) => {
     });
   });
 });
+
+/** As Web Chat does: who is not answered in time tries again. */
+async function comeBack(widget: Widget): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await widget.reconnect();
+    } catch (error) {
+      if (tries === 20) throw error;
+    }
+  }
+}
 
 /** As many at a time as one machine can open. */
 async function together<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
