@@ -1,4 +1,5 @@
 // `npm test`: builds what is stale, compiles the tests, runs mocha. Arguments go to mocha; `test/x.test.ts` names one file.
+// `npm run test:faults` is the same with `--faults`: the fault suite at full size, or as `npm test` has it with `--short`.
 // @ts-check
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,10 +9,17 @@ await buildIfStale();
 await runTool('typescript/bin/tsc', '-p', 'tsconfig.test.json');
 removeOrphans('build');
 
+const [faults, short] = ['--faults', '--short'].map((flag) => process.argv.includes(flag));
+if (faults && !short) process.env['FAULTS'] = 'full';
+
 const args = process.argv
   .slice(2)
+  .filter((arg) => arg !== '--faults' && arg !== '--short')
   .map((arg) => (/^test\/.*\.test\.ts$/.test(arg) ? `build/${arg.replace(/ts$/, 'js')}` : arg));
-const specs = args.some((arg) => arg.startsWith('build/')) ? [] : ['build/test/**/*.test.js'];
+const all = faults
+  ? ['build/test/faults/**/*.test.js', 'build/test/core/interleavings.test.js']
+  : ['build/test/**/*.test.js'];
+const specs = args.some((arg) => arg.startsWith('build/')) ? [] : all;
 const flags = [...(process.env['CI'] ? ['--forbid-only'] : []), ...(process.stdout.isTTY ? [] : ['--no-color'])];
 process.exitCode = await run(join(projectFolder, 'node_modules/mocha/bin/mocha.js'), ...flags, ...specs, ...args);
 

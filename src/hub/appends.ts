@@ -50,7 +50,7 @@ export function decideAll(
 }
 
 /** What was said, not what followed from it or had to come before. */
-function ownStep(steps: readonly Step[], command: Command): Step | undefined {
+export function ownStep(steps: readonly Step[], command: Command): Step | undefined {
   const activity = 'activity' in command ? command.activity : undefined;
   const said =
     activity === undefined ? undefined : steps.find(({ event }) => event.type === 'said' || event.type === 'drafted');

@@ -4,10 +4,12 @@ import type { Engine } from './engine.js';
 import type { People } from './people.js';
 
 const BATCH = 500;
-/** setTimeout's own limit is 2^31 ms; also the net under a clock that was set. */
+/** Between two looks at the store at most: presences end without a deadline of a conversation. */
 const LONGEST_SLEEP_MS = 60_000;
 /** Deadlines that other nodes' commits set are found by looking. */
 const LONGEST_SHARED_SLEEP_MS = 1_000;
+/** Between two looks at the clock: one that is set ahead lets deadlines pass that nobody slept until. Asks nobody. */
+const LOOK_MS = 1_000;
 
 export class Ticker {
   #timer: NodeJS.Timeout | undefined;
@@ -68,11 +70,19 @@ export class Ticker {
 
   #sleepUntil(at: number): void {
     if (!this.#started) return;
-    this.#nextAt = at;
-    clearTimeout(this.#timer);
+    const now = this.hub.clock.now();
     const longestMs = this.hub.store.shared === undefined ? LONGEST_SLEEP_MS : LONGEST_SHARED_SLEEP_MS;
-    const ms = Math.min(longestMs, Math.max(1, at - this.hub.clock.now()));
+    this.#nextAt = Math.min(at, now + longestMs);
+    this.#look(now);
+  }
+
+  /** Fires when it is time, and when the clock was set back: how long to sleep is counted anew then. */
+  #look(before: number): void {
+    clearTimeout(this.#timer);
+    const ms = Math.min(LOOK_MS, Math.max(1, this.#nextAt - before));
     this.#timer = setTimeout(() => {
+      const now = this.hub.clock.now();
+      if (now < this.#nextAt && now >= before) return this.#look(now);
       this.fire().catch((error: unknown) => {
         this.hub.log.error({ err: error }, 'the store did not say what is due; trying again');
         this.#sleepUntil(this.hub.clock.now() + 1_000);

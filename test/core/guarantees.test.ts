@@ -11,10 +11,26 @@ import {
 } from '../../src/core/conversation.js';
 import { decide } from '../../src/core/decide.js';
 import { fold } from '../../src/core/evolve.js';
-import { readActivities } from '../../src/core/projection.js';
 import { react } from '../../src/core/react.js';
 import { Rejected } from '../../src/core/rejected.js';
-import { floorAfter, holdsFloor, loadsFromLog } from './floor.js';
+import {
+  customerSeesWhatIsForEveryone,
+  deadlineActs,
+  eventsOf,
+  forceIsWritten,
+  hasDeadline,
+  keepsItsPlace,
+  loadIsInTheLog,
+  logFoldsToState,
+  noOfferOutlivesTheAccept,
+  oneBotHears,
+  oneHolderPerEpoch,
+  onlyTheFloorReachesTheCustomer,
+  onlyTheHolderCommands,
+  onlyTheHolderSpeaks,
+  returnsOnlyOnPurpose,
+  staffMattersStayWithStaff,
+} from './promises.js';
 import { impulses, isOpen, runTraffic, settings, totalLoads, type Happened, type Traffic } from './randomTraffic.js';
 import { circumstancesAt } from './world.js';
 
@@ -38,37 +54,14 @@ function observing(check: (traffic: Traffic) => void): void {
   );
 }
 
-function asJson<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
-}
-
-function eventsOf({ steps }: Happened): ConversationEvent[] {
-  return steps.map(({ event }) => event);
-}
+const RULES = { decide, react };
 
 describe('what the core guarantees under random traffic', function () {
   this.timeout(60_000);
 
   it('1. what a bot sends reaches the customer if and only if the bot has the floor', () => {
     always(({ history, directory }) => {
-      for (const happened of history) {
-        const { command, log, refused, now } = happened;
-        if (command.type !== 'say' || command.by.role !== 'bot' || refused !== undefined) continue;
-        const floor = floorAfter(log);
-        const delivers = directory.workStreams['web']?.proactiveWhileHeld === 'deliver';
-        const suggests = floor.assistant === command.by.id;
-        const welcome = delivers && command.answers === undefined && !floor.closed && !suggests;
-        const expected = holdsFloor(floor, command.by.id, command.answers) || welcome;
-        // A reply that was the last straw is followed by a hand-over.
-        const [first, second] = eventsOf(happened);
-        assert.deepEqual(
-          [first?.type, first?.audience],
-          expected ? ['said', 'everyone'] : ['drafted', 'staff'],
-          `${JSON.stringify(command)} at ${now}`,
-        );
-        if (second !== undefined)
-          assert.ok(expected && second.type === 'escalated' && second.reason === 'trigger:fallback');
-      }
+      for (const happened of history) onlyTheFloorReachesTheCustomer(happened, directory);
     });
   });
 
@@ -90,19 +83,7 @@ describe('what the core guarantees under random traffic', function () {
 
   it('1. what a customer says is heard by one bot at most: the one that speaks, or the one that drafts for a person', () => {
     always(({ history }) => {
-      for (const { command, steps, log } of history) {
-        if (command.type !== 'say' || command.by.role !== 'customer') continue;
-        const [said] = steps.filter(({ event }) => event.type === 'said');
-        if (said === undefined) continue;
-        const hearers = react(said.event, said.after).flatMap(({ to, send }) =>
-          to !== 'channel' && send === 'activity' ? [to.bot] : [],
-        );
-        const floor = floorAfter(log);
-        assert.deepEqual(
-          hearers,
-          [floor.held?.bot ?? floor.assistant].flatMap((bot) => bot ?? []),
-        );
-      }
+      for (const happened of history) oneBotHears(happened, RULES);
     });
   });
 
@@ -129,55 +110,26 @@ describe('what the core guarantees under random traffic', function () {
   });
 
   it('1. only the person who holds the conversation speaks to the customer', () => {
-    always(({ history }) => {
-      for (const happened of history) {
-        for (const event of eventsOf(happened)) {
-          if (event.type !== 'said' || event.by.role !== 'agent') continue;
-          assert.ok(happened.before.phase === 'agent' && happened.before.agent === event.by.id);
-        }
-      }
-    });
+    always(({ history }) => history.forEach(onlyTheHolderSpeaks));
+  });
+
+  it('1. who holds a conversation changes together with its epoch', () => {
+    always(({ history }) => history.forEach(oneHolderPerEpoch));
+  });
+
+  it('1. whoever accepts is the last one to whom it was offered: every other offer is withdrawn', () => {
+    // Random traffic offers to one person at a time; test/core/interleavings.test.ts offers to two.
+    always(({ logs }) => logs.forEach(noOfferOutlivesTheAccept));
   });
 
   it('2. commands of a bot without the floor change nothing but leave a draft; in line they add context only', () => {
-    always(({ history }) => {
-      for (const happened of history) {
-        const { command, before, after, log, refused } = happened;
-        if (command.type !== 'escalate' && command.type !== 'endByBot' && command.type !== 'setContext') continue;
-        const bot = 'bot' in command ? command.bot : command.by.role === 'bot' ? command.by.id : undefined;
-        if (bot === undefined || refused !== undefined || before.phase === 'none' || after.phase === 'none') continue;
-        const floor = floorAfter(log);
-        const inLine = before.phase === 'queued' || before.phase === 'offered';
-        const holds = floor.held?.bot === bot && (!floor.survey || command.type !== 'escalate');
-        const commands = holds || (command.type === 'setContext' && floor.turn?.bot === bot);
-        if (inLine && before.lastBot === bot && command.type !== 'endByBot') {
-          assert.ok(after.phase === before.phase, 'still in line');
-          assert.ok(Object.keys(after.context).length >= Object.keys(before.context).length);
-        } else if (!holdsFloor(floor, bot, command.answers) || !commands) {
-          assert.deepEqual(
-            eventsOf(happened).map(({ type, audience }) => [type, audience]),
-            [['drafted', 'staff']],
-          );
-          assert.deepEqual({ ...after, version: 0, lastAt: 0 }, { ...before, version: 0, lastAt: 0 });
-        }
-      }
-    });
+    always(({ history }) => history.forEach(onlyTheHolderCommands));
   });
 
   it('3. the state is what the log folds to, numbered without gaps, in time that never runs backwards', () => {
     alwaysEitherWay(({ states, logs }) => {
-      for (const [index, log] of logs.entries()) {
-        if (log.length === 0) continue;
-        const events = log.map(({ event }) => event);
-        assert.deepEqual(fold(events), states[index]);
-        // What was on disk folds to the same: a store keeps JSON.
-        assert.deepEqual(asJson(fold(asJson(events))), asJson(states[index]));
-        assert.deepEqual(
-          log.map(({ seq }) => seq),
-          log.map((_, position) => position + 1),
-        );
-        for (const [position, event] of events.entries()) assert.ok(event.at >= (events[position - 1]?.at ?? 0));
-      }
+      for (const [index, log] of logs.entries())
+        if (log.length > 0) logFoldsToState(log, states[index] as Conversation);
     });
   });
 
@@ -200,8 +152,7 @@ describe('what the core guarantees under random traffic', function () {
 
   it("3. a person's load is the cost of what is offered to, held by or wrapped up with them", () => {
     always(({ states, logs }) => {
-      for (const [index, log] of logs.entries())
-        assert.deepEqual(loadsOf(states[index] as Conversation), loadsFromLog(log));
+      for (const [index, log] of logs.entries()) loadIsInTheLog(log, states[index] as Conversation);
     });
   });
 
@@ -213,11 +164,8 @@ describe('what the core guarantees under random traffic', function () {
         const { command, conversation, after, refused } = happened;
         // What the assigner offers fits, and what was offered is reserved: accepting never fails for lack of room.
         if (command.type === 'offer' || command.type === 'accept') assert.notEqual(refused, 'noCapacity');
-        if (command.type === 'assign' && refused === undefined) {
-          forced.add(command.agent);
-          const accepted = eventsOf(happened).find(({ type }) => type === 'accepted');
-          if (accepted !== undefined) assert.match(JSON.stringify(accepted.body?.receipt), /forced/);
-        }
+        if (command.type === 'assign' && refused === undefined) forced.add(command.agent);
+        forceIsWritten(happened);
         states[conversation] = after as Conversation;
         const loads = totalLoads(states.filter((state) => state !== undefined));
         for (const [agent, load] of Object.entries(loads)) {
@@ -230,68 +178,18 @@ describe('what the core guarantees under random traffic', function () {
 
   it('5. no bot that escalated a conversation is handed it again by routing; an explicit return always works', () => {
     always(({ history, directory }) => {
-      for (const happened of history) {
-        const { before, after, now } = happened;
-        let tried: readonly string[] = before.phase === 'none' ? [] : before.triedBots;
-        for (const { event, after: then } of happened.steps) {
-          if (event.type === 'routed' && event.bot !== undefined) assert.ok(!tried.includes(event.bot));
-          tried = then.triedBots;
-        }
-        if (after.phase !== 'agent' || after.lastBot === undefined) continue;
-        const by = { role: 'agent', id: after.agent } as const;
-        const returned = decide(after, { type: 'return', by }, circumstancesAt(now, directory));
-        assert.ok(!(returned instanceof Rejected));
-        assert.ok(returned.state.phase === 'bot' && returned.state.bot === after.lastBot);
-      }
+      for (const happened of history) returnsOnlyOnPurpose(happened, directory, RULES);
     });
   });
 
   it('6. what was declined or lapsed keeps its waiting-since; after a transfer to a person it goes to the front', () => {
-    always(({ history }) => {
-      for (const { before, steps } of history) {
-        let previous = before;
-        for (const { event, after } of steps) {
-          const back = event.type === 'declined' || event.type === 'lapsed' || event.type === 'withdrawn';
-          if (back && previous.phase === 'offered' && after.phase === 'queued') {
-            assert.deepEqual(
-              [after.waitingSince, after.queue, after.priority],
-              [previous.waitingSince, previous.queue, previous.priority],
-            );
-            assert.equal(after.front, previous.front || previous.direct);
-          }
-          previous = after;
-        }
-      }
-    });
+    always(({ history }) => history.forEach(keepsItsPlace));
   });
 
   it('7. the customer sees exactly the entries for everyone: no note, summary, draft or word about them', () => {
     alwaysEitherWay(({ logs, directory }) => {
       const observes = directory.workStreams['web']?.observe;
-      for (const log of logs) {
-        const seen = new Set(
-          readActivities(log, { viewer: 'customer', nameOf: () => undefined }).map(({ activity }) => activity.text),
-        );
-        const changed = new Set(log.flatMap(({ event }) => ('target' in event ? [event.target] : [])));
-        const spoken = new Set<string>();
-        for (const { seq, event } of log) {
-          const words = event.body?.activity?.text ?? '';
-          if (event.audience === 'everyone') {
-            spoken.add(words);
-            if ((event.type === 'said' || event.type === 'told') && words !== '' && !changed.has(seq))
-              assert.ok(seen.has(words), words);
-          } else {
-            // Where the hub only observes, a foreign channel's customers are not told of the end of the record.
-            const isQuiet = observes === true && event.type === 'closed';
-            assert.ok(isQuiet || !['told', 'closed'].includes(event.type), event.type);
-          }
-        }
-        for (const { event } of log) {
-          const words = event.body?.activity?.text;
-          if (event.audience === 'staff' && words !== undefined && !spoken.has(words))
-            assert.ok(!seen.has(words), words);
-        }
-      }
+      for (const log of logs) customerSeesWhatIsForEveryone(log, observes);
     });
   });
 
@@ -307,44 +205,18 @@ describe('what the core guarantees under random traffic', function () {
   });
 
   it('7. what is for staff by its nature is never marked for everyone', () => {
-    const forEveryone = new Set(['said', 'told', 'closed', 'edited', 'deleted']);
-    alwaysEitherWay(({ logs }) => {
-      for (const { event } of logs.flat()) {
-        if (event.audience === 'everyone') assert.ok(forEveryone.has(event.type), event.type);
-      }
-    });
+    alwaysEitherWay(({ logs }) => logs.forEach(staffMattersStayWithStaff));
   });
 
   it('8. every open conversation has a deadline, the earliest of its timers', () => {
     alwaysEitherWay(({ history }) => {
-      for (const { after } of history) {
-        if (after.phase === 'none') continue;
-        const times = Object.values(after.timers);
-        if (isOpen(after)) assert.ok(times.length > 0 && Number.isFinite(after.dueAt), after.phase);
-        assert.equal(after.dueAt, times.length > 0 ? Math.min(...times) : undefined);
-      }
+      for (const { after } of history) if (after.phase !== 'none') hasDeadline(after);
     });
   });
 
   it('8. a deadline that has passed always makes something happen, and things come to rest', () => {
     alwaysEitherWay(({ states, directory }) => {
-      for (const online of [0, 2]) {
-        for (let state of states) {
-          if (!isOpen(state)) continue;
-          const now = state.dueAt as number;
-          let rounds = 0;
-          while (isOpen(state) && (state.dueAt as number) <= now) {
-            const ticked = decide(state, { type: 'tick' }, circumstancesAt(now, directory, online));
-            assert.ok(
-              !(ticked instanceof Rejected) && ticked.steps.length > 0,
-              `${state.phase} ${JSON.stringify(state.timers)}`,
-            );
-            state = ticked.state;
-            rounds += 1;
-            assert.ok(rounds < 10, 'comes to rest');
-          }
-        }
-      }
+      for (const state of states) if (state.phase !== 'none') deadlineActs(state, directory, RULES);
     });
   });
 

@@ -7,7 +7,7 @@ import { checkConfiguration, directoryOf, readConfiguration, type Configuration 
 import type { Activity } from '../../src/core/activity.js';
 import type { Conversation, Entry } from '../../src/core/conversation.js';
 import { Hub, newConversationId } from '../../src/hub/hub.js';
-import type { BotConnection, BotTurn, Clock, InvokeResponse, Log } from '../../src/hub/ports.js';
+import type { BotConnection, BotTurn, Clock, InvokeResponse, Log, Store } from '../../src/hub/ports.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 
 /** What a test's bot does with one turn; what it returns is sent as replies. */
@@ -51,7 +51,7 @@ export const SILENT: Log = { info() {}, warn() {}, error() {}, debug() {} };
 
 export interface TestHub {
   hub: Hub;
-  store: SqliteStore;
+  store: Store;
   clock: TestClock;
   bot: FunctionBot;
   directory: string;
@@ -75,6 +75,8 @@ export async function openHub(
     bot?: FunctionBot;
     clock?: TestClock;
     directory?: string;
+    /** The embedded one in `directory` unless given. */
+    store?: Store;
     log?: Log;
     botTimeoutMs?: number;
     /** Connects what must be there before the hub picks up where the record stands. */
@@ -85,7 +87,7 @@ export async function openHub(
   const configuration = options.configuration ?? readConfiguration(await readFile('handoff.yaml', 'utf8'));
   const clock = options.clock ?? new TestClock();
   const bot = options.bot ?? new FunctionBot();
-  const store = new SqliteStore({ directory });
+  const store = options.store ?? new SqliteStore({ directory });
   await store.open();
   const hub = new Hub({
     store,

@@ -17,6 +17,8 @@ export interface WidgetOptions {
   user?: { id: string; name?: string };
   /** Sent as the Origin header of every call, as a browser does. */
   origin?: string;
+  /** False: each call by a connection of its own, where a process holds thousands of widgets. */
+  keepAlive?: boolean;
 }
 
 export interface ActivitySet {
@@ -39,13 +41,14 @@ export class Widget {
   watermark = '';
   readonly userId: string;
   private readonly arrivals: Arrivals<Activity>;
-  private readonly agent = new http.Agent({ keepAlive: true });
+  private readonly agent: http.Agent;
   private readonly base: string;
   private socket?: WebSocket;
 
   /** Use `Widget.start`; a bare one is for tests of single calls. */
   constructor(private readonly options: WidgetOptions) {
     this.base = `${options.url.replace(/\/$/, '')}/v3/directline`;
+    this.agent = new http.Agent({ keepAlive: options.keepAlive ?? true });
     this.userId = options.user?.id ?? `dl_${randomBytes(6).toString('hex')}`;
     this.arrivals = new Arrivals(`Widget of ${this.userId}`, ({ id, type, from, text, name }) =>
       [id, type, `from ${from?.id}`, text ?? name].filter(Boolean).join(' '),

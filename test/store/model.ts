@@ -13,6 +13,15 @@ export class StoreModel {
   readonly outbox = new Map<string, OutboxRow>();
   readonly agents = new Map<string, { capacity: number; load: number; lastAssignedAt: number }>();
 
+  /** Another store that holds the same: what happens to one does not happen to the other. */
+  copy(): this {
+    const other = new (this.constructor as new () => this)();
+    for (const [id, kept] of this.conversations) other.conversations.set(id, kept);
+    for (const [id, row] of this.outbox) other.outbox.set(id, { ...row });
+    for (const [id, row] of this.agents) other.agents.set(id, { ...row });
+    return other;
+  }
+
   append(request: Append): Appended {
     const { conversationId, events, state } = request;
     const kept = this.conversations.get(conversationId);

@@ -1,0 +1,69 @@
+// The machine's clock is set five minutes ahead and back again while people talk.
+
+import assert from 'node:assert/strict';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Desk } from '../console/office.js';
+import { until } from '../fakes/shop.js';
+import { faultsOf, History } from './history.js';
+import { configurationOf, Customer, describeFaults, leftBehind, Node, overdue, personSays, report } from './rig.js';
+import { sized } from './size.js';
+
+const JUMPS = sized({ full: 20, short: 2 });
+const SENDS = 30;
+const CLOCK = pathToFileURL(fileURLToPath(new URL('./jumpingClock.js', import.meta.url))).href;
+
+describeFaults('a clock that jumps five minutes ahead and back', (place) => {
+  it('loses and reorders nothing, lets what is due then happen, and leaves nobody stuck', async () => {
+    const history = new History();
+    const node = await Node.start(
+      place(),
+      configurationOf({ agents: 1, capacity: 3, timers: { offerSeconds: 120, customerGoneSeconds: 3_600 } }),
+      { NODE_OPTIONS: `--import ${CLOCK}`, DEMO: 'true' },
+    );
+    const customers: Customer[] = [];
+    let agent: Desk | undefined;
+    let sam: Desk | undefined;
+    try {
+      [agent, sam] = [await node.desk('agent0'), await node.desk('sam')];
+      for (const name of ['kim', 'lee', 'max']) customers.push(await Customer.start(history, node.url, name));
+      const [kim, lee] = customers as [Customer, Customer, Customer];
+      await agent.present();
+      await kim.asks('human');
+      await until('the chat is offered', async () => (await phaseOf(sam as Desk, kim.id)) === 'offered');
+      assert.equal((await agent.asks(kim.id, 'accept')).status, 200);
+      await lee.asks('human');
+      await until('the next one too', async () => (await phaseOf(sam as Desk, lee.id)) === 'offered');
+      for (let jump = 0; jump < JUMPS; jump += 1) {
+        let sent = 0;
+        const goesOn = (): boolean => (sent += 1) <= SENDS;
+        const talks = customers.map((customer) => customer.talk(goesOn, () => undefined));
+        process.kill(node.pid, 'SIGUSR2');
+        await personSays(history, agent, 'agent0', kim.id, `agent0 says ${jump}`);
+        await Promise.all(talks);
+        // Lee's offer was for two minutes: with the first jump they are over.
+        await until('nothing is past its deadline', async () => (await overdue(sam as Desk)).length === 0, 30_000);
+        if (jump === 0)
+          await until('the offer lapses', async () => (await phaseOf(sam as Desk, lee.id)) === 'queued', 30_000);
+      }
+      for (const customer of customers) {
+        await customer.settle();
+        await customer.caughtUp();
+      }
+      assert.equal(await node.stop(), 0);
+      const { logs, faults } = await leftBehind(place());
+      assert.deepEqual(faults, []);
+      // Clocks that jump do not order conversations among each other: no look at the capacities.
+      assert.deepEqual(faultsOf(history, { logs }), []);
+      report({ jumps: JUMPS, sent: history.count('sent'), lost: 0, 'past their deadline': 0 });
+    } finally {
+      for (const { widget } of customers) await widget.close();
+      agent?.close();
+      sam?.close();
+      await node.end();
+    }
+  });
+});
+
+async function phaseOf(desk: Desk, id: string): Promise<string> {
+  return ((await desk.get(`/conversations/${id}`)).body as { phase: string }).phase;
+}

@@ -1,0 +1,109 @@
+// The rules are edited while customers stream in: each decision is made by one version of them, and says by which.
+
+import assert from 'node:assert/strict';
+import { directoryOf, readConfiguration, checkConfiguration, type Configuration } from '../../src/config.js';
+import type { Directory } from '../../src/core/directory.js';
+import { route, type RouteReceipt } from '../../src/core/routing.js';
+import { newConversationId } from '../../src/hub/hub.js';
+import { configurationOf, describeFaults, leftBehind, openHub, randomFor, report } from './rig.js';
+import { sized } from './size.js';
+
+const CUSTOMERS = sized({ full: 5_000, short: 400 });
+const EDITS = sized({ full: 200, short: 20 });
+const QUEUES = ['North', 'South', 'East', 'West'] as const;
+const TOPICS = ['cards', 'loans'] as const;
+
+/** Which topic goes where, and in which order the rules stand, changes with every edition. */
+function edition(random: () => number): Configuration {
+  const some = (): string => QUEUES[Math.floor(random() * QUEUES.length)] ?? 'North';
+  const rules = TOPICS.map((value) => ({
+    when: { variable: 'Topic', operator: 'equals' as const, value },
+    queue: some(),
+  }));
+  if (random() < 0.5) rules.reverse();
+  const configuration = readConfiguration(configurationOf({ agents: 4, capacity: 3 }));
+  return {
+    ...configuration,
+    queues: [...(configuration.queues ?? []), ...QUEUES.map((id, index) => ({ id, members: [`agent${index}`] }))],
+    workStreams: [{ id: 'web', fallbackQueue: some(), rules }],
+  };
+}
+
+/** Decides once more on what the receipt says was known, with the rules of the version that it cites. */
+function decidedAgain(receipt: RouteReceipt, directory: Directory, topic: string): RouteReceipt {
+  const workStream = directory.workStreams['web'];
+  assert.ok(workStream !== undefined);
+  return route({
+    at: receipt.at,
+    workStream,
+    directory,
+    context: { Topic: { value: topic } },
+    facts: {} as never,
+    needsPeople: false,
+    triedBots: [],
+  });
+}
+
+describeFaults('rules that are edited under load', (place) => {
+  it('decide by one version each, which the receipt names and agrees with', async () => {
+    const random = randomFor('ruleEdits');
+    const hub = await openHub(place(), { agents: 4, capacity: 3 });
+    const versions = new Map<number, Directory>();
+    const apply = async (): Promise<void> => {
+      const configuration = edition(random);
+      const version = await hub.applyConfiguration(configuration, 'ada');
+      versions.set(version, directoryOf(checkConfiguration(configuration), version));
+    };
+    const topics = new Map<string, string>();
+    try {
+      await apply();
+      let started = 0;
+      const arrive = async (): Promise<void> => {
+        while (started < CUSTOMERS) {
+          const topic = [...TOPICS, 'other'][started % 3] as string;
+          started += 1;
+          const id = newConversationId();
+          topics.set(id, topic);
+          const variables = { Topic: { value: topic } };
+          await hub.handle(id, {
+            type: 'start',
+            id,
+            workStream: 'web',
+            channel: { id: 'directline' },
+            customer: id,
+            variables,
+          });
+        }
+      };
+      const edit = async (): Promise<void> => {
+        for (let edits = 1; edits < EDITS; edits += 1) {
+          const enough = started + CUSTOMERS / EDITS / 2;
+          while (started < Math.min(enough, CUSTOMERS)) await new Promise((resolve) => setImmediate(resolve));
+          await apply();
+        }
+      };
+      await Promise.all([edit(), ...Array.from({ length: 8 }, arrive)]);
+    } finally {
+      await hub.stop();
+    }
+    const { logs, faults } = await leftBehind(place());
+    assert.deepEqual(faults, []);
+    const cited = new Set<number>();
+    let decisions = 0;
+    for (const [id, log] of logs)
+      for (const { event } of log) {
+        if (event.type !== 'routed') continue;
+        const receipt = event.body?.receipt as RouteReceipt;
+        assert.equal(receipt.ruleSetVersion, event.ruleSetVersion);
+        const directory = versions.get(event.ruleSetVersion);
+        assert.ok(directory !== undefined, `version ${event.ruleSetVersion} was once in force`);
+        assert.deepEqual(receipt, decidedAgain(receipt, directory, topics.get(id) ?? ''));
+        assert.equal(event.queue, receipt.queue);
+        cited.add(event.ruleSetVersion);
+        decisions += 1;
+      }
+    assert.equal(decisions, CUSTOMERS);
+    assert.ok(cited.size > EDITS / 4, `${cited.size} versions decided something`);
+    report({ decisions, edits: EDITS, 'versions cited': cited.size, 'receipts that disagree': 0 });
+  });
+});
