@@ -23,7 +23,7 @@ export const loop: Section = {
   run: async (options) => {
     const { short } = options;
     const rounds = short ? 1 : 3;
-    const window = { mode: 'loop', warmUpMs: short ? 1_000 : 1_500, measureMs: short ? 2_000 : 2_500 } as const;
+    const window = { mode: 'loop', warmUpMs: short ? 1_500 : 3_000, measureMs: short ? 2_000 : 4_000 } as const;
     const rows: string[][] = [];
     for (const { reference: bare, contenders, conversations, ...aims } of heats(options)) {
       const bareSamples: Sample[] = [];

@@ -107,10 +107,10 @@ function claimsOf(before: State, after: State, at: number, force: boolean): Clai
 
 export function rowsOf(append: Append, now: number): OutboxRow[] {
   return append.outbox.map((row) => ({
-    ...row,
     id: `${append.conversationId}/${row.seq}/${row.ordinal}`,
     conversationId: append.conversationId,
     attempts: 0,
     dueAt: now,
+    ...row,
   }));
 }
