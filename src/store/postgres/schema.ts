@@ -59,6 +59,7 @@ CREATE INDEX conversation_started ON conversation (started_at, id);
 CREATE INDEX conversation_phase ON conversation (phase, started_at, id);
 CREATE INDEX conversation_agent ON conversation (agent, started_at, id) WHERE agent IS NOT NULL;
 CREATE INDEX conversation_customer ON conversation (customer_id, started_at, id) WHERE customer_id IS NOT NULL;
+CREATE INDEX conversation_queue ON conversation (queue, started_at, id) WHERE queue IS NOT NULL;
 CREATE INDEX conversation_queue_phase ON conversation (queue, phase, started_at, id) WHERE queue IS NOT NULL;
 CREATE INDEX conversation_due ON conversation (due_at, id) WHERE due_at IS NOT NULL;
 CREATE UNIQUE INDEX conversation_channel ON conversation (channel_key) WHERE channel_key IS NOT NULL AND phase <> 'closed';
