@@ -59,10 +59,10 @@ export function measure(hub: Hub, sockets: () => Record<string, number>): Metric
   });
   new Gauge({
     name: 'handoff_outbox_depth',
-    help: 'Activities still owed to bots and channels.',
+    help: 'Activities still owed to bots and channels, by whichever process.',
     registers,
-    collect() {
-      this.set(hub.outbox.depth);
+    async collect() {
+      this.set((await hub.store.counts()).outboxDepth);
     },
   });
   new Gauge({

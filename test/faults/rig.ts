@@ -8,6 +8,7 @@ import type { Entry } from '../../src/core/conversation.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
 import { newConversationId } from '../../src/hub/hub.js';
 import type { Clock, Store } from '../../src/hub/ports.js';
+import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { verify } from '../../src/verify.js';
 import { Desk } from '../console/office.js';
@@ -15,6 +16,7 @@ import { FunctionBot, handoff as escalation, type BotScript } from '../fakes/hub
 import { handoff, startProgram, type Program } from '../fakes/program.js';
 import { until } from '../fakes/shop.js';
 import { Widget } from '../fakes/widget.js';
+import { freshSchema } from '../store/cluster.js';
 import type { History } from './history.js';
 import { isFull } from './size.js';
 
@@ -58,8 +60,24 @@ async function embedded(): Promise<Place> {
   };
 }
 
+async function shared(nodes: number): Promise<Place> {
+  const url = await freshSchema();
+  const data = await mkdtemp(join(tmpdir(), 'handoff-faults-'));
+  return {
+    store: () => new PostgresStore({ url }),
+    data,
+    env: { DATABASE_URL: url },
+    nodes,
+    remove: () => rm(data, { recursive: true, force: true }),
+  };
+}
+
 /** Another store is one more line here. */
-const STORES: Readonly<Record<string, () => Promise<Place>>> = { 'the embedded store': embedded };
+const STORES: Readonly<Record<string, () => Promise<Place>>> = {
+  'the embedded store': embedded,
+  'two nodes on PostgreSQL': () => shared(2),
+  ...(isFull ? { 'one node on PostgreSQL': () => shared(1), 'four nodes on PostgreSQL': () => shared(4) } : {}),
+};
 
 /** Runs the cases on each store; `place` is a new one for each test. */
 export function describeFaults(title: string, cases: (place: () => Place) => void): void {
