@@ -7,220 +7,301 @@ import { join } from 'node:path';
 import { checkConfiguration, directoryOf, readConfiguration } from '../../src/config.js';
 import type { Entry } from '../../src/core/conversation.js';
 import { Hub, newConversationId } from '../../src/hub/hub.js';
-import type { BotConnection } from '../../src/hub/ports.js';
+import type { BotConnection, Notice, Store } from '../../src/hub/ports.js';
+import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { FunctionBot, handoff, SILENT } from '../fakes/hub.js';
 import { SharedPlace } from '../fakes/sharedRecord.js';
 import { until } from '../fakes/shop.js';
+import { freshSchema } from '../store/cluster.js';
 
 const TIMES = { beatMs: 50, silentMs: 400, lookMs: 50, recountMs: 200 };
 
-describe('several nodes on one record', () => {
-  let directory: string;
-  let store: SqliteStore;
-  let place: SharedPlace;
-  let hubs: Hub[];
+/** One record, as each node has it, and for tests to look at. */
+interface Record {
+  as(node: string): Promise<Store>;
+  readonly store: Store;
+  /** Notices that are lost from now on. */
+  loses(notice: Notice): boolean;
+  close(): Promise<void>;
+}
 
-  const text = (words: string) => ({ type: 'message', text: words, from: { id: 'kim', role: 'user' } });
-  const echo = () =>
-    new FunctionBot((activity) => {
-      if (activity.type !== 'message') return [];
-      return activity.text === 'human' ? [handoff({ BotHandoffTopic: 'CreditCard' })] : [`Echo: ${activity.text}`];
-    });
+/** In this process, where nothing but the tests decides what gets lost. */
+async function simulated(): Promise<Record> {
+  const directory = await mkdtemp(join(tmpdir(), 'handoff-nodes-'));
+  const store = new SqliteStore({ directory });
+  await store.open();
+  const place = new SharedPlace(store);
+  const record: Record = {
+    as: (node) => Promise.resolve(place.as(node)),
+    store,
+    loses: () => false,
+    async close() {
+      await store.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+  place.loses = (notice) => record.loses(notice);
+  return record;
+}
 
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'handoff-nodes-'));
-    store = new SqliteStore({ directory });
+async function postgres(): Promise<Record> {
+  const url = await freshSchema();
+  const stores: PostgresStore[] = [];
+  const open = async () => {
+    const store = new PostgresStore({ url });
+    stores.push(store);
     await store.open();
-    place = new SharedPlace(store);
-    hubs = [];
-  });
-  afterEach(async () => {
-    for (const hub of hubs) await hub.stop();
-    await store.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+    return store;
+  };
+  const record: Record = {
+    async as() {
+      const store = await open();
+      const { bus } = store.shared;
+      const publish = bus.publish.bind(bus);
+      bus.publish = (notice) => {
+        if (!record.loses(notice)) publish(notice);
+      };
+      return store;
+    },
+    store: await open(),
+    loses: () => false,
+    async close() {
+      await Promise.all(stores.map((store) => store.close()));
+    },
+  };
+  return record;
+}
 
-  async function node(name: string, bot: BotConnection = echo()): Promise<Hub> {
-    const configuration = checkConfiguration(readConfiguration(await readFile('handoff.yaml', 'utf8')));
-    const hub = new Hub({
-      store: place.as(name),
-      log: SILENT,
-      directory: directoryOf(configuration, 1),
-      nodeTimes: TIMES,
+for (const [name, open] of [
+  ['one record', simulated],
+  ['PostgreSQL', postgres],
+] as const)
+  describe(`several nodes on ${name}`, () => {
+    let record: Record;
+    let store: Store;
+    let hubs: Hub[];
+
+    const text = (words: string) => ({ type: 'message', text: words, from: { id: 'kim', role: 'user' } });
+    const echo = () =>
+      new FunctionBot((activity) => {
+        if (activity.type !== 'message') return [];
+        return activity.text === 'human' ? [handoff({ BotHandoffTopic: 'CreditCard' })] : [`Echo: ${activity.text}`];
+      });
+
+    beforeEach(async () => {
+      record = await open();
+      store = record.store;
+      hubs = [];
     });
-    hub.connectBot('demo', bot);
-    hubs.push(hub);
-    await hub.start();
-    return hub;
-  }
+    afterEach(async () => {
+      for (const hub of hubs) await hub.stop();
+      await record.close();
+    });
 
-  /** The process is gone: nothing of it runs any more, and it has said goodbye to nobody. */
-  async function die(hub: Hub): Promise<void> {
-    const shared = hub.store.shared as { leave: () => Promise<void> };
-    shared.leave = () => Promise.resolve();
-    await hub.stop(0);
-  }
-
-  async function startAt(hub: Hub, customer = 'kim'): Promise<string> {
-    const id = newConversationId();
-    await hub.handle(id, { type: 'start', id, workStream: 'web', channel: { id: 'directline' }, customer });
-    return id;
-  }
-  const say = (hub: Hub, id: string, words: string) =>
-    hub.handle(id, { type: 'say', by: { role: 'customer', id: 'kim' }, activity: text(words) });
-
-  /** What a follower of the conversation at this node is told. */
-  function follow(hub: Hub, id: string): number[] {
-    const told: number[] = [];
-    hub.watch(id, { entries: (entries: readonly Entry[]) => void told.push(...entries.map(({ seq }) => seq)) });
-    return told;
-  }
-  const lastSeq = async (id: string) => (await store.conversation(id))?.version;
-
-  it('tells who follows a conversation at one node what is said at another, in order and once', async () => {
-    const [one, two] = [await node('one'), await node('two')];
-    const id = await startAt(one);
-    await one.settled();
-    const from = (await lastSeq(id)) ?? 0;
-    const told = follow(two, id);
-    for (let count = 1; count <= 20; count += 1) await say(count % 2 === 0 ? one : two, id, `message ${count}`);
-    await until('everything was told', async () => told.at(-1) === (await lastSeq(id)));
-    const last = (await lastSeq(id)) ?? 0;
-    assert.deepEqual(
-      told,
-      Array.from({ length: last - from }, (_, index) => from + 1 + index),
-    );
-  });
-
-  it('tells them all the same when every notice is lost, only later', async () => {
-    const [one, two] = [await node('one'), await node('two')];
-    const id = await startAt(one);
-    await one.settled();
-    place.loses = () => true;
-    const told = follow(two, id);
-    await say(one, id, 'Hello');
-    await until('it was told', async () => told.at(-1) === (await lastSeq(id)));
-  });
-
-  it('decides on what the record says and not on what it remembers, also where the answer would be no', async () => {
-    const [one, two] = [await node('one'), await node('two')];
-    place.loses = () => true;
-    await one.people.setPresence('ana', 'available');
-    const id = await startAt(one);
-    await one.settled();
-    assert.equal((await two.conversation(id))?.phase, 'bot');
-    await say(one, id, 'human');
-    await until('Ana is asked', async () => (await store.conversation(id))?.phase === 'offered');
-    const { state } = await two.handle(id, { type: 'accept', agent: 'ana' });
-    assert.equal(state.phase, 'agent');
-  });
-
-  it('lets one node keep the house, and another when that one is gone', async () => {
-    const [one, two] = [await node('one'), await node('two')];
-    assert.deepEqual([one.nodes?.isKeeper, two.nodes?.isKeeper], [true, false]);
-    await one.stop();
-    await until('the other one keeps it', () => two.nodes?.isKeeper === true);
-  });
-
-  it('offers to a person at one node what was asked for at another, as soon as capacity is given back there', async () => {
-    const [one, two] = [await node('one'), await node('two')];
-    await two.people.setPresence('ana', 'available');
-    const ids: string[] = [];
-    for (let count = 0; count < 4; count += 1) {
-      const id = await startAt(two);
-      await say(two, id, 'human');
-      ids.push(id);
+    async function node(name: string, bot: BotConnection = echo()): Promise<Hub> {
+      const configuration = checkConfiguration(readConfiguration(await readFile('handoff.yaml', 'utf8')));
+      const hub = new Hub({
+        store: await record.as(name),
+        log: SILENT,
+        directory: directoryOf(configuration, 1),
+        nodeTimes: TIMES,
+      });
+      hub.connectBot('demo', bot);
+      hubs.push(hub);
+      await hub.start();
+      return hub;
     }
-    const phases = async () => Promise.all(ids.map(async (id) => (await store.conversation(id))?.phase));
-    await until('three are offered', async () => (await phases()).filter((phase) => phase === 'offered').length === 3);
-    for (const id of ids.slice(0, 3)) await two.handle(id, { type: 'accept', agent: 'ana' });
-    const by = { role: 'agent', id: 'ana' } as const;
-    await two.handle(ids[0] as string, { type: 'end', by });
-    await two.handle(ids[0] as string, { type: 'close', by });
-    await until('the fourth is offered', async () => (await phases())[3] === 'offered');
-    assert.equal(one.nodes?.isKeeper, true);
-  });
 
-  it('keeps what is owed to one bot in order, whichever node took the message', async () => {
-    const heard: string[] = [];
-    let release: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    const slow = new FunctionBot(async (activity) => {
-      if (activity.type !== 'message') return [];
-      if (activity.text === 'first') await held;
-      heard.push(activity.text ?? '');
-      return [];
+    /** The process is gone: nothing of it runs any more, and it has said goodbye to nobody. */
+    async function die(hub: Hub): Promise<void> {
+      const shared = hub.store.shared as { leave: () => Promise<void> };
+      shared.leave = () => Promise.resolve();
+      await hub.stop(0);
+    }
+
+    async function startAt(hub: Hub, customer = 'kim'): Promise<string> {
+      const id = newConversationId();
+      await hub.handle(id, { type: 'start', id, workStream: 'web', channel: { id: 'directline' }, customer });
+      return id;
+    }
+    const say = (hub: Hub, id: string, words: string) =>
+      hub.handle(id, { type: 'say', by: { role: 'customer', id: 'kim' }, activity: text(words) });
+
+    /** What a follower of the conversation at this node is told. */
+    function follow(hub: Hub, id: string): number[] {
+      const told: number[] = [];
+      hub.watch(id, { entries: (entries: readonly Entry[]) => void told.push(...entries.map(({ seq }) => seq)) });
+      return told;
+    }
+    const lastSeq = async (id: string) => (await store.conversation(id))?.version;
+
+    it('tells who follows a conversation at one node what is said at another, in order and once', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      const id = await startAt(one);
+      await one.settled();
+      const from = (await lastSeq(id)) ?? 0;
+      const told = follow(two, id);
+      for (let count = 1; count <= 20; count += 1) await say(count % 2 === 0 ? one : two, id, `message ${count}`);
+      await until('everything was told', async () => told.at(-1) === (await lastSeq(id)));
+      const last = (await lastSeq(id)) ?? 0;
+      assert.deepEqual(
+        told,
+        Array.from({ length: last - from }, (_, index) => from + 1 + index),
+      );
     });
-    const [one, two] = [await node('one', slow), await node('two', slow)];
-    const id = await startAt(one);
-    await one.settled();
-    await say(one, id, 'first');
-    await say(two, id, 'second');
-    await say(two, id, 'third');
-    release();
-    await until('all are heard', () => heard.length === 3);
-    assert.deepEqual(heard, ['first', 'second', 'third']);
-  });
 
-  it('delivers what a dead node still owed', async () => {
-    const never = new FunctionBot(() => new Promise(() => undefined));
-    const heard = echo();
-    const one = await node('one', never);
-    const two = await node('two', heard);
-    const id = await startAt(one);
-    await say(one, id, 'are you there');
-    await die(one);
-    await until('the bot has answered', async () =>
-      (await store.entries(id, 0, 100)).some(({ event }) => event.body?.activity?.text === 'Echo: are you there'),
-    );
-    assert.equal(two.nodes?.isKeeper, true);
-  });
+    it('tells them all the same when every notice is lost, only later', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      const id = await startAt(one);
+      await one.settled();
+      record.loses = () => true;
+      const told = follow(two, id);
+      await say(one, id, 'Hello');
+      await until('it was told', async () => told.at(-1) === (await lastSeq(id)));
+    });
 
-  it('waits for a person whose node died, and takes back what they held when they do not return', async () => {
-    const one = await node('one');
-    const two = await node('two');
-    two.people.connected('ana');
-    await two.people.setPresence('ana', 'available');
-    const id = await startAt(one);
-    await say(one, id, 'human');
-    await until('Ana is asked', async () => (await store.conversation(id))?.phase === 'offered');
-    await two.handle(id, { type: 'accept', agent: 'ana' });
-    await two.settled();
-    await die(two);
-    await until('her absence is on record', async () =>
-      (await store.entries(id, 0, 100)).some(({ event }) => event.type === 'disconnected'),
-    );
-    one.people.connected('ana');
-    await until('her return is on record', async () =>
-      (await store.entries(id, 0, 100)).some(({ event }) => event.type === 'reconnected'),
-    );
-  });
+    it('decides on what the record says and not on what it remembers, also where the answer would be no', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      record.loses = () => true;
+      await one.people.setPresence('ana', 'available');
+      const id = await startAt(one);
+      await one.settled();
+      assert.equal((await two.conversation(id))?.phase, 'bot');
+      await say(one, id, 'human');
+      await until('Ana is asked', async () => (await store.conversation(id))?.phase === 'offered');
+      const { state } = await two.handle(id, { type: 'accept', agent: 'ana' });
+      assert.equal(state.phase, 'agent');
+    });
 
-  it('does not miss a person who lost a socket at one node and has another elsewhere', async () => {
-    const [one, two] = [await node('one'), await node('two')];
-    one.people.connected('ana');
-    two.people.connected('ana');
-    await Promise.all([one.settled(), two.settled()]);
-    one.people.disconnected('ana');
-    await one.settled();
-    assert.deepEqual(
-      (await one.store.shared?.whereabouts.connections())?.map(({ node, lostAt }) => [node, lostAt]),
-      [['two', undefined]],
-    );
-    await until('the first node knows', async () => {
-      await one.people.recount();
-      return one.people.isConnected('ana');
+    it('lets one node keep the house, and another when that one is gone', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      assert.deepEqual([one.nodes?.isKeeper, two.nodes?.isKeeper], [true, false]);
+      await one.stop();
+      await until('the other one keeps it', () => two.nodes?.isKeeper === true);
+    });
+
+    it('offers to a person at one node what was asked for at another, as soon as capacity is given back there', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      await two.people.setPresence('ana', 'available');
+      const ids: string[] = [];
+      for (let count = 0; count < 4; count += 1) {
+        const id = await startAt(two);
+        await say(two, id, 'human');
+        ids.push(id);
+      }
+      const phases = async () => Promise.all(ids.map(async (id) => (await store.conversation(id))?.phase));
+      await until(
+        'three are offered',
+        async () => (await phases()).filter((phase) => phase === 'offered').length === 3,
+      );
+      for (const id of ids.slice(0, 3)) await two.handle(id, { type: 'accept', agent: 'ana' });
+      const by = { role: 'agent', id: 'ana' } as const;
+      await two.handle(ids[0] as string, { type: 'end', by });
+      await two.handle(ids[0] as string, { type: 'close', by });
+      await until('the fourth is offered', async () => (await phases())[3] === 'offered');
+      assert.equal(one.nodes?.isKeeper, true);
+    });
+
+    it('keeps what is owed to one bot in order, whichever node took the message', async () => {
+      const heard: string[] = [];
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      const slow = new FunctionBot(async (activity) => {
+        if (activity.type !== 'message') return [];
+        if (activity.text === 'first') await held;
+        heard.push(activity.text ?? '');
+        return [];
+      });
+      const [one, two] = [await node('one', slow), await node('two', slow)];
+      const id = await startAt(one);
+      await one.settled();
+      await say(one, id, 'first');
+      await say(two, id, 'second');
+      await say(two, id, 'third');
+      release();
+      await until('all are heard', () => heard.length === 3);
+      assert.deepEqual(heard, ['first', 'second', 'third']);
+    });
+
+    it('delivers what a dead node still owed', async () => {
+      const never = new FunctionBot(() => new Promise(() => undefined));
+      const heard = echo();
+      const one = await node('one', never);
+      const two = await node('two', heard);
+      const id = await startAt(one);
+      await say(one, id, 'are you there');
+      await die(one);
+      await until('the bot has answered', async () =>
+        (await store.entries(id, 0, 100)).some(({ event }) => event.body?.activity?.text === 'Echo: are you there'),
+      );
+      assert.equal(two.nodes?.isKeeper, true);
+    });
+
+    it('waits for a person whose node died, and takes back what they held when they do not return', async () => {
+      const one = await node('one');
+      const two = await node('two');
+      two.people.connected('ana');
+      await two.people.setPresence('ana', 'available');
+      const id = await startAt(one);
+      await say(one, id, 'human');
+      await until('Ana is asked', async () => (await store.conversation(id))?.phase === 'offered');
+      await two.handle(id, { type: 'accept', agent: 'ana' });
+      await two.settled();
+      await die(two);
+      await until('her absence is on record', async () =>
+        (await store.entries(id, 0, 100)).some(({ event }) => event.type === 'disconnected'),
+      );
+      one.people.connected('ana');
+      await until('her return is on record', async () =>
+        (await store.entries(id, 0, 100)).some(({ event }) => event.type === 'reconnected'),
+      );
+    });
+
+    it('does not miss a person who lost a socket at one node and has another elsewhere', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      one.people.connected('ana');
+      two.people.connected('ana');
+      await Promise.all([one.settled(), two.settled()]);
+      one.people.disconnected('ana');
+      await one.settled();
+      assert.deepEqual(
+        (await one.store.shared?.whereabouts.connections())?.map(({ node, lostAt }) => [node, lostAt]),
+        [[two.store.shared?.node, undefined]],
+      );
+      await until('the first node knows', async () => {
+        await one.people.recount();
+        return one.people.isConnected('ana');
+      });
+    });
+
+    it('lets go of what others took over while it was silent, and goes on', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      const shared = one.store.shared as { beat: (silentMs: number) => Promise<unknown> };
+      const beat = shared.beat.bind(shared);
+      let wake: () => void = () => undefined;
+      const asleep = new Promise<void>((resolve) => (wake = resolve));
+      shared.beat = async (silentMs) => {
+        await asleep;
+        return beat(silentMs);
+      };
+      await until('the other one keeps the house', () => two.nodes?.isKeeper === true);
+      wake();
+      await until('it knows', () => one.nodes?.isKeeper === false);
+      const id = await startAt(one);
+      await say(one, id, 'still here');
+      await until('the bot has answered', async () =>
+        (await store.entries(id, 0, 100)).some(({ event }) => event.body?.activity?.text === 'Echo: still here'),
+      );
+    });
+
+    it('shows typing at the other node', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      const id = await startAt(one);
+      const seen: string[] = [];
+      two.watch(id, { entries: () => undefined, signal: ({ activity }) => void seen.push(activity.type) });
+      await one.signal(id, { role: 'customer', id: 'kim' }, { type: 'typing', from: { id: 'kim' } });
+      await until('typing is seen', () => seen.length > 0);
+      assert.deepEqual(seen, ['typing']);
     });
   });
-
-  it('shows typing at the other node', async () => {
-    const [one, two] = [await node('one'), await node('two')];
-    const id = await startAt(one);
-    const seen: string[] = [];
-    two.watch(id, { entries: () => undefined, signal: ({ activity }) => void seen.push(activity.type) });
-    await one.signal(id, { role: 'customer', id: 'kim' }, { type: 'typing', from: { id: 'kim' } });
-    await until('typing is seen', () => seen.length > 0);
-    assert.deepEqual(seen, ['typing']);
-  });
-});
