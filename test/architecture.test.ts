@@ -88,7 +88,6 @@ const publicNames = [
   'SqliteStore',
   'SqliteStoreOptions',
   'Store',
-  'StoreChange',
   'StoreUnavailable',
   'Transcript',
   'TranscriptPage',
