@@ -88,6 +88,12 @@ export const VARIABLES = {
     unset: 'an embedded database in the data directory',
     meaning: 'PostgreSQL database that holds the record; ?schema= names its schema, ?sslmode= is as psql reads it.',
   },
+  REDIS_URL: {
+    read: z.string().regex(/^rediss?:\/\//, 'use redis://HOST:6379 or rediss://USER:PASSWORD@HOST:6379'),
+    unset: 'notices go by the database itself',
+    meaning:
+      'Redis by which several processes on one database tell each other what has happened; nothing is kept there.',
+  },
   LOG_LEVEL: {
     read: z.enum(['silent', 'error', 'warn', 'info', 'debug'], { error: 'use silent, error, warn, info or debug' }),
     unset: 'info; warn with --demo',
@@ -125,6 +131,7 @@ export interface Environment {
   UPLOAD_LIMIT_BYTES?: number;
   BOT_TIMEOUT_MS?: number;
   DATABASE_URL?: string;
+  REDIS_URL?: string;
   LOG_LEVEL?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }
 

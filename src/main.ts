@@ -49,7 +49,10 @@ export async function start(flags: StartFlags): Promise<void> {
       log.warn(`DIRECT_LINE_SECRET is short: use at least ${SECRET_LENGTH} random characters`);
 
   const directory = resolve(flags.data);
-  const store = storeOf(environment.DATABASE_URL, directory);
+  const { DATABASE_URL, REDIS_URL: redisUrl } = environment;
+  if (redisUrl !== undefined && DATABASE_URL === undefined)
+    log.warn('REDIS_URL has no effect without DATABASE_URL: the embedded database serves one process');
+  const store = storeOf(DATABASE_URL, directory, redisUrl === undefined ? {} : { redisUrl });
   const hub = createHub({
     store,
     configuration,

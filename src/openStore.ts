@@ -18,9 +18,10 @@ import { SqliteStore } from './store/sqlite/sqliteStore.js';
 export function storeOf(
   databaseUrl: string | undefined,
   directory: string,
-  options: { readOnly?: boolean } = {},
+  options: { readOnly?: boolean; redisUrl?: string } = {},
 ): RecordStore {
-  if (databaseUrl === undefined || databaseUrl === '') return new SqliteStore({ directory, ...options });
+  if (databaseUrl === undefined || databaseUrl === '')
+    return new SqliteStore({ directory, ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }) });
   return new PostgresStore({ url: databaseUrl, ...options });
 }
 

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { ConfigError, StoreUnavailable } from '../../errors.js';
-import type { Bus, Clock } from '../../hub/ports.js';
+import type { Clock } from '../../hub/ports.js';
 import type { Reads, Writes } from '../calls.js';
 import { queriesFor, type Query } from '../reads.js';
 import { RecordStore } from '../recordStore.js';
@@ -13,6 +13,7 @@ import { DatabaseClock } from './databaseClock.js';
 import { refusal } from './faults.js';
 import { Notices } from './notices.js';
 import { placeOf, type Place } from './place.js';
+import { RedisBus } from './redisBus.js';
 import { checkSchema, contains, migrate } from './schema.js';
 import { PostgresSharedRecord } from './sharedRecord.js';
 import { Writer } from './writer.js';
@@ -26,8 +27,8 @@ export interface PostgresStoreOptions {
   readOnly?: boolean;
   /** How long the outcome of a write is asked for whose connection broke, before it is called unknown; 15,000 ms unless set. */
   patienceMs?: number;
-  /** How nodes tell each other what has happened, where it is not by the database itself. Opened and closed by whoever made it. */
-  bus?: Bus;
+  /** Nodes tell each other what has happened by this Redis (`redis://…`) instead of the database. Needs the package ioredis. */
+  redisUrl?: string;
   /** Connections for reading; one for writing and one for notices come on top. Default: 8. */
   connections?: number;
 }
@@ -44,7 +45,7 @@ export class PostgresStore extends RecordStore {
   private readonly place: Place;
   private readers: Readers | undefined;
   private writer: Writer | undefined;
-  private readonly notices: Notices;
+  private readonly bus: Notices | RedisBus;
   /** This process among those that share the record. */
   readonly shared: PostgresSharedRecord;
   private readonly node = randomUUID();
@@ -56,12 +57,15 @@ export class PostgresStore extends RecordStore {
     this.place = placeOf(options.url);
     this.clock = new DatabaseClock(options.clock ?? { now: () => Date.now() }, () => this.askTime());
     const { node, place } = this;
-    this.notices = new Notices({
-      channel: place.schema,
-      node,
-      connect: async (onLost) => connect(await loadDriver(), place, onLost),
-    });
-    this.shared = new PostgresSharedRecord(node, options.bus ?? this.notices, () => this.requireReaders());
+    this.bus =
+      options.redisUrl === undefined
+        ? new Notices({
+            channel: place.schema,
+            node,
+            connect: async (onLost) => connect(await loadDriver(), place, onLost),
+          })
+        : new RedisBus({ url: options.redisUrl, channel: `handoff ${place.shown} ${place.schema}`, node });
+    this.shared = new PostgresSharedRecord(node, this.bus, () => this.requireReaders());
   }
 
   open(): Promise<void> {
@@ -125,7 +129,7 @@ export class PostgresStore extends RecordStore {
     this.readers = new Readers(pg, place, options.connections ?? CONNECTIONS);
     await this.clock.start();
     if (options.readOnly === true) return;
-    if (options.bus === undefined) await this.notices.open();
+    await this.bus.open();
     const writer: Writer = new Writer({
       place,
       id: this.node,
@@ -138,10 +142,10 @@ export class PostgresStore extends RecordStore {
 
   private async disconnect(): Promise<void> {
     this.clock.stop();
-    const { readers, writer, notices } = this;
+    const { readers, writer, bus } = this;
     await writer?.close();
     if (readers !== undefined) await this.shared.leave().catch(() => {});
-    await notices.close();
+    await bus.close();
     this.readers = undefined;
     this.writer = undefined;
     await readers?.close();
