@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { ConfigError, StoreUnavailable } from '../../errors.js';
-import type { Clock } from '../../hub/ports.js';
+import type { Clock, SharedRecord } from '../../hub/ports.js';
 import type { Reads, Writes } from '../calls.js';
 import { queriesFor, type Query } from '../reads.js';
 import { RecordStore } from '../recordStore.js';
@@ -47,7 +47,7 @@ export class PostgresStore extends RecordStore {
   private writer: Writer | undefined;
   private readonly bus: Notices | RedisBus;
   /** This process among those that share the record. */
-  readonly shared: PostgresSharedRecord;
+  readonly shared: SharedRecord;
   private readonly node = randomUUID();
   private opening: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
