@@ -1,27 +1,37 @@
 // `handoff doctor`: a bot and this server looked at from outside.
 
 import { ConfigError } from '../errors.js';
+import type { DoctorHub } from '../doctor/trust.js';
+import { serverUrl } from './data.js';
 import type { Flags } from './flags.js';
 
-export async function doctor({ bot, appId, tenant, secret, authority, json }: Flags): Promise<number> {
+export async function doctor(flags: Flags): Promise<number> {
+  const { bot, appId, tenant, secret, authority, json } = flags;
   if (bot === undefined)
     throw new ConfigError(['Name the bot: handoff doctor --bot https://bot.example.com/api/messages']);
   if (secret !== undefined && (process.env[secret] ?? '') === '')
     throw new ConfigError([
       '--secret takes the name of an environment variable that holds the client secret; no such variable is set.',
     ]);
-  const { examine, show } = await import('../doctor.js');
+  const [{ examine, show }, { withConfiguredBot }] = await Promise.all([
+    import('../doctor/doctor.js'),
+    import('../doctor/configuredBot.js'),
+  ]);
   const publicUrl = process.env['PUBLIC_URL'];
-  const findings = await examine({
-    bot,
-    ...(appId === undefined ? {} : { appId }),
-    ...(tenant === undefined ? {} : { tenant }),
-    ...(secret === undefined ? {} : { secret }),
-    ...(authority === undefined ? {} : { authority: authority.replace(/\/+$/, '') }),
-    ...(publicUrl === undefined || publicUrl === '' ? {} : { publicUrl }),
-    env: process.env,
-    now: () => Date.now(),
-  });
+  const origin = publicUrl === undefined || publicUrl === '' ? await serverUrl(flags) : publicUrl.replace(/\/+$/, '');
+  const examined = (hub: DoctorHub | undefined) =>
+    examine({
+      bot,
+      ...(hub === undefined ? {} : { hub }),
+      ...(appId === undefined ? {} : { appId }),
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(secret === undefined ? {} : { secret }),
+      ...(authority === undefined ? {} : { authority: authority.replace(/\/+$/, '') }),
+      ...(publicUrl === undefined || publicUrl === '' ? {} : { publicUrl }),
+      env: process.env,
+      now: () => Date.now(),
+    });
+  const findings = await withConfiguredBot(bot, flags.data, origin, examined);
   console.log(json ? JSON.stringify({ findings }) : show(findings));
   return findings.some(({ is }) => is === 'wrong') ? 1 : 0;
 }

@@ -94,6 +94,7 @@ const COMMANDS: Readonly<Record<string, { usage: string; does: string; lines: re
     does: 'Looks at a bot and at this server from outside and says which setting to change; exits with 1 when something is wrong.',
     lines: [
       "--bot <endpoint>       the bot's messaging endpoint, such as https://bot.example.com/api/messages",
+      '--data ./data          a bot configured there with issuer: hub is shown what this hub signs',
       "--app-id <id>          the bot's Microsoft app id",
       "--tenant <id>          the app's tenant in Microsoft Entra; a multi-tenant app has none",
       '--authority <url>      where Microsoft Entra is, for other clouds',

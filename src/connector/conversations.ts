@@ -14,7 +14,7 @@ import { begin, callKey, requireActivity, stored } from './speaking.js';
 
 const PAGE_MEMBERS = 100;
 const MAX_PAGE_MEMBERS = 500;
-/** Conversations in one answer, and how many of all are looked through for them. */
+/** Conversations read at once, about as many as one answer has, and how many of all are looked through for it. */
 const PAGE_CONVERSATIONS = 50;
 const SCANNED_CONVERSATIONS = 1_000;
 const LOCALE = /^[\w-]{1,35}$/;
@@ -71,7 +71,8 @@ export async function getConversations({ hub }: CallContext, { request, botIds }
   let cursor = request.query.get('continuationToken') ?? undefined;
   if (cursor === '') cursor = undefined;
   for (let scanned = 0; scanned < SCANNED_CONVERSATIONS && conversations.length < PAGE_CONVERSATIONS;) {
-    const page = await hub.store.list({}, PAGE_CONVERSATIONS - conversations.length, cursor);
+    // Always whole pages: asking for the few that are missing would read the rest nearly one by one.
+    const page = await hub.store.list({}, PAGE_CONVERSATIONS, cursor);
     for (const state of page.items) {
       const bots = state.bots.filter((id) => botIds.has(id));
       const [first] = bots;

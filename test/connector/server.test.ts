@@ -29,4 +29,21 @@ describe('the connector', () => {
       'by the way',
     ]);
   });
+
+  it('lists the conversations of a bot by reading whole pages, however many are of others', async () => {
+    await site.close();
+    site = await openConnector({ callers: { authenticate: () => Promise.resolve({ botIds: new Set(['demo']) }) } });
+    const open = async (bot: string, id: string) =>
+      site.hub.handle(id, { type: 'start', id, workStream: 'web', channel: { id: 'directline' }, frontBot: bot });
+    for (let count = 0; count < 60; count += 1) await open('other', `other${count}`);
+    site.clock.advance(1_000);
+    for (let count = 0; count < 49; count += 1) await open('demo', `demo${count}`);
+    const { store } = site;
+    const list = store.list.bind(store);
+    let reads = 0;
+    store.list = (...asked) => ((reads += 1), list(...asked));
+    const { body } = await site.bots('GET', '/conversations');
+    assert.equal((body as { conversations: unknown[] }).conversations.length, 49);
+    assert.ok(reads <= 3, `${reads} reads for 109 conversations`);
+  });
 });

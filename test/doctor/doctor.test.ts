@@ -7,13 +7,14 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { examine, show, type DoctorOptions, type Finding } from '../src/doctor.js';
-import { createHub } from '../src/createHub.js';
-import { readConfiguration } from '../src/config.js';
-import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
-import { AzureChannel, TENANT } from './fakes/azureChannel.js';
-import { handoff } from './fakes/program.js';
-import { makeCertificate, type Certificate } from './fakes/tlsFront.js';
+import { examine, show, type DoctorOptions } from '../../src/doctor/doctor.js';
+import type { Finding } from '../../src/doctor/calls.js';
+import { createHub } from '../../src/createHub.js';
+import { readConfiguration } from '../../src/config.js';
+import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
+import { AzureChannel, TENANT } from '../fakes/azureChannel.js';
+import { handoff } from '../fakes/program.js';
+import { makeCertificate, type Certificate } from '../fakes/tlsFront.js';
 
 type Reply = (request: http.IncomingMessage, response: http.ServerResponse) => void;
 

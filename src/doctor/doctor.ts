@@ -1,10 +1,10 @@
 // `handoff doctor`: looks at a bot and at this hub from outside, and says of each thing whether it is right and which setting to change.
 
-import http, { type IncomingHttpHeaders } from 'node:http';
-import https from 'node:https';
-import type { PeerCertificate, TLSSocket } from 'node:tls';
-import { isPrivateHost } from './addresses.js';
-import { entraTokens } from './connector/trust/entra.js';
+import type { IncomingHttpHeaders } from 'node:http';
+import { isPrivateHost } from '../addresses.js';
+import { entraTokens } from '../connector/trust/entra.js';
+import { call, jsonIn, probeOf, unreached, type Finding, type Seen } from './calls.js';
+import { hubTrustFindings, type DoctorHub } from './trust.js';
 
 export interface DoctorOptions {
   /** The bot's messaging endpoint. */
@@ -17,36 +17,18 @@ export interface DoctorOptions {
   readonly authority?: string;
   /** Under which bots and browsers reach this hub. */
   readonly publicUrl?: string;
+  /** Where the bot is one of the configuration that has the hub as issuer. */
+  readonly hub?: DoctorHub;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly now: () => number;
-}
-
-export interface Finding {
-  readonly check:
-    'endpoint' | 'certificate' | 'answer' | 'clock' | 'tenant' | 'token' | 'trust' | 'publicUrl' | 'webSocket';
-  readonly is: 'right' | 'doubtful' | 'wrong';
-  readonly text: string;
-  /** What to set, as it is written in handoff.yaml, in the environment, or in the bot's own settings. */
-  readonly setting?: string;
 }
 
 const ENTRA = 'https://login.microsoftonline.com';
 const MULTI_TENANT = 'botframework.com';
 const CONNECTOR = 'https://api.botframework.com';
-const TIMEOUT_MS = 10_000;
 /** The SDKs take tokens whose times are off by so much. */
 const SKEW_MS = 5 * 60_000;
 const EXPIRES_SOON_MS = 14 * 24 * 60 * 60_000;
-const ANSWER_LIMIT_BYTES = 65_536;
-
-interface Seen {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-  readonly certificate?: PeerCertificate;
-  /** Why the certificate is not trusted. */
-  readonly distrust?: string;
-}
 
 /** Every check that can be made; none of them changes anything at the bot, which is sent an activity of a type no bot knows. */
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
@@ -59,7 +41,9 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
       findings.push(answerFinding(endpoint, seen, options));
       findings.push(...clockFindings('The bot', seen.headers, options.now()));
     }
-    findings.push(...(await entraFindings(endpoint, seen, options)));
+    if (options.hub === undefined || options.secret !== undefined)
+      findings.push(...(await entraFindings(endpoint, seen, options)));
+    if (options.hub !== undefined) findings.push(...(await hubTrustFindings(endpoint, seen, options.hub)));
   }
   findings.push(...(await hubFindings(endpoint, options)));
   return findings;
@@ -95,7 +79,7 @@ function endpointOf(bot: string, findings: Finding[]): URL | undefined {
 
 async function probe(endpoint: URL, findings: Finding[]): Promise<Seen | undefined> {
   try {
-    const seen = await call(endpoint, 'POST', { body: PROBE });
+    const seen = await call(endpoint, 'POST', { body: probeOf('http://localhost/') });
     findings.push({ check: 'endpoint', is: 'right', text: `${endpoint.host} is reached and answers.` });
     return seen;
   } catch (error) {
@@ -103,23 +87,6 @@ async function probe(endpoint: URL, findings: Finding[]): Promise<Seen | undefin
     findings.push({ check: 'endpoint', is: 'wrong', text: unreached(endpoint, code), setting: 'endpoint' });
     return undefined;
   }
-}
-
-function unreached(endpoint: URL, code: string): string {
-  const where = endpoint.host;
-  switch (code) {
-    case 'ECONNREFUSED':
-      return `Nothing listens at ${where}. Start the bot, or correct the port.`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `The name ${endpoint.hostname} is not known here. Correct it, or the name service of this machine.`;
-    case 'EPROTO':
-    case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return `${where} does not speak TLS. Write http:// if that is how the bot is served.`;
-    case 'ETIMEDOUT':
-      return `${where} did not answer within ${TIMEOUT_MS / 1_000} s. Look for a firewall between this machine and the bot.`;
-  }
-  return `${where} was not reached (${code}). Look at the network between this machine and the bot.`;
 }
 
 function certificateFindings(endpoint: URL, { certificate, distrust }: Seen, now: number): Finding[] {
@@ -140,7 +107,11 @@ function certificateFindings(endpoint: URL, { certificate, distrust }: Seen, now
   return [{ check: 'certificate', is: 'right', text: `The certificate is trusted until ${day}.` }];
 }
 
-function answerFinding(endpoint: URL, { status, headers, text }: Seen, { appId }: DoctorOptions): Finding {
+function answerFinding(
+  endpoint: URL,
+  { status, headers, text }: Seen,
+  { hub, appId = hub?.appId }: DoctorOptions,
+): Finding {
   const isPage = (headers['content-type'] ?? '').startsWith('text/html') && text !== '';
   const wrong = (what: string, setting = 'endpoint'): Finding => ({
     check: 'answer',
@@ -279,7 +250,7 @@ async function trustFinding(endpoint: URL, seen: Seen, token: string): Promise<F
       text: 'The token was not shown to the bot: its certificate is not trusted.',
     };
   try {
-    const { status } = await call(endpoint, 'POST', { body: PROBE, token });
+    const { status } = await call(endpoint, 'POST', { body: probeOf('http://localhost/'), token });
     if (status < 300)
       return { check: 'trust', is: 'right', text: 'The bot takes the token that the hub would show (as: bot).' };
     if (status === 401 || status === 403)
@@ -366,86 +337,5 @@ async function webSocketFinding(hub: URL): Promise<Finding> {
   } catch (error) {
     const code = (error as { code?: string }).code ?? (error as Error).message;
     return { check: 'webSocket', is: 'wrong', text: `A WebSocket to ${hub.host} broke (${code}).`, setting };
-  }
-}
-
-// -------------------------------------------------------------------------------------------------------------- network
-
-/** No bot knows this type: a bot without authentication takes it and does nothing. */
-const PROBE = JSON.stringify({
-  type: 'handoff.doctor',
-  id: 'handoff-doctor',
-  timestamp: new Date(0).toISOString(),
-  channelId: 'directline',
-  serviceUrl: 'http://localhost/',
-  from: { id: 'handoff-doctor' },
-  recipient: { id: 'bot' },
-  conversation: { id: 'handoff-doctor' },
-});
-
-interface Call {
-  body?: string;
-  token?: string;
-  headers?: Record<string, string>;
-}
-
-/** A certificate that is not trusted is told of, and nothing secret sent to its owner: a token only over one that is. */
-function call(url: URL, method: string, { body, token, headers = {} }: Call = {}): Promise<Seen> {
-  return new Promise((resolve, reject) => {
-    const isSecure = url.protocol === 'https:';
-    const request = (isSecure ? https : http).request(url, {
-      method,
-      agent: false,
-      ...(isSecure ? { rejectUnauthorized: token !== undefined } : {}),
-      headers: {
-        accept: 'application/json',
-        ...(body === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...headers,
-      },
-    });
-    const late = setTimeout(
-      () => request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
-      TIMEOUT_MS,
-    );
-    request.once('error', (error) => {
-      clearTimeout(late);
-      reject(error);
-    });
-    request.once('upgrade', (response, socket) => {
-      clearTimeout(late);
-      socket.destroy();
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, text: '' });
-    });
-    request.once('response', (response) => {
-      const socket = response.socket as TLSSocket;
-      const tls = isSecure
-        ? {
-            certificate: socket.getPeerCertificate(),
-            ...(socket.authorized ? {} : { distrust: String(socket.authorizationError) }),
-          }
-        : {};
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        if (text.length < ANSWER_LIMIT_BYTES) text += chunk;
-      });
-      response.once('error', reject);
-      response.once('end', () => {
-        clearTimeout(late);
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, ...tls });
-      });
-    });
-    request.end(body);
-  });
-}
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
   }
 }
