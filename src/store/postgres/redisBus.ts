@@ -1,4 +1,4 @@
-// How nodes tell each other what has happened by Redis instead of the database: for many nodes, or behind a pooler that knows no LISTEN.
+// How nodes tell each other what has happened by Redis instead of the database, where they are too many for its notices.
 //
 // Nothing is kept there and nothing depends on it: while Redis is away, nodes find by looking what they would have been told.
 
