@@ -1,4 +1,5 @@
 /** Who is measured: each starts its servers in fresh processes, the hub first, and a load drives them. */
+import { freshDatabase } from '../test/store/cluster.js';
 import { forkScript, Inbox, MeasuredServer, type Usage } from './measured.js';
 import type { LoadOrder, LoadReport, StormCue } from './load.js';
 import type { ProductOptions } from './product.js';
@@ -16,7 +17,11 @@ export type RemoteBot = 'bare bot' | 'CloudAdapter bot';
 const SCRIPTS: Record<RemoteBot, string> = { 'bare bot': './echoBot.js', 'CloudAdapter bot': './cloudAdapterBot.js' };
 
 /** What the product can keep its record in. One more store is one more entry, and appears in every section. */
-const STORES: readonly { name?: string; options: Pick<ProductOptions, 'store'> }[] = [{ options: {} }];
+const STORES: readonly { name?: string; open?: () => Promise<string> }[] = [
+  {},
+  // A server of its own on this machine, syncing every commit: it shares the processors with everybody else here.
+  { name: 'PostgreSQL', open: () => freshDatabase({ durable: true }) },
+];
 
 export function reference(bot: RemoteBot = 'bare bot'): Contender {
   return {
@@ -31,12 +36,15 @@ export function reference(bot: RemoteBot = 'bare bot'): Contender {
 /** The product, once per store. */
 export function products({ profile }: Options, bot?: RemoteBot, more: ProductOptions = {}): Contender[] {
   const nodeOptions = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-  return STORES.map(({ name, options }) => ({
+  // Where a section brings a store of its own there is nothing to choose.
+  const stores = more.store === undefined ? STORES : STORES.slice(0, 1);
+  return stores.map(({ name, open }) => ({
     name: ['product', ...(name === undefined ? [] : [`on ${name}`]), ...(bot === undefined ? [] : [bot])].join(', '),
     start: async () => {
       const remote = bot === undefined ? undefined : await MeasuredServer.start(bot, SCRIPTS[bot]);
       const botUrl = remote === undefined ? {} : { bot: remote.listening.url };
-      const args = [JSON.stringify({ ...options, ...botUrl, ...more } satisfies ProductOptions)];
+      const store = open === undefined ? {} : { store: await open() };
+      const args = [JSON.stringify({ ...store, ...botUrl, ...more } satisfies ProductOptions)];
       const hub = await MeasuredServer.start('product', './product.js', args, nodeOptions);
       return remote === undefined ? [hub] : [hub, remote];
     },

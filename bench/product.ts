@@ -9,6 +9,7 @@ import path from 'node:path';
 import pino from 'pino';
 import { createHub } from '../src/createHub.js';
 import type { Store } from '../src/hub/ports.js';
+import { PostgresStore } from '../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
 import { announce } from './measured.js';
 import { echo, rulesFor, VARIABLE } from './office.js';
@@ -16,7 +17,7 @@ import { echo, rulesFor, VARIABLE } from './office.js';
 export interface ProductOptions {
   /** Address of the bot; one in this process unless set. */
   bot?: string;
-  /** Where the record is kept: `file:` and a directory. A temporary one unless set. */
+  /** Where the record is kept: `file:` and a directory, or `postgres:…`. A temporary directory unless set. */
   store?: string;
   /** Routing rules that each new conversation is compared with; none unless set. */
   rules?: number;
@@ -47,6 +48,7 @@ if (bot === undefined) hub.connectBot('echo', echo);
 
 /** One entry per store the product has. */
 function openStore(url: string): Store {
+  if (url.startsWith('postgres:')) return new PostgresStore({ url });
   const [scheme = '', place = ''] = url.split(/:(.*)/s);
   if (scheme !== 'file') throw new Error(`No store is known for "${url}". Name a directory as file:/path.`);
   return new SqliteStore({ directory: place });

@@ -18,6 +18,7 @@ import { scale } from './scale.js';
 import { sockets } from './sockets.js';
 import { store } from './store.js';
 import type { Section } from './section.js';
+import { stopServer } from '../test/store/cluster.js';
 
 const SECTIONS: readonly Section[] = [
   loop,
@@ -103,4 +104,4 @@ async function run(): Promise<void> {
 }
 
 if (flags.help === true) console.log(help());
-else await run();
+else await run().finally(stopServer);

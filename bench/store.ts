@@ -8,7 +8,7 @@ import type { Conversation, ConversationEvent } from '../src/core/conversation.j
 import type { Append, Store } from '../src/hub/ports.js';
 import { PostgresStore } from '../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
-import { freshDatabase, stopServer } from '../test/store/cluster.js';
+import { freshDatabase } from '../test/store/cluster.js';
 import { percentile, printTable } from './report.js';
 import type { Section } from './section.js';
 
@@ -20,15 +20,11 @@ export const store: Section = {
   quick: false,
   run: async ({ short }) => {
     const rows: string[][] = [];
-    try {
-      for (const conversations of [1, 50, 500]) {
-        const embedded = await measure(sqlite, conversations, short ? 1 : 3);
-        const shared = await measure(postgres, conversations, short ? 1 : 3);
-        const ratio = (shared.appendsPerSecond / embedded.appendsPerSecond).toFixed(2);
-        rows.push([...embedded.row, ''], [...shared.row, ratio]);
-      }
-    } finally {
-      await stopServer();
+    for (const conversations of [1, 50, 500]) {
+      const embedded = await measure(sqlite, conversations, short ? 1 : 3);
+      const shared = await measure(postgres, conversations, short ? 1 : 3);
+      const ratio = (shared.appendsPerSecond / embedded.appendsPerSecond).toFixed(2);
+      rows.push([...embedded.row, ''], [...shared.row, ratio]);
     }
     printTable(
       'The stores alone: appends of 1 KB, each customer waiting for the last to be on disk, while 50 entries are read at a time',
