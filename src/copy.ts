@@ -16,6 +16,8 @@ const CONVERSATIONS_AT_ONCE = 500;
 /** @throws ConfigError when the record cannot be read whole, the other place is not empty, or the copy is not the same. */
 export async function copy(from: string, to: string, tell: Progress = () => {}): Promise<Copied> {
   return withStore(recordAt(from), async (source) => {
+    if (await source.isServed())
+      throw new ConfigError(['A server runs on the record that is to be copied. Stop it first, all of its processes.']);
     const target = await besideOf(to);
     try {
       return await copyRecord(source, target, tell);

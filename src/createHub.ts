@@ -17,12 +17,12 @@ import { serveAgentChat, type AgentChat, type AgentChatOptions } from './console
 import { createPairingCode, serveConsole, type Console } from './console/console.js';
 import type { Directory } from './core/directory.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
-import { ConfigError } from './errors.js';
+import { ConfigError, Conflict } from './errors.js';
 import { HttpServer, isLocal } from './http.js';
 import { Attachments } from './hub/attachments.js';
 import { Hub } from './hub/hub.js';
 import type { NodeTimes } from './hub/nodes.js';
-import type { Clock, Log, Store } from './hub/ports.js';
+import type { Clock, Log, Store, StoredConfiguration } from './hub/ports.js';
 import { Tokens } from './hub/tokens.js';
 import { measure, type Metrics } from './metrics.js';
 import { Relay } from './middleware/relay/relay.js';
@@ -314,13 +314,21 @@ export class HandoffHub extends Hub {
     };
   }
 
+  /** @returns the configuration of another process that was quicker. */
+  async #begin(): Promise<StoredConfiguration | undefined> {
+    try {
+      await this.applyConfiguration(this.#configuration, 'first start');
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error;
+      return this.store.configuration();
+    }
+  }
+
   async #open(): Promise<void> {
     await this.store.open();
-    const kept = await this.store.configuration();
-    if (kept === undefined) {
-      await this.applyConfiguration(this.#configuration, 'first start');
-      return;
-    }
+    const kept = (await this.store.configuration()) ?? (await this.#begin());
+    if (kept === undefined) return;
     const configuration = checkConfiguration(kept.document);
     await this.useDirectory(directoryOf(configuration, kept.version));
     this.#isOverruled = !isDeepStrictEqual(configuration, this.#configuration);

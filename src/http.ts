@@ -343,7 +343,9 @@ class Incoming implements HttpRequest {
   get ip(): string {
     // The last hop is the one our own proxy saw.
     const forwarded =
-      this.options.trustProxy === true ? this.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
+      this.options.trustProxy === true
+        ? withoutPort(this.header('x-forwarded-for')?.split(',').at(-1)?.trim())
+        : undefined;
     return forwarded !== undefined && forwarded !== '' ? forwarded : (this.raw.socket.remoteAddress ?? '');
   }
 
@@ -455,6 +457,16 @@ function notFound(request: HttpRequest): never {
 
 function notFoundAt(path: string): BadRequest {
   return new BadRequest(404, 'NotFound', `There is nothing at ${path}.`);
+}
+
+/** Some proxies write the client's port as well, which is another one with every connection. */
+function withoutPort(address: string | undefined): string | undefined {
+  return address === undefined
+    ? undefined
+    : (/^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/
+        .exec(address)
+        ?.slice(1)
+        .find((one) => one !== undefined) ?? address);
 }
 
 function split(url: string): [path: string, query: string] {

@@ -1,6 +1,7 @@
 // Where the record is: the one place that decides between the two engines.
 
 import { resolve } from 'node:path';
+import { ConfigError } from './errors.js';
 import type { Store } from './hub/ports.js';
 import type { Beside } from './store/beside.js';
 import type { RecordStore } from './store/recordStore.js';
@@ -35,15 +36,23 @@ export async function writing<T>({ data }: { data: string }, work: (store: Store
   return withStore(storeOf(process.env['DATABASE_URL'], resolve(data)), work);
 }
 
+/** A URL of something else is no directory, and may hold a password: it is not shown. */
+function requirePlace(place: string): void {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(place) && !isDatabaseUrl(place))
+    throw new ConfigError(['This place is neither a data directory nor postgres://USER:PASSWORD@HOST:5432/DATABASE.']);
+}
+
 /** The record at a place named in one word, for reading it whole: nobody writes to it meanwhile. @throws ConfigError. */
 export function recordAt(place: string): RecordStore {
+  requirePlace(place);
   if (isDatabaseUrl(place)) return new PostgresStore({ url: place, readOnly: true });
   // Not for reading only: that would be let in beside a running server.
   return new SqliteStore({ directory: findPlace(place) });
 }
 
 /** @throws ConfigError when there is a record at that place. */
-export function besideOf(place: string): Promise<Beside> {
+export async function besideOf(place: string): Promise<Beside> {
+  requirePlace(place);
   return isDatabaseUrl(place) ? besideSchema(place) : besideDirectory(place);
 }
 

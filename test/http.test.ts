@@ -47,6 +47,10 @@ describe('The HTTP server', () => {
       ((await request('GET', `${at}/who`, { headers })).body as { who: string }).who;
     assert.equal(await who({}), '127.0.0.1');
     assert.equal(await who({ 'x-forwarded-for': '127.0.0.1, 203.0.113.7' }), '203.0.113.7');
+    // The port is another one with every connection: who counts attempts would never count two.
+    assert.equal(await who({ 'x-forwarded-for': '203.0.113.7:51234' }), '203.0.113.7');
+    assert.equal(await who({ 'x-forwarded-for': '[2001:db8::7]:51234' }), '2001:db8::7');
+    assert.equal(await who({ 'x-forwarded-for': '2001:db8::7' }), '2001:db8::7');
     // The proxy's own address is private: its clients from anywhere would be taken for neighbours.
     for (const name of ['forwarded', 'x-real-ip', 'via'])
       assert.equal(await who({ [name]: 'for=203.0.113.7' }), 'unknown', name);

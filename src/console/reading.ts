@@ -8,13 +8,13 @@ import { renderTranscript, transcriptFacts, transcriptContentType, TRANSCRIPT_FO
 import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
-import { observedIn, readQuestion } from '../hub/observed.js';
+import { readQuestion } from '../hub/observed.js';
 import { requireReader, type Caller } from './callers.js';
+import { Reports } from './reports.js';
 import {
   botShape,
   conversationShape,
   entryShape,
-  observedShape,
   personShape,
   queueShape,
   receiptShape,
@@ -34,6 +34,7 @@ const OVERDUE_AFTER_MS = 5_000;
 /** GET routes below /api/v1, by path. */
 export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
   const state = (request: HttpRequest) => stateOf(hub, request);
+  const reports = new Reports(hub);
 
   /** The conversation of the path, for somebody who may read what was said in it. */
   async function readable(caller: Caller, request: HttpRequest): Promise<Conversation> {
@@ -148,7 +149,7 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
         hub.clock.now(),
       );
       if ('faults' in read) throw badQuery(read.faults.join(' '));
-      return { body: observedShape(await observedIn(hub.store, hub.directory, read.question)) };
+      return { body: await reports.of(read.question) };
     },
 
     '/overdue': async ({ person }) => {

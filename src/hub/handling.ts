@@ -57,6 +57,13 @@ export class Handling {
     this.#keep(after);
   }
 
+  /** Another node committed something: who holds what is known here as well; how long it took is kept by that node. */
+  learned(state: Conversation): void {
+    const still = loadsOf(state);
+    for (const [agent, chats] of this.#held) if (still[agent] === undefined) chats.delete(state.id);
+    this.#keep(state);
+  }
+
   held(agent: string): Iterable<Held> {
     return this.#held.get(agent)?.values() ?? [];
   }
@@ -92,11 +99,19 @@ export class Handling {
     const { store, clock, log } = this.hub;
     const expiresAt = clock.now() + KEPT_MS;
     // Losing one costs nothing but its part in the next estimates.
-    const saved = store
-      .putGrant({ kind: KIND, id: queue, value: { ms: recent }, expiresAt })
+    const saved = this.#merged(queue, ms, recent)
+      .then((all) => store.putGrant({ kind: KIND, id: queue, value: { ms: all }, expiresAt }))
       .catch((error: unknown) => {
         log.warn({ err: error, queue }, 'how long a chat took could not be kept; estimates go on without it');
       });
     this.#saved = Promise.all([this.#saved, saved]).then(() => undefined);
+  }
+
+  /** With what other nodes have kept meanwhile. */
+  async #merged(queue: string, ms: number, recent: readonly number[]): Promise<readonly number[]> {
+    const { store, clock } = this.hub;
+    if (store.shared === undefined) return recent;
+    const kept = (await store.getGrant(KIND, queue, clock.now()))?.value['ms'];
+    return Array.isArray(kept) ? [...(kept as number[]), ms].slice(-REMEMBERED) : recent;
   }
 }

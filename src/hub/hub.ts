@@ -102,7 +102,7 @@ export class Hub implements Engine {
     this.#running = true;
     await this.people.start();
     await this.handling.start();
-    await this.#standInLine();
+    await standInLine(this, this.lines, this.#states);
     await this.outbox.start();
     if (this.nodes === undefined) await this.#keep(true);
     else await this.nodes.start();
@@ -137,7 +137,7 @@ export class Hub implements Engine {
     const lost = Object.keys(this.#directory.bots).some((id) => directory.bots[id] === undefined);
     this.#directory = directory;
     await this.people.useDirectory();
-    if (this.#running) await this.#standInLine();
+    if (this.#running) await standInLine(this, this.lines, this.#states);
     if (this.#running && lost && this.#isKeeper) this.#strays.look();
     for (const observer of this.#observers) observer.directory?.(directory);
     this.nudge();
@@ -260,7 +260,8 @@ export class Hub implements Engine {
     if (by.role === 'agent' && audience === 'staff') return;
     const signal = { conversationId, by, activity, audience } as const;
     this.#followers.show(signal);
-    this.nodes?.signalled(signal);
+    // What the hub itself shows (places in line), every node shows by itself.
+    if (by.role !== 'system') this.nodes?.signalled(signal);
     if (by.role === 'customer' && state.phase === 'bot') this.outbox.signal(state, activity);
     if (by.role === 'agent' && state.channel.key !== undefined) this.outbox.signalChannel(state, activity);
   }
@@ -314,10 +315,11 @@ export class Hub implements Engine {
       followed: () => this.#followers.ids(),
       told: (id) => this.#followers.told(id),
       waiting: () => this.lines.sum(),
-      standInLine: () => this.#standInLine(),
+      standInLine: () => standInLine(this, this.lines, this.#states),
       recountPeople: () => this.people.recount(),
       takeOwed: (id) => this.outbox.take(id),
       letGo: () => this.outbox.letGo(),
+      returnPeople: () => this.people.announce(),
       inheritPeople: () => this.people.inherit(),
       configurationVersion: () => this.#directory.version,
       useConfiguration: () => this.useConfiguration(),
@@ -349,15 +351,12 @@ export class Hub implements Engine {
     this.#followers.tell(state, entries);
     const queues = this.lines.update(state, this.#directory);
     this.#ticker.expect(state.dueAt);
+    this.handling.learned(state);
     for (const observer of this.#observers) observer.learned?.(state, before);
     for (const queue of queues) this.notify('line', queue);
     if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);
     if (queues.length > 0) this.nudge();
     this.#positions.changed(queues);
-  }
-
-  #standInLine(): Promise<void> {
-    return standInLine(this, this.lines, this.#states);
   }
 
   async #decideAndAppend(

@@ -40,6 +40,8 @@ export interface NodeWork {
   takeOwed(conversationId?: string): Promise<void>;
   /** Others have taken over what this node owed. */
   letGo(): void;
+  /** Others believe that the people who are connected here are gone. */
+  returnPeople(): void;
   /** People whose node is dead: they are waited for from now on. */
   inheritPeople(): Promise<void>;
   configurationVersion(): number;
@@ -74,7 +76,13 @@ export class Nodes {
   /** Says that it lives, and listens. @throws StoreUnavailable when the record cannot be reached. */
   async start(): Promise<void> {
     this.#stopped = false;
-    this.#unsubscribe = this.shared.bus.subscribe((notice) => this.#hear(notice));
+    this.#unsubscribe = this.shared.bus.subscribe((notice) => {
+      try {
+        this.#hear(notice);
+      } catch (error) {
+        this.log.warn({ err: error, notice: notice.is }, 'a notice of another node could not be read');
+      }
+    });
     await this.#beat();
     const { beatMs, lookMs, recountMs } = this.times;
     const every = (ms: number, name: string, work: () => Promise<void>) =>
@@ -152,6 +160,7 @@ export class Nodes {
         this.log.warn({ node: this.shared.node }, 'this node was silent for so long that others took over what it had');
         this.work.letGo();
         await this.work.standInLine();
+        this.work.returnPeople();
         await this.work.recountPeople();
       }
       if (keeper !== this.#isKeeper) await this.#keep(keeper);

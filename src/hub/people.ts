@@ -92,6 +92,14 @@ export class People {
       if (at === node && lostAt !== undefined && missed === undefined && !this.isConnected(agent)) this.#leave(agent);
   }
 
+  /** This node was taken for dead: who is connected here says so again. */
+  announce(): void {
+    for (const agent of this.#sockets.keys()) {
+      this.#run(this.#telling.run(agent, () => this.#whereabouts.connect(agent)));
+      this.#isBack(agent);
+    }
+  }
+
   #recountConnections(connections: readonly PersonConnection[]): void {
     const node = this.hub.store.shared?.node;
     if (node === undefined) return;

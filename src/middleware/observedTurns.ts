@@ -12,6 +12,9 @@ import type { Next } from './reach.js';
 import { fromSdk } from './sdkActivity.js';
 import { linkTurn } from './turnLink.js';
 
+/** The end of a turn waits so long for its record: then a process that ends in order loses none. */
+const RECORD_MS = 100;
+
 /** Where the turn is on record; `seq` = the customer's entry, which the bot answers. */
 interface Place {
   readonly conversationId: string;
@@ -44,7 +47,8 @@ export class ObservedTurns {
       turn.failed(error);
       throw error;
     } finally {
-      await turn.recorded();
+      // A record that is slow to be written delays no answer to the channel.
+      await within(RECORD_MS, turn.recorded());
     }
   }
 }
@@ -189,4 +193,10 @@ class ObservedTurn {
       this.hub.log.debug(fields, 'a change of what the log does not have was not recorded');
     else this.hub.log.warn(fields, 'something that was observed could not be recorded');
   }
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }

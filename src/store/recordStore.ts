@@ -254,6 +254,11 @@ export abstract class RecordStore implements Store {
     await this.write('putRows', { table, rows });
   }
 
+  /** Whether a server writes to it now, where the place itself does not refuse a second one. */
+  isServed(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   figures(): StoreFigures {
     return this.counters;
   }

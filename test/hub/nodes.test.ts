@@ -277,6 +277,7 @@ for (const [name, open] of [
 
     it('lets go of what others took over while it was silent, and goes on', async () => {
       const [one, two] = [await node('one'), await node('two')];
+      one.people.connected('ana');
       const shared = one.store.shared as { beat: (silentMs: number) => Promise<unknown> };
       const beat = shared.beat.bind(shared);
       let wake: () => void = () => undefined;
@@ -288,6 +289,14 @@ for (const [name, open] of [
       await until('the other one keeps the house', () => two.nodes?.isKeeper === true);
       wake();
       await until('it knows', () => one.nodes?.isKeeper === false);
+      await until('who is connected there is not missed', async () => {
+        const connections = (await two.store.shared?.whereabouts.connections()) ?? [];
+        return connections.some(({ node, lostAt }) => node === one.store.shared?.node && lostAt === undefined);
+      });
+      await until('nobody waits for her', async () => {
+        const connections = (await two.store.shared?.whereabouts.connections()) ?? [];
+        return connections.every(({ lostAt }) => lostAt === undefined);
+      });
       const id = await startAt(one);
       await say(one, id, 'still here');
       await until('the bot has answered', async () =>

@@ -11,6 +11,7 @@ import { handoffMiddleware } from '../../src/middleware/handoffMiddleware.js';
 import type { BotTurnContext, SdkActivity } from '../../src/middleware/host.js';
 import { FakeChannel } from '../fakes/channel.js';
 import { openHub, SILENT, type TestHub } from '../fakes/hub.js';
+import { until } from '../fakes/shop.js';
 import { describeOnEachSdk, type Adapter, type SdkInTest } from '../fakes/sdks.js';
 
 const CONFIGURATION = readConfiguration(`
@@ -216,6 +217,23 @@ describeOnEachSdk('a bot in production with the observing middleware', (sdk) => 
     await day(bare);
     await day(observed);
     assert.deepEqual(observed.wire, bare.wire);
+  });
+
+  it('keeps no channel waiting for a record that is slow to be written', async () => {
+    let release: () => void = () => undefined;
+    const stuck = new Promise<void>((resolve) => (release = resolve));
+    const append = test.store.append.bind(test.store);
+    test.store.append = async (request) => {
+      await stuck;
+      return append(request);
+    };
+    await observed.post('hello');
+    assert.equal(observed.answers.length, 1, 'the channel has its answer');
+    release();
+    await test.hub.settled();
+    await until('it is on record all the same', async () =>
+      (await logs()).some(({ event }) => event.body?.activity?.text === 'hello'),
+    );
   });
 
   it('sends exactly the same where the channel refuses an escalation, and the bot learns it as ever', async () => {

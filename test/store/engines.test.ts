@@ -163,6 +163,10 @@ describe('the engines', () => {
       const server = await openAt(place);
       await refuses(place, await freshSchema(), /in use by another running process/);
       await server.close();
+      const shared = await small(await freshSchema());
+      const serving = (await openAt(shared)) as PostgresStore;
+      await refuses(shared, freshFolder(), /A server runs on the record/);
+      await serving.close();
       await refuses(freshFolder(), await freshSchema(), /There is no record/);
       await refuses(await freshSchema(), freshFolder(), /There is no record/);
     });
@@ -218,6 +222,20 @@ describe('the engines', () => {
         await first.abandon();
       }
     });
+  });
+
+  it('take an address of something else for no folder, and show none of it', async () => {
+    for (const place of ['postgre://u:secret@host/db', 'mysql://u:secret@host/db', 'postgresql+x://u:secret@h/d'])
+      for (const [from, to] of [
+        [place, freshFolder()],
+        [await freshSchema(), place],
+      ] as const)
+        await assert.rejects(copy(from, to), (error: unknown) => {
+          assert.ok(error instanceof ConfigError);
+          assert.ok(!error.message.includes('secret'));
+          return true;
+        });
+    assert.deepEqual(await readdir(directory), []);
   });
 
   it('are chosen by DATABASE_URL', () => {

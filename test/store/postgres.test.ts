@@ -153,6 +153,33 @@ describe('PostgresStore', () => {
       assert.deepEqual(own, []);
     });
 
+    it('hear nothing that a stranger says in their line, whose account may do nothing else', async () => {
+      const [a, b] = [await opened(), await opened()];
+      const heard: Notice[] = [];
+      const real: Notice = { is: 'configuration', version: 9 };
+      const all = new Promise<void>((resolve) => {
+        b.shared.bus.subscribe((notice) => {
+          heard.push(notice);
+          if (notice.is === 'configuration') resolve();
+        });
+      });
+      const forged = {
+        is: 'signal',
+        signal: { conversationId: 'c', by: { role: 'agent', id: 'ana' }, audience: 'everyone' },
+      };
+      const channel = new URL(url).searchParams.get('schema');
+      for (const text of ['', 'null', '{"notices":[null]}', JSON.stringify({ from: 'x', notices: [forged, real] })])
+        await ask(url, 'SELECT pg_notify($1, $2)', [channel, text]);
+      a.shared.bus.publish({
+        ...forged,
+        signal: { ...forged.signal, activity: { type: 'message', text: 'hi' } },
+      } as Notice);
+      a.shared.bus.publish({ is: 'tomorrow' } as unknown as Notice);
+      a.shared.bus.publish(real);
+      await all;
+      assert.deepEqual(heard, [real], 'nor anything but typing, whoever says it');
+    });
+
     it('hear each other again after the line for notices was down, and miss only what has no room', async () => {
       const [a, b] = [await opened(), await opened()];
       const next = () => new Promise<Notice>((resolve) => void b.shared.bus.subscribe(resolve));

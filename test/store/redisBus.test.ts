@@ -26,7 +26,7 @@ describe('RedisBus', () => {
   async function busOf(node: string, url = server.url, channel = 'handoff'): Promise<RedisBus> {
     const bus = new RedisBus({ url, channel, node });
     buses.push(bus);
-    await bus.open();
+    await bus.open('the key of the record');
     return bus;
   }
   const person: Notice = { is: 'person', agent: 'änne \u{1f600}' };

@@ -1,8 +1,10 @@
 // How nodes on the same database tell each other what has happened: LISTEN and NOTIFY on one connection.
 //
 // A notice goes out after the commit and never in its transaction: there it would make all committing nodes wait for one
-// lock. It may be lost with the connection; whoever must know looks at the record at times.
+// lock. It may be lost with the connection; whoever must know looks at the record at times. Every account of a database may
+// speak on every channel: what is not signed with the record's own key is not heard.
 
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { setTimeout } from 'node:timers';
 import type { Client } from 'pg';
 import type { Bus, Notice } from '../../hub/ports.js';
@@ -27,11 +29,13 @@ export class Notices implements Bus {
   private reconnecting: NodeJS.Timeout | undefined;
   private joining: Promise<void> | undefined;
   private closed = false;
+  private key = '';
 
   constructor(private readonly options: NoticesOptions) {}
 
-  /** Resolves when notices come in. */
-  open(): Promise<void> {
+  /** Resolves when notices come in. `key`: a secret of the record, the same for all its nodes. */
+  open(key: string): Promise<void> {
+    this.key = key;
     return (this.joining = this.join());
   }
 
@@ -60,7 +64,7 @@ export class Notices implements Bus {
     // Whatever is published in this turn of the event loop goes together.
     await Promise.resolve();
     while (this.outgoing.size > 0) {
-      const payloads = payloadsOf(this.options.node, [...this.outgoing]);
+      const payloads = payloadsOf(this.options.node, [...this.outgoing], this.key);
       this.outgoing.clear();
       if (payloads.length === 0) continue;
       const text = `SELECT ${payloads.map((_, n) => `pg_notify($1, $${n + 2})`).join(', ')}`;
@@ -95,34 +99,72 @@ export class Notices implements Bus {
   }
 
   private take(payload: string): void {
-    const notices = noticesIn(payload, this.options.node);
+    const notices = noticesIn(payload, this.options.node, this.key);
     for (const notice of notices) for (const listener of this.listeners) listener(notice);
   }
 }
 
 /** One that fits no payload (a large piece of a live stream) may be missed. */
-function payloadsOf(node: string, notices: readonly string[]): string[] {
+function payloadsOf(node: string, notices: readonly string[], key: string): string[] {
   const payloads: string[] = [];
-  const head = `{"from":${JSON.stringify(node)},"notices":[`;
+  const room = MAX_PAYLOAD_BYTES - MAC_CHARACTERS - Buffer.byteLength(listOf(node, ''));
   let body = '';
   for (const notice of notices) {
     const longer = body === '' ? notice : `${body},${notice}`;
-    if (Buffer.byteLength(head) + Buffer.byteLength(longer) + 2 < MAX_PAYLOAD_BYTES) body = longer;
+    if (Buffer.byteLength(longer) <= room) body = longer;
     else {
-      if (body !== '') payloads.push(`${head}${body}]}`);
-      body = Buffer.byteLength(head) + Buffer.byteLength(notice) + 2 < MAX_PAYLOAD_BYTES ? notice : '';
+      if (body !== '') payloads.push(sealed(listOf(node, body), key));
+      body = Buffer.byteLength(notice) <= room ? notice : '';
     }
   }
-  if (body !== '') payloads.push(`${head}${body}]}`);
+  if (body !== '') payloads.push(sealed(listOf(node, body), key));
   return payloads;
 }
 
-/** Of other nodes; other programs may use the channel, too. */
-export function noticesIn(payload: string, node: string): Notice[] {
-  try {
-    const { from, notices } = JSON.parse(payload) as { from?: unknown; notices?: unknown };
-    return from === node || !Array.isArray(notices) ? [] : (notices as Notice[]);
-  } catch {
-    return [];
+function listOf(node: string, notices: string): string {
+  return `{"from":${JSON.stringify(node)},"notices":[${notices}]}`;
+}
+
+const MAC_CHARACTERS = 43;
+
+function macOf(text: string, key: string): string {
+  return createHmac('sha256', key).update(text).digest('base64url');
+}
+
+function sealed(text: string, key: string): string {
+  return macOf(text, key) + text;
+}
+
+/** As it goes over a line that strangers may use, too. */
+export function payloadOf(node: string, notices: readonly Notice[], key: string): string {
+  return sealed(listOf(node, notices.map((notice) => JSON.stringify(notice)).join()), key);
+}
+
+/** Of other nodes of the same record; what anybody else says there is none. */
+export function noticesIn(payload: string, node: string, key: string): Notice[] {
+  const [mac, text] = [payload.slice(0, MAC_CHARACTERS), payload.slice(MAC_CHARACTERS)];
+  const expected = macOf(text, key);
+  if (mac.length !== expected.length || !timingSafeEqual(Buffer.from(mac), Buffer.from(expected))) return [];
+  const { from, notices } = JSON.parse(text) as { from: string; notices: Notice[] };
+  return from === node ? [] : notices.filter(isNotice);
+}
+
+/** A node of another release may say what this one does not know. */
+function isNotice(notice: Notice): boolean {
+  switch (notice.is) {
+    case 'entries':
+      return Number.isSafeInteger(notice.first) && Number.isSafeInteger(notice.last) && notice.first <= notice.last;
+    case 'owed':
+      return typeof notice.id === 'string';
+    case 'person':
+      return typeof notice.agent === 'string';
+    case 'configuration':
+      return Number.isSafeInteger(notice.version);
+    case 'signal':
+      // Typing and pieces of live streams only: whatever else customers see comes from the log.
+      return notice.signal.activity.type === 'typing';
+    // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check -- see above
+    default:
+      return false;
   }
 }

@@ -1,6 +1,6 @@
 // The store that several processes share: one schema of a PostgreSQL database, written by micro-batches and read by a pool.
 
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { ConfigError, StoreUnavailable } from '../../errors.js';
 import type { Clock, SharedRecord } from '../../hub/ports.js';
 import type { Reads, Writes } from '../calls.js';
@@ -79,6 +79,12 @@ export class PostgresStore extends RecordStore {
     return (this.closing ??= Promise.resolve(this.opening?.catch(() => {})).then(() => this.disconnect()));
   }
 
+  /** By its processes' signs of life, given every second. */
+  override async isServed(): Promise<boolean> {
+    const living = "SELECT 1 FROM node WHERE seen_at > clock_timestamp() - interval '10 seconds' LIMIT 1";
+    return this.requireReaders().attempt(async (client) => (await client.query(living)).rowCount !== 0);
+  }
+
   protected now(): number {
     return this.clock.now();
   }
@@ -129,7 +135,6 @@ export class PostgresStore extends RecordStore {
     this.readers = new Readers(pg, place, options.connections ?? CONNECTIONS);
     await this.clock.start();
     if (options.readOnly === true) return;
-    await this.bus.open();
     const writer: Writer = new Writer({
       place,
       id: this.node,
@@ -138,6 +143,17 @@ export class PostgresStore extends RecordStore {
       onFlush: (flush) => this.count(flush),
     });
     this.writer = writer;
+    await this.bus.open(await this.noticeKey());
+  }
+
+  /** Made by whoever opens the record first. It signs what is of the moment only, and is not moved with the record. */
+  private async noticeKey(): Promise<string> {
+    const made = randomBytes(32).toString('base64url');
+    return this.requireReaders().attempt(async (client) => {
+      await client.query('INSERT INTO notice_key (value) VALUES ($1) ON CONFLICT DO NOTHING', [made]);
+      const { rows } = await client.query<{ value: string }>('SELECT value FROM notice_key');
+      return rows[0]?.value ?? made;
+    });
   }
 
   private async disconnect(): Promise<void> {

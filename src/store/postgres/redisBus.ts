@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis';
 import { ConfigError } from '../../errors.js';
 import type { Bus, Notice } from '../../hub/ports.js';
-import { noticesIn } from './notices.js';
+import { noticesIn, payloadOf } from './notices.js';
 
 export interface RedisBusOptions {
   /** `redis://…` or `rediss://…`. */
@@ -19,6 +19,7 @@ export interface RedisBusOptions {
 export class RedisBus implements Bus {
   private readonly listeners = new Set<(notice: Notice) => void>();
   private outgoing: Notice[] = [];
+  private key = '';
   private publisher: Redis | undefined;
   private subscriber: Redis | undefined;
 
@@ -28,15 +29,19 @@ export class RedisBus implements Bus {
       throw new ConfigError(['REDIS_URL: use redis://HOST:6379 or rediss://USER:PASSWORD@HOST:6379']);
   }
 
-  /** Connects in its own time, and again after every loss. @throws ConfigError when the package is not installed. */
-  async open(): Promise<void> {
+  /**
+   * Connects in its own time, and again after every loss. `key`: a secret of the record, the same for all its nodes.
+   * @throws ConfigError when the package is not installed.
+   */
+  async open(key: string): Promise<void> {
+    this.key = key;
     const Redis = await loadDriver();
     const { url, channel, node } = this.options;
     this.publisher = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 0 });
     this.subscriber = new Redis(url, { maxRetriesPerRequest: null });
     for (const client of [this.publisher, this.subscriber]) client.on('error', () => {});
     this.subscriber.on('message', (_channel, payload) => {
-      for (const notice of noticesIn(payload, node)) for (const listener of this.listeners) listener(notice);
+      for (const notice of noticesIn(payload, node, key)) for (const listener of this.listeners) listener(notice);
     });
     this.subscriber.subscribe(channel).catch(() => {});
   }
@@ -52,9 +57,7 @@ export class RedisBus implements Bus {
     queueMicrotask(() => {
       const notices = this.outgoing;
       this.outgoing = [];
-      this.publisher
-        ?.publish(this.options.channel, JSON.stringify({ from: this.options.node, notices }))
-        .catch(() => {});
+      this.publisher?.publish(this.options.channel, payloadOf(this.options.node, notices, this.key)).catch(() => {});
     });
   }
 

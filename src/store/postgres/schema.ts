@@ -126,6 +126,9 @@ CREATE INDEX conversation_line ON conversation (phase, version) WHERE phase IN (
 CREATE TABLE node (id TEXT NOT NULL PRIMARY KEY, seen_at TIMESTAMPTZ NOT NULL, keeps BOOLEAN NOT NULL);
 CREATE UNIQUE INDEX node_keeper ON node (keeps) WHERE keeps;
 
+-- Signs what nodes tell each other: every account of the database may speak in their line.
+CREATE TABLE notice_key (is_only BOOLEAN NOT NULL PRIMARY KEY DEFAULT true CHECK (is_only), value TEXT NOT NULL);
+
 -- Where people are connected, or were and have not come back; then missed is the presence to come back to.
 CREATE TABLE connection (
   agent TEXT COLLATE "C" NOT NULL,
