@@ -55,6 +55,9 @@ describeFaults('a server that is killed under load', (place) => {
         for (const { widget } of customers) await widget.reconnect();
       }
       for (const customer of customers) await customer.settle();
+      // However the kills fell, and whoever had to take over: who wants a person gets one in the end.
+      await customers[0]?.say('wants a human');
+      await until('a person has taken a chat', () => anybodyTakes(PEOPLE.map((who) => desks.get(who) as Desk)));
       const sam = desks.get('sam') as Desk;
       for (const { url } of nodes)
         await until('everything owed has gone out', async () => (await outboxDepth(url)) === 0);
@@ -122,6 +125,17 @@ async function killUnderLoad(
   await reached;
   await node.killAndStart(() => (isUp = false));
   await Promise.all(talks);
+}
+
+/** @returns whether one of them has a chat now. */
+async function anybodyTakes(desks: readonly Desk[]): Promise<boolean> {
+  for (const desk of desks) {
+    await desk.present();
+    const { body } = await desk.get('/conversations?agent=me&phase=offered&phase=agent');
+    for (const { id, phase } of (body as { items: { id: string; phase: string }[] }).items)
+      if (phase === 'agent' || (await desk.asks(id, 'accept')).status === 200) return true;
+  }
+  return false;
 }
 
 let said = 0;
