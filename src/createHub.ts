@@ -316,8 +316,10 @@ export class HandoffHub extends Hub {
 
   /** @returns the configuration of another process that was quicker. */
   async #begin(): Promise<StoredConfiguration | undefined> {
+    this.#checkBots(directoryOf(this.#configuration, 0));
     try {
-      await this.applyConfiguration(this.#configuration, 'first start');
+      const { version } = await this.store.saveConfiguration(this.#configuration, 'first start', this.clock.now(), 0);
+      await this.useDirectory(directoryOf(this.#configuration, version));
       return undefined;
     } catch (error) {
       if (!(error instanceof Conflict)) throw error;

@@ -121,6 +121,27 @@ describe('two nodes that serve together', () => {
     await until('both have it', () => hubs.every((hub) => hub.directory.people['ana']?.name === 'Annabel'), 1_500);
   });
 
+  it('begin at the same moment on an empty database, and both go by the configuration of the quicker one', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const empty = await freshSchema();
+      const both = ['Anna', 'Annabel'].map((name) => {
+        const configuration = readConfiguration(
+          JSON.stringify(CONFIGURATION).replace('"name":"Ana"', `"name":"${name}"`),
+        );
+        const hub = createHub({ store: new PostgresStore({ url: empty }), configuration });
+        hub.connectBot('demo', officeBot());
+        return hub;
+      });
+      try {
+        await Promise.all(both.map((hub) => hub.open()));
+        const [one, two] = both.map(({ directory }) => [directory.version, directory.people['ana']?.name]);
+        assert.deepEqual(one, two);
+      } finally {
+        await Promise.all(both.map((hub) => hub.stop()));
+      }
+    }
+  });
+
   it('notice at both that a person has gone from one', async () => {
     const ana = await deskAt(1, 'ana');
     await ana.listens();
