@@ -45,10 +45,9 @@ describeFaults('a clock that jumps five minutes ahead and back', (place) => {
         if (jump === 0)
           await until('the offer lapses', async () => (await phaseOf(sam as Desk, lee.id)) === 'queued', 30_000);
       }
-      for (const customer of customers) {
-        await customer.settle();
-        await customer.caughtUp();
-      }
+      for (const customer of customers) await customer.settle();
+      await node.settled();
+      for (const customer of customers) await customer.caughtUp();
       assert.equal(await node.stop(), 0);
       const { logs, faults } = await leftBehind(place());
       assert.deepEqual(faults, []);

@@ -59,8 +59,7 @@ describeFaults('a server that is killed under load', (place) => {
       await customers[0]?.say('wants a human');
       await until('a person has taken a chat', () => anybodyTakes(PEOPLE.map((who) => desks.get(who) as Desk)));
       const sam = desks.get('sam') as Desk;
-      for (const { url } of nodes)
-        await until('everything owed has gone out', async () => (await outboxDepth(url)) === 0);
+      for (const node of nodes) await node.settled();
       for (const customer of customers) await customer.caughtUp();
       assert.deepEqual(await overdue(sam), []);
       for (const node of nodes) assert.equal(await node.stop(), 0);
@@ -164,9 +163,4 @@ function saidBy(log: readonly Entry[], role: Role): string[] {
   return log.flatMap(({ event }) =>
     event.type === 'said' && event.by.role === role ? (event.body?.activity?.text ?? []) : [],
   );
-}
-
-async function outboxDepth(url: string): Promise<number> {
-  const response = await fetch(`${url}/metrics`, { headers: { connection: 'close' } });
-  return Number(/^handoff_outbox_depth (\d+)$/m.exec(await response.text())?.[1] ?? Number.NaN);
 }

@@ -181,6 +181,14 @@ export class Node {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  /** Resolves when nothing is owed to a bot or a channel any more: what it will answer is in the log. */
+  async settled(): Promise<void> {
+    await until('everything owed has gone out', async () => {
+      const response = await fetch(`${this.url}/metrics`, { headers: { connection: 'close' } });
+      return /^handoff_outbox_depth 0$/m.test(await response.text());
+    });
+  }
+
   /** A person's programs, signed in for scripts. */
   async desk(person: string): Promise<Desk> {
     const { code, out, err } = await handoff(['token', person, '--data', this.place.data], this.env);
