@@ -79,7 +79,8 @@ const REQUEST_MS = 120_000;
 export class HttpServer {
   readonly #server: restify.Server;
   readonly #areas: { prefix: string; area: Area }[] = [];
-  readonly #upgrades: { path: RegExp; names: string[]; handler: UpgradeHandler }[] = [];
+  readonly #upgrades: (Pattern & { handler: UpgradeHandler })[] = [];
+  readonly #hot: (Pattern & { method: string; handler: Handler })[] = [];
   readonly #sockets = new Set<Duplex>();
   #fallback: Handler | undefined;
 
@@ -91,6 +92,7 @@ export class HttpServer {
       // Ids in paths hold `|`, percent-encoded or not.
       maxParamLength: 2_048,
     });
+    (this.#server as unknown as Preceded).first((raw, response) => !this.#answerHot(raw, response));
     // restify repeats the node server's errors, which `listen` handles; unheard they would end the process.
     this.#server.on('error', () => {});
     this.node.keepAliveTimeout = 65_000;
@@ -153,10 +155,18 @@ export class HttpServer {
     this.#fallback = handler;
   }
 
+  /**
+   * A route that every message takes: answered before restify prepares the request for handlers that are not ours. What is
+   * spelled otherwise (a slash at the end) finds the same handler by restify.
+   */
+  hotPost(path: string, handler: Handler): void {
+    this.#hot.push({ ...patternOf(path), method: 'POST', handler });
+    this.post(path, handler);
+  }
+
   /** WebSocket upgrades; parameters as in routes (`/v3/directline/conversations/:id/stream`). */
   upgrade(path: string, handler: UpgradeHandler): void {
-    const names = [...path.matchAll(/:(\w+)/g)].map((match) => match[1] as string);
-    this.#upgrades.push({ path: new RegExp(`^${path.replace(/:\w+/g, '([^/]+)')}$`), names, handler });
+    this.#upgrades.push({ ...patternOf(path), handler });
   }
 
   /** For a handler that answers by itself on restify's own response (the SDK's adapters); `request.raw` is restify's. */
@@ -206,6 +216,18 @@ export class HttpServer {
         () => next(false),
       );
     });
+  }
+
+  /** @returns whether it is answered here. */
+  #answerHot(raw: IncomingMessage, response: ServerResponse): boolean {
+    const path = (raw.url ?? '/').split('?', 1)[0] as string;
+    for (const { method, path: pattern, names, handler } of this.#hot) {
+      const found = method === raw.method ? pattern.exec(path) : null;
+      if (found === null) continue;
+      void this.#answer(raw, response, handler, parametersOf(names, found));
+      return true;
+    }
+    return false;
   }
 
   async #answer(
@@ -286,10 +308,9 @@ export class HttpServer {
     for (const upgrade of this.#upgrades) {
       const found = upgrade.path.exec(path);
       if (found === null) continue;
-      const params = Object.fromEntries(upgrade.names.map((name, index) => [name, decode(found[index + 1] as string)]));
       try {
         this.#requireReady(path);
-        await upgrade.handler(new Incoming(raw, params, this.options), socket, head);
+        await upgrade.handler(new Incoming(raw, parametersOf(upgrade.names, found), this.options), socket, head);
       } catch (error) {
         const { status, body } = toHttpError(error);
         if (status >= 500) this.options.log.error({ err: error, path }, 'a socket could not be opened');
@@ -299,6 +320,26 @@ export class HttpServer {
     }
     refuse(socket, 404, { error: { code: 'NotFound', message: 'There is no socket here.' } });
   }
+}
+
+/** Not in restify's types: a handler that returns false has answered the request, and restify never sees it. */
+interface Preceded {
+  first(handler: (raw: IncomingMessage, response: ServerResponse) => boolean): void;
+}
+
+interface Pattern {
+  path: RegExp;
+  names: string[];
+}
+
+/** `:name` is one piece of a path, `*` at its end whatever follows. */
+function patternOf(path: string): Pattern {
+  const names = [...path.matchAll(/:(\w+)/g)].map((match) => match[1] as string);
+  return { path: new RegExp(`^${path.replace(/:\w+/g, '([^/]+)').replace(/\*$/, '.*')}$`), names };
+}
+
+function parametersOf(names: readonly string[], found: RegExpExecArray): Record<string, string> {
+  return Object.fromEntries(names.map((name, index) => [name, decode(found[index + 1] as string)]));
 }
 
 /** The request as it came, but without its wish to go on in another protocol. */

@@ -4,6 +4,7 @@ import { lookup as lookUp, type LookupAddress, type LookupAllOptions } from 'nod
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { urlToHttpOptions } from 'node:url';
 import { isPrivate } from '../addresses.js';
 import { DeliveryFailed, type DeliveryFailedOptions } from '../errors.js';
 
@@ -60,12 +61,19 @@ const UNREACHED: Readonly<Record<string, string>> = {
 export class Poster {
   readonly #agent: http.Agent;
   readonly #secure: boolean;
+  /** What every request has in common: made once, because `request(url)` takes the URL apart again each time. */
+  readonly #target: http.RequestOptions;
   #closed = false;
 
   constructor(private readonly options: PosterOptions) {
     this.#secure = options.url.protocol === 'https:';
     const settings = { keepAlive: true, maxSockets: MAX_CONNECTIONS, timeout: IDLE_CONNECTION_MS };
     this.#agent = this.#secure ? new https.Agent(settings) : new http.Agent(settings);
+    this.#target = {
+      ...urlToHttpOptions(options.url),
+      method: 'POST',
+      ...(options.privateOnly ? { lookup: privatesOf(options.lookup ?? lookUp) } : {}),
+    };
   }
 
   /**
@@ -109,11 +117,10 @@ export class Poster {
         reject(error);
         request.destroy();
       };
-      const request = (this.#secure ? https : http).request(url, {
-        method: 'POST',
+      const request = (this.#secure ? https : http).request({
+        ...this.#target,
         agent,
         headers: { ...headers, 'content-length': Buffer.byteLength(body) },
-        ...(privateOnly ? { lookup: privatesOf(this.options.lookup ?? lookUp) } : {}),
       });
       const late = setTimeout(
         () => fail(this.#failed(`did not answer within ${timeoutMs} ms`, false, { kind: 'timedOut' })),

@@ -65,7 +65,7 @@ export function serveConnector(http: HttpServer, hub: Hub, options: ConnectorOpt
   const answer = (request: HttpRequest) => serving.answer(request);
   for (const path of [ROOT, `${ROOT}/*`]) {
     http.get(path, answer);
-    http.post(path, answer);
+    http.hotPost(path, answer);
     http.put(path, answer);
     http.delete(path, answer);
   }

@@ -88,10 +88,10 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
   http.area(ROOT, { headers: (request) => ({ ...corsHeaders(request), 'cache-control': 'no-store' }) });
   http.post(`${ROOT}/tokens/generate`, (request) => generateToken(context, request));
   http.post(`${ROOT}/tokens/refresh`, (request) => refreshToken(context, request));
-  http.post(`${ROOT}/conversations`, (request) => startConversation(context, request));
+  http.hotPost(`${ROOT}/conversations`, (request) => startConversation(context, request));
   http.get(`${ROOT}/conversations/:id`, (request) => reconnectConversation(context, request));
   http.get(`${ROOT}/conversations/:id/activities`, (request) => getActivities(context, request));
-  http.post(`${ROOT}/conversations/:id/activities`, (request) => postActivity(context, request));
+  http.hotPost(`${ROOT}/conversations/:id/activities`, (request) => postActivity(context, request));
   http.post(`${ROOT}/conversations/:id/upload`, (request) => upload(context, request));
   http.get(`${ROOT}/session/getsessionid`, (request) => getSessionId(context, request));
   const openStream: UpgradeHandler = (request, socket, head) => open(context, streams, request, socket, head);

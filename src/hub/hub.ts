@@ -382,6 +382,7 @@ export class Hub implements Engine {
       const state = decided.state as Conversation;
       const all = appendOf(conversationId, before, decided, state, this.clock.now());
       const append = observed ? { ...all, outbox: [] } : all;
+      this.outbox.appending();
       const appended = await this.store.append(append);
       switch (appended.outcome) {
         case 'done':

@@ -82,6 +82,11 @@ export class Outbox {
     }
   }
 
+  /** An append is about to be written: what is settled goes with it. */
+  appending(): void {
+    this.#settling.write();
+  }
+
   /** Rows of one commit, which are on disk, with its entries. */
   add(rows: readonly OutboxRow[], entries: readonly Entry[]): void {
     if (this.#stopped) return;

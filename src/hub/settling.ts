@@ -2,26 +2,56 @@
 
 import type { Log, OutboxRow, Settlement, Store } from './ports.js';
 
+/** Settlements wait this long for an append to go with: a flush of their own costs as much as a message's. */
+const GATHER_MS = 5;
+
+interface Gathered {
+  readonly settlement: Settlement;
+  written(): void;
+}
+
 export class Settling {
   /** Per reading of the record that is under way, what was settled meanwhile. */
   readonly #readings = new Set<Set<string>>();
   /** Settlements that the store could not take. */
   readonly #unwritten = new Map<string, Settlement>();
+  #gathered: Gathered[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly store: Store,
     private readonly log: Log,
   ) {}
 
-  /** Losing a settlement repeats a delivery after a crash and loses nothing: a store that cannot write now is no reason to stop. */
-  async settle(settlement: Settlement): Promise<void> {
+  /**
+   * Resolves when it is written, or cannot be: losing a settlement repeats a delivery after a crash and loses nothing, so a
+   * store that cannot write now is no reason to stop.
+   */
+  settle(settlement: Settlement): Promise<void> {
     for (const settled of this.#readings) settled.add(settlement.id);
+    return new Promise((written) => {
+      this.#gathered.push({ settlement, written });
+      this.#timer ??= setTimeout(() => this.write(), GATHER_MS);
+    });
+  }
+
+  /** Writes what is gathered: called with every append, which takes it along. */
+  write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#gathered.length > 0) void this.#write(this.#gathered.splice(0));
+  }
+
+  async #write(gathered: readonly Gathered[]): Promise<void> {
     try {
-      await this.store.settle([settlement]);
+      await this.store.settle(gathered.map(({ settlement }) => settlement));
     } catch (error) {
-      if (settlement.outcome !== 'retry') this.#unwritten.set(settlement.id, settlement);
-      this.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
+      for (const { settlement } of gathered) {
+        if (settlement.outcome !== 'retry') this.#unwritten.set(settlement.id, settlement);
+        this.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
+      }
     }
+    for (const { written } of gathered) written();
   }
 
   /** Writes what could not be written before. @throws StoreUnavailable when it still cannot. */
