@@ -2,14 +2,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { createHub, SqliteStore } from '../src/index.js';
+import { createHub, PostgresStore, SqliteStore } from '../src/index.js';
+import type { Store } from '../src/hub/ports.js';
+import { freshDatabase } from '../test/store/cluster.js';
 import { milliseconds, percentile, printTable } from './report.js';
 import type { Section } from './section.js';
 
 const PEOPLE = 1_000;
 const CAPACITY = 3;
 const QUEUES = 5;
-const AIMED_P99_MS = 50;
 /** Chats that end a second while offers are measured one by one: 1,000 people with three chats of a minute each. */
 const ENDING_PER_SECOND = 50;
 
@@ -20,30 +21,44 @@ export const assignment: Section = {
   run: async ({ short }) => {
     const waiting = short ? 10_000 : 50_000;
     const directory = await mkdtemp(path.join(os.tmpdir(), 'handoff-bench-'));
-    const desk = new Desk(directory);
-    await desk.open(waiting);
-    const allOnline = await desk.timeToOffer(PEOPLE * CAPACITY, () => desk.everybodyComes());
-    const singles = await desk.endOneByOne(short ? 100 : 500);
-    const burst = await desk.timeToOffer(PEOPLE, () => desk.endAtOnce(PEOPLE));
-    await desk.check();
-    await desk.close();
+    await measure('the embedded store', new SqliteStore({ directory }), waiting, {
+      singles: short ? 100 : 500,
+      aimMs: 50,
+    });
     await rm(directory, { recursive: true });
-    printTable(
-      `Assignment: ${waiting} wait in ${QUEUES} queues, ${PEOPLE} people of all of them with ${CAPACITY} seats each`,
-      ['what', 'p50 ms', 'p99 ms', 'all, ms'],
-      [
-        [
-          `a chat ends (${ENDING_PER_SECOND} a second) → its seat is offered the next`,
-          milliseconds(percentile(singles, 0.5)),
-          `${milliseconds(percentile(singles, 0.99))} (aim < ${AIMED_P99_MS})`,
-          '',
-        ],
-        [`${PEOPLE} chats end at once → all seats offered`, '', '', milliseconds(burst)],
-        [`everybody comes online → all ${PEOPLE * CAPACITY} seats offered`, '', '', milliseconds(allOnline)],
-      ],
-    );
+    const url = await freshDatabase({ durable: true });
+    await measure('PostgreSQL', new PostgresStore({ url }), waiting, { singles: short ? 100 : 500, aimMs: 200 });
   },
 };
+
+async function measure(
+  where: string,
+  store: Store,
+  waiting: number,
+  { singles: count, aimMs }: { singles: number; aimMs: number },
+): Promise<void> {
+  const desk = new Desk(store);
+  await desk.open(waiting);
+  const allOnline = await desk.timeToOffer(PEOPLE * CAPACITY, () => desk.everybodyComes());
+  const singles = await desk.endOneByOne(count);
+  const burst = await desk.timeToOffer(PEOPLE, () => desk.endAtOnce(PEOPLE));
+  await desk.check();
+  await desk.close();
+  printTable(
+    `Assignment on ${where}: ${waiting} wait in ${QUEUES} queues, ${PEOPLE} people of all of them with ${CAPACITY} seats each`,
+    ['what', 'p50 ms', 'p99 ms', 'all, ms'],
+    [
+      [
+        `a chat ends (${ENDING_PER_SECOND} a second) → its seat is offered the next`,
+        milliseconds(percentile(singles, 0.5)),
+        `${milliseconds(percentile(singles, 0.99))} (aim < ${aimMs})`,
+        '',
+      ],
+      [`${PEOPLE} chats end at once → all seats offered`, '', '', milliseconds(burst)],
+      [`everybody comes online → all ${PEOPLE * CAPACITY} seats offered`, '', '', milliseconds(allOnline)],
+    ],
+  );
+}
 
 /** A hub in this process whose people accept whatever they are offered. */
 class Desk {
@@ -59,10 +74,10 @@ class Desk {
   private expected = 0;
   private allOffered: (() => void) | undefined;
 
-  constructor(directory: string) {
+  constructor(store: Store) {
     const queues = Array.from({ length: QUEUES }, (_none, index) => `Desk${index}`);
     this.hub = createHub({
-      store: new SqliteStore({ directory }),
+      store,
       configuration: {
         bots: [],
         queues: queues.map((id) => ({ id, members: this.people })),

@@ -7,8 +7,10 @@ import type { Options } from './section.js';
 
 export interface Contender {
   readonly name: string;
-  /** Starts the hub, first in the list, and whatever it needs beside it. */
+  /** Starts the hub, first in the list (or its nodes), and whatever it needs beside it. */
   readonly start: () => Promise<[MeasuredServer, ...MeasuredServer[]]>;
+  /** So many of the first in the list are nodes of one hub; 1 unless set. */
+  readonly nodes?: number;
 }
 
 /** A bot that is a process of its own, called over HTTP and answering by calls. */
@@ -35,7 +37,6 @@ export function reference(bot: RemoteBot = 'bare bot'): Contender {
 
 /** The product, once per store. */
 export function products({ profile }: Options, bot?: RemoteBot, more: ProductOptions = {}): Contender[] {
-  const nodeOptions = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   // Where a section brings a store of its own there is nothing to choose.
   const stores = more.store === undefined ? STORES : STORES.slice(0, 1);
   return stores.map(({ name, open }) => ({
@@ -45,10 +46,30 @@ export function products({ profile }: Options, bot?: RemoteBot, more: ProductOpt
       const botUrl = remote === undefined ? {} : { bot: remote.listening.url };
       const store = open === undefined ? {} : { store: await open() };
       const args = [JSON.stringify({ ...store, ...botUrl, ...more } satisfies ProductOptions)];
-      const hub = await MeasuredServer.start('product', './product.js', args, nodeOptions);
+      const hub = await MeasuredServer.start('product', './product.js', args, nodeOptionsFor(profile));
       return remote === undefined ? [hub] : [hub, remote];
     },
   }));
+}
+
+/** Two nodes on one PostgreSQL: customers are spread over both. */
+export function twoNodes({ profile }: Options, bot?: RemoteBot): Contender {
+  return {
+    name: ['product', 'two nodes on PostgreSQL', ...(bot === undefined ? [] : [bot])].join(', '),
+    nodes: 2,
+    start: async () => {
+      const remote = bot === undefined ? undefined : await MeasuredServer.start(bot, SCRIPTS[bot]);
+      const botUrl = remote === undefined ? {} : { bot: remote.listening.url };
+      const args = [JSON.stringify({ store: await freshDatabase({ durable: true }), ...botUrl })];
+      const start = () => MeasuredServer.start('product', './product.js', args, nodeOptionsFor(profile));
+      const first = await start();
+      return [first, await start(), ...(remote === undefined ? [] : [remote])];
+    },
+  };
+}
+
+function nodeOptionsFor(profile: string | undefined): string[] {
+  return profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
 }
 
 export async function withServers<T>(
@@ -68,9 +89,14 @@ export class Load {
   private readonly child;
   private readonly inbox;
 
-  constructor(hub: MeasuredServer, order: Pick<LoadOrder, 'conversations' | 'mode'> & Partial<LoadOrder>) {
-    const { url, secret } = hub.listening;
-    const server = secret === undefined ? { url } : { url, secret };
+  constructor(
+    hub: MeasuredServer | readonly MeasuredServer[],
+    order: Pick<LoadOrder, 'conversations' | 'mode'> & Partial<LoadOrder>,
+  ) {
+    const nodes = [hub].flat();
+    const secret = nodes[0]?.listening.secret;
+    const urls = nodes.map(({ listening }) => listening.url);
+    const server = secret === undefined ? { urls } : { urls, secret };
     const whole: LoadOrder = { warmUpMs: 0, measureMs: 0, firstCustomer: 0, ...server, ...order };
     this.child = forkScript('./load.js', [JSON.stringify(whole)]);
     this.inbox = new Inbox<LoadReport>(this.child, 'load');
@@ -99,7 +125,7 @@ export interface Sample {
   elapsedMs: number;
   p50Ms: number;
   p99Ms: number;
-  /** Of the hub's process alone, worker threads included. */
+  /** Of the hub's process alone (all its nodes), worker threads included. */
   hubCpuMicros: number;
   /** Of the hub and of the bot, where that is a process of its own. */
   serversCpuMicros: number;
@@ -112,9 +138,10 @@ export function measureWindow(
   of: Contender,
   order: Pick<LoadOrder, 'conversations' | 'mode' | 'warmUpMs' | 'measureMs'>,
 ): Promise<Sample> {
-  return withServers(of, async (hub, all) => {
+  return withServers(of, async (_hub, all) => {
     const cpuMicrosNow = () => Promise.all(all.map(async (server) => (await server.usage()).cpuMicros));
-    const load = new Load(hub, order);
+    const { nodes = 1 } = of;
+    const load = new Load(all.slice(0, nodes), order);
     try {
       await load.expect('measuring');
       const before = await cpuMicrosNow();
@@ -122,8 +149,15 @@ export function measureWindow(
       const after = await cpuMicrosNow();
       await load.expect('verified');
       const spent = after.map((micros, index) => micros - (before[index] ?? 0));
-      const serversCpuMicros = spent.reduce((sum, micros) => sum + micros, 0);
-      return { messages, elapsedMs, p50Ms, p99Ms, hubCpuMicros: spent[0] ?? 0, serversCpuMicros };
+      const sum = (micros: readonly number[]) => micros.reduce((total, one) => total + one, 0);
+      return {
+        messages,
+        elapsedMs,
+        p50Ms,
+        p99Ms,
+        hubCpuMicros: sum(spent.slice(0, nodes)),
+        serversCpuMicros: sum(spent),
+      };
     } finally {
       load.release();
     }

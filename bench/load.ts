@@ -8,7 +8,8 @@ import { Customer, expected, LOST_AFTER_MS, type Meeting, type Opened } from './
 import { percentile } from './report.js';
 
 export interface LoadOrder {
-  url: string;
+  /** One or several nodes of one server; customers are spread over them. */
+  urls: string[];
   secret?: string;
   /** Customers; of `intake`, calls under way at once. */
   conversations: number;
@@ -49,7 +50,8 @@ const quietMs = 1_000;
 const rateMs = 1_000;
 
 const order = JSON.parse(process.argv[2] ?? '') as LoadOrder;
-const base = `${order.url.replace(/\/$/, '')}/v3/directline`;
+const bases = order.urls.map((url) => `${url.replace(/\/$/, '')}/v3/directline`);
+const baseOf = (n: number): string => bases[n % bases.length] as string;
 const shared = new http.Agent({ keepAlive: true, maxSockets: callsAtOnce });
 /** Everybody who has arrived. */
 const customers: Customer[] = [];
@@ -58,9 +60,9 @@ const customers: Customer[] = [];
  * One connection each, as from a browser, opened on arrival: a busy Node server accepts one connection per turn of its loop, so
  * hundreds opened under load would wait seconds and that would be measured instead. Who only holds a conversation open shares.
  */
-function meeting(): Meeting {
+function meeting(n: number): Meeting {
   const ownConnection = order.mode === 'loop' || order.mode === 'rate';
-  return { base, fail, agent: ownConnection ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : shared };
+  return { base: baseOf(n), fail, agent: ownConnection ? new http.Agent({ keepAlive: true, maxSockets: 1 }) : shared };
 }
 
 function tell(report: LoadReport): Promise<void> {
@@ -75,7 +77,7 @@ function fail(error: unknown): void {
 
 async function arriveAll(): Promise<void> {
   await inParallel(order.conversations, openAtOnce, async (n) => {
-    const customer = await Customer.arrive(`dl_customer${order.firstCustomer + n}`, meeting(), order.secret);
+    const customer = await Customer.arrive(`dl_customer${order.firstCustomer + n}`, meeting(n), order.secret);
     customers.push(customer);
     await customer.say();
     if (order.mode === 'holdWithoutSockets') customer.hangUp();
@@ -150,7 +152,7 @@ async function takeIn(): Promise<void> {
       const saidAt = performance.now();
       const token = tokens?.[next++];
       if (tokens !== undefined && token === undefined) throw new Error('The tokens made before are used up.');
-      const answer = await request('POST', `${base}/conversations`, { agent: shared, token });
+      const answer = await request('POST', `${baseOf(started.length)}/conversations`, { agent: shared, token });
       started.push(expected(answer, 201, 'Start') as Opened);
       if (saidAt >= beganAt) latencies.push(performance.now() - saidAt);
     }
@@ -165,7 +167,7 @@ async function takeIn(): Promise<void> {
     throw new Error('Two customers got the same conversation.');
   await inParallel(started.length, openAtOnce, async (n) => {
     const { conversationId, token } = started[n] as Opened;
-    const url = `${base}/conversations/${conversationId}/activities`;
+    const url = `${baseOf(n)}/conversations/${conversationId}/activities`;
     expected(await request('GET', url, { agent: shared, token }), 200, `GET of ${conversationId}`);
   });
   await tell({ phase: 'verified', messages: started.length });
@@ -173,9 +175,9 @@ async function takeIn(): Promise<void> {
 
 async function makeTokens(count: number): Promise<string[]> {
   const tokens: string[] = [];
-  await inParallel(count, openAtOnce, async () => {
+  await inParallel(count, openAtOnce, async (n) => {
     const call = { agent: shared, token: order.secret, body: {} };
-    tokens.push((expected(await request('POST', `${base}/tokens/generate`, call), 200, 'Token') as Opened).token);
+    tokens.push((expected(await request('POST', `${baseOf(n)}/tokens/generate`, call), 200, 'Token') as Opened).token);
   });
   return tokens;
 }
