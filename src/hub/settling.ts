@@ -1,5 +1,6 @@
 // What of the outbox is settled, so that nothing goes out twice while this process lives, whatever the store can write.
 
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Log, OutboxRow, Settlement, Store } from './ports.js';
 
 /** Settlements wait this long for an append to go with: a flush of their own costs as much as a message's. */
