@@ -5,7 +5,8 @@ import { HttpBot, type Script } from '../fakes/httpBot.js';
 import { until } from '../fakes/shop.js';
 import type { Desk } from '../console/office.js';
 import { faultsOf, History } from './history.js';
-import { configurationOf, Customer, describeFaults, leftBehind, Node, overdue, report } from './rig.js';
+import { Nodes } from './nodes.js';
+import { configurationOf, Customer, describeFaults, leftBehind, overdue, report } from './rig.js';
 import { sized } from './size.js';
 
 const CUSTOMERS = sized({ full: 50, short: 8 });
@@ -42,23 +43,24 @@ const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending }> = {
 
 describeFaults('a bot that', (place) => {
   let bot: HttpBot;
-  let node: Node;
+  let nodes: Nodes;
   let sam: Desk;
   let history: History;
   const customers: Customer[] = [];
   beforeEach(async () => {
     bot = await HttpBot.start();
     const configuration = configurationOf({ endpoint: bot.endpoint, agents: 1, capacity: CUSTOMERS });
-    node = await Node.start(place(), configuration, { BOT_TIMEOUT_MS: String(BOT_TIMEOUT_MS) });
-    sam = await node.desk('sam');
+    nodes = await Nodes.start(place(), configuration, () => ({ BOT_TIMEOUT_MS: String(BOT_TIMEOUT_MS) }));
+    sam = await nodes.of(1).desk('sam');
     history = new History();
-    for (let n = 0; n < CUSTOMERS; n += 1) customers.push(await Customer.start(history, node.url, `customer${n}`));
+    for (let n = 0; n < CUSTOMERS; n += 1)
+      customers.push(await Customer.start(history, nodes.of(n).url, `customer${n}`));
     for (const customer of customers) await customer.widget.next(`Echo: ${await customer.say()}`, 20_000);
   });
   afterEach(async () => {
     for (const { widget } of customers.splice(0)) await widget.close();
     sam.close();
-    await node.end();
+    await nodes.end();
     await bot.stop();
   });
 
@@ -70,7 +72,7 @@ describeFaults('a bot that', (place) => {
   async function expectAllKept(): Promise<void> {
     for (const customer of customers) await customer.caughtUp();
     assert.deepEqual(await overdue(sam), []);
-    await node.stop();
+    await nodes.stop();
     const { logs, faults } = await leftBehind(place());
     assert.deepEqual(faults, []);
     assert.deepEqual(faultsOf(history, { logs }), []);
@@ -113,7 +115,7 @@ describeFaults('a bot that', (place) => {
         late += 1;
       }
     };
-    const agent = await node.desk('agent0');
+    const agent = await nodes.of(0).desk('agent0');
     try {
       await agent.present();
       await Promise.all(customers.map((customer) => customer.say()));

@@ -5,7 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Desk } from '../console/office.js';
 import { until } from '../fakes/shop.js';
 import { faultsOf, History } from './history.js';
-import { configurationOf, Customer, describeFaults, leftBehind, Node, overdue, personSays, report } from './rig.js';
+import { Nodes } from './nodes.js';
+import { configurationOf, Customer, describeFaults, leftBehind, overdue, personSays, report } from './rig.js';
 import { sized } from './size.js';
 
 const JUMPS = sized({ full: 20, short: 2 });
@@ -15,17 +16,18 @@ const CLOCK = pathToFileURL(fileURLToPath(new URL('./jumpingClock.js', import.me
 describeFaults('a clock that jumps five minutes ahead and back', (place) => {
   it('loses and reorders nothing, lets what is due then happen, and leaves nobody stuck', async () => {
     const history = new History();
-    const node = await Node.start(
+    const nodes = await Nodes.start(
       place(),
       configurationOf({ agents: 1, capacity: 3, timers: { offerSeconds: 120, customerGoneSeconds: 3_600 } }),
-      { NODE_OPTIONS: `--import ${CLOCK}`, DEMO: 'true' },
+      () => ({ NODE_OPTIONS: `--import ${CLOCK}`, DEMO: 'true' }),
     );
     const customers: Customer[] = [];
     let agent: Desk | undefined;
     let sam: Desk | undefined;
     try {
-      [agent, sam] = [await node.desk('agent0'), await node.desk('sam')];
-      for (const name of ['kim', 'lee', 'max']) customers.push(await Customer.start(history, node.url, name));
+      [agent, sam] = [await nodes.of(0).desk('agent0'), await nodes.of(1).desk('sam')];
+      for (const [index, name] of ['kim', 'lee', 'max'].entries())
+        customers.push(await Customer.start(history, nodes.of(index).url, name));
       const [kim, lee] = customers as [Customer, Customer, Customer];
       await agent.present();
       await kim.asks('human');
@@ -37,7 +39,7 @@ describeFaults('a clock that jumps five minutes ahead and back', (place) => {
         let sent = 0;
         const goesOn = (): boolean => (sent += 1) <= SENDS;
         const talks = customers.map((customer) => customer.talk(goesOn, () => undefined));
-        process.kill(node.pid, 'SIGUSR2');
+        process.kill(nodes.of(jump).pid, 'SIGUSR2');
         await personSays(history, agent, 'agent0', kim.id, `agent0 says ${jump}`);
         await Promise.all(talks);
         // Lee's offer was for two minutes: with the first jump they are over.
@@ -46,9 +48,9 @@ describeFaults('a clock that jumps five minutes ahead and back', (place) => {
           await until('the offer lapses', async () => (await phaseOf(sam as Desk, lee.id)) === 'queued', 30_000);
       }
       for (const customer of customers) await customer.settle();
-      await node.settled();
+      await nodes.settled();
       for (const customer of customers) await customer.caughtUp();
-      assert.equal(await node.stop(), 0);
+      for (const code of await nodes.stop()) assert.equal(code, 0);
       const { logs, faults } = await leftBehind(place());
       assert.deepEqual(faults, []);
       // Clocks that jump do not order conversations among each other: no look at the capacities.
@@ -58,7 +60,7 @@ describeFaults('a clock that jumps five minutes ahead and back', (place) => {
       for (const { widget } of customers) await widget.close();
       agent?.close();
       sam?.close();
-      await node.end();
+      await nodes.end();
     }
   });
 });
