@@ -1,7 +1,7 @@
 // A bot behind an endpoint that does everything wrong that a bot can do, while many customers talk to it.
 
 import assert from 'node:assert/strict';
-import { HttpBot, type Script } from '../fakes/httpBot.js';
+import { HttpBot, type BotAnswer, type Script } from '../fakes/httpBot.js';
 import { until } from '../fakes/shop.js';
 import type { Desk } from '../console/office.js';
 import { faultsOf, History } from './history.js';
@@ -16,8 +16,10 @@ const never = (): Promise<never> => new Promise(() => undefined);
 /** What the customer ends up with: the bot's answer, or a place in line for a person. */
 type Ending = 'answered' | 'inLine';
 
+const replies = (body: unknown): BotAnswer => ({ status: 200, body });
+
 /** What becomes of the customer's second message; to the first the bot always says hello. */
-const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending }> = {
+const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending; delivery?: 'expectReplies' }> = {
   'is slow': {
     script: async ({ activity, reply }) => {
       await new Promise((resolve) => setTimeout(resolve, BOT_TIMEOUT_MS / 6));
@@ -39,6 +41,26 @@ const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending }> = {
     ending: 'inLine',
   },
   'breaks the connection': { script: ({ hangUp }) => hangUp(), ending: 'inLine' },
+  'answers with its replies': {
+    script: ({ activity }) => replies({ activities: [{ type: 'message', text: `Echo: ${activity.text}` }] }),
+    ending: 'answered',
+    delivery: 'expectReplies',
+  },
+  'answers with half of its replies': {
+    script: () => replies(Buffer.from('{"activities": [{"type": "message", "text": "Ec')),
+    ending: 'inLine',
+    delivery: 'expectReplies',
+  },
+  'answers with something other than replies': {
+    script: () => replies({ activities: 'Echo' }),
+    ending: 'inLine',
+    delivery: 'expectReplies',
+  },
+  'answers with replies that are none': {
+    script: () => replies({ activities: [{ type: 'message', text: 'Echo' }, 'Echo', { text: { nested: true } }] }),
+    ending: 'inLine',
+    delivery: 'expectReplies',
+  },
 };
 
 describeFaults('a bot that', (place) => {
@@ -47,20 +69,24 @@ describeFaults('a bot that', (place) => {
   let sam: Desk;
   let history: History;
   const customers: Customer[] = [];
-  beforeEach(async () => {
-    bot = await HttpBot.start();
-    const configuration = configurationOf({ endpoint: bot.endpoint, agents: 1, capacity: CUSTOMERS });
+  /** Customers whom the bot has answered once. */
+  async function begin(delivery?: 'expectReplies'): Promise<void> {
+    const staffing = { endpoint: bot.endpoint, agents: 1, capacity: CUSTOMERS };
+    const configuration = configurationOf(delivery === undefined ? staffing : { ...staffing, delivery });
     nodes = await Nodes.start(place(), configuration, () => ({ BOT_TIMEOUT_MS: String(BOT_TIMEOUT_MS) }));
     sam = await nodes.of(1).desk('sam');
     history = new History();
     for (let n = 0; n < CUSTOMERS; n += 1)
       customers.push(await Customer.start(history, nodes.of(n).url, `customer${n}`));
     for (const customer of customers) await customer.widget.next(`Echo: ${await customer.say()}`, 20_000);
+  }
+  beforeEach(async () => {
+    bot = await HttpBot.start();
   });
   afterEach(async () => {
     for (const { widget } of customers.splice(0)) await widget.close();
-    sam.close();
-    await nodes.end();
+    (sam as Desk | undefined)?.close();
+    await (nodes as Nodes | undefined)?.end();
     await bot.stop();
   });
 
@@ -78,8 +104,9 @@ describeFaults('a bot that', (place) => {
     assert.deepEqual(faultsOf(history, { logs }), []);
   }
 
-  for (const [what, { script, ending }] of Object.entries(MISBEHAVIOURS))
+  for (const [what, { script, ending, delivery }] of Object.entries(MISBEHAVIOURS))
     it(`${what} leaves no customer without an answer or a person, and no message is lost`, async () => {
+      await begin(delivery);
       bot.script = async (turn) => (turn.activity.type === 'message' ? await script(turn) : undefined);
       const texts = await Promise.all(customers.map((customer) => customer.say()));
       for (const [index, customer] of customers.entries()) {
@@ -91,6 +118,7 @@ describeFaults('a bot that', (place) => {
     });
 
   it('says everything twice is heard twice: what a bot sends is not guessed at', async () => {
+    await begin();
     bot.script = async ({ activity, reply }) => {
       if (activity.type !== 'message') return;
       await Promise.all([reply(`Echo: ${activity.text}`), reply(`Echo: ${activity.text}`)]);
@@ -102,6 +130,7 @@ describeFaults('a bot that', (place) => {
   });
 
   it('goes on answering after a person has accepted reaches no customer, only staff', async () => {
+    await begin();
     let mayAnswer: () => void = () => undefined;
     const accepted = new Promise<void>((resolve) => (mayAnswer = resolve));
     let late = 0;

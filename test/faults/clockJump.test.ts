@@ -1,9 +1,9 @@
 // The machine's clock is set five minutes ahead and back again while people talk.
 
 import assert from 'node:assert/strict';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Desk } from '../console/office.js';
 import { until } from '../fakes/shop.js';
+import { CLOCK } from './clocks.js';
 import { faultsOf, History } from './history.js';
 import { Nodes } from './nodes.js';
 import { configurationOf, Customer, describeFaults, leftBehind, overdue, personSays, report } from './rig.js';
@@ -11,7 +11,6 @@ import { sized } from './size.js';
 
 const JUMPS = sized({ full: 20, short: 2 });
 const SENDS = 30;
-const CLOCK = pathToFileURL(fileURLToPath(new URL('./jumpingClock.js', import.meta.url))).href;
 
 describeFaults('a clock that jumps five minutes ahead and back', (place) => {
   it('loses and reorders nothing, lets what is due then happen, and leaves nobody stuck', async () => {

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry, Role } from '../../src/core/conversation.js';
 import type { Desk } from '../console/office.js';
 import { HttpBot } from '../fakes/httpBot.js';
+import { request } from '../fakes/request.js';
 import { until } from '../fakes/shop.js';
 import { faultsOf, History } from './history.js';
 import { Nodes } from './nodes.js';
@@ -14,6 +15,9 @@ const PEOPLE = ['agent0', 'agent1'];
 const CAPACITY = 3;
 /** How far the clocks of nodes on one database, which each measures by itself, may be apart on a busy machine. */
 const CLOCKS_DIFFER_MS = 250;
+
+/** Until something that must go on by itself has. */
+const PATIENCE_MS = 60_000;
 
 export class Crowd {
   readonly history = new History();
@@ -46,12 +50,19 @@ export class Crowd {
 
   /**
    * Everybody talks and repeats what nobody answered: until so many messages are acknowledged, while the fault goes on, and
-   * until as many are acknowledged after it.
+   * until as many are acknowledged after it. `more` resolves when that many more are.
    */
-  async talk(acknowledged: number, fault: () => Promise<void>): Promise<void> {
+  async talk(
+    acknowledged: number,
+    fault: (more: (count: number) => Promise<void>) => Promise<void>,
+  ): Promise<void> {
     let goOn = true;
     let count = 0;
     const goesOn = (): boolean => goOn;
+    const more = (wanted: number): Promise<void> => {
+      const before = count;
+      return until(`${wanted} more messages are acknowledged`, () => count >= before + wanted, PATIENCE_MS);
+    };
     const heard = (): number => (count += 1);
     const [wanting, ...others] = this.customers as [Customer, ...Customer[]];
     const talks = [
@@ -61,10 +72,9 @@ export class Crowd {
       ...PEOPLE.map((who) => this.#serve(who, goesOn)),
     ];
     try {
-      await until(`${acknowledged} messages are acknowledged`, () => count >= acknowledged);
-      await fault();
-      const before = count;
-      await until(`${acknowledged} more are`, () => count >= before + acknowledged);
+      await more(acknowledged);
+      await fault(more);
+      await more(acknowledged);
     } finally {
       goOn = false;
       await Promise.all(talks);
@@ -76,6 +86,21 @@ export class Crowd {
     this.#moves += 1;
     for (const [index, { widget }] of this.customers.entries())
       await widget.reconnect(this.#nodes.of(index + this.#moves).url);
+  }
+
+  /** A customer says something at another node than their socket is at. @returns after how long the socket has it, in ms. */
+  async sayElsewhere(index: number): Promise<number> {
+    const { widget, name } = this.customers[index % this.customers.length] as Customer;
+    const text = `${name} says elsewhere ${(this.#said += 1)}`;
+    const { conversationId, token, userId } = widget;
+    this.history.sent('customer', conversationId, text);
+    const url = `${this.#nodes.of(index + this.#moves + 1).url}/v3/directline/conversations/${conversationId}/activities`;
+    const answer = await request('POST', url, { token, body: { type: 'message', text, from: { id: userId } } });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    this.history.acknowledged('customer', conversationId, text);
+    const since = performance.now();
+    await widget.next(text, PATIENCE_MS);
+    return performance.now() - since;
   }
 
   /** Stops the processes, and holds what everybody saw against what is left. @returns figures for the report. */

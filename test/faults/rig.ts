@@ -13,6 +13,7 @@ import type { Desk } from '../console/office.js';
 import { until } from '../fakes/shop.js';
 import { Widget } from '../fakes/widget.js';
 import { ask, freshSchema, inSchema } from '../store/cluster.js';
+import { CuttingProxy } from '../fakes/cuttingProxy.js';
 import type { History } from './history.js';
 import { isFull } from './size.js';
 
@@ -102,6 +103,16 @@ export function describeFaults(
 }
 
 const FAULT_TIMEOUT_MS = 900_000;
+
+/** Stands between the processes and the database of a shared place. `env`: lets a process go through it. */
+export async function proxyBeforeDatabase(
+  place: Place,
+): Promise<{ proxy: CuttingProxy; env: () => Record<string, string> }> {
+  const url = new URL(place.env['DATABASE_URL'] ?? '');
+  const proxy = await new CuttingProxy(Number(url.port)).open();
+  url.port = `${proxy.port}`;
+  return { proxy, env: () => ({ DATABASE_URL: url.href }) };
+}
 
 // -------------------------------------------------------------------------------------------------------- configuration
 
