@@ -219,10 +219,10 @@ export class Hub implements Engine {
     return answerBot(this, conversationId, botId, activity);
   }
 
-  /** The state as of the last commit known here. */
-  async conversation(conversationId: string): Promise<Conversation | undefined> {
+  /** The state as of the last commit known here. `atLeast`: the seq of an entry that is there, perhaps of another node. */
+  async conversation(conversationId: string, atLeast = 0): Promise<Conversation | undefined> {
     const known = this.nodes === undefined ? this.#states.get(conversationId) : this.#states.fresh(conversationId);
-    return known ?? this.#read(conversationId);
+    return known !== undefined && known.version >= atLeast ? known : this.#read(conversationId);
   }
 
   /** The state if it is in memory: for checks that must not wait. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { checkConfiguration, directoryOf, readConfiguration } from '../../src/config.js';
 import type { Entry } from '../../src/core/conversation.js';
 import { Hub, newConversationId } from '../../src/hub/hub.js';
+import { activityFor, NO_LONGER_OWED } from '../../src/hub/owed.js';
 import type { BotConnection, Notice, Store } from '../../src/hub/ports.js';
 import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
@@ -172,6 +173,27 @@ for (const [name, open] of [
       await until('Ana is asked', async () => (await store.conversation(id))?.phase === 'offered');
       const { state } = await two.handle(id, { type: 'accept', agent: 'ana' });
       assert.equal(state.phase, 'agent');
+    });
+
+    it('knows what it is asked about, however new that is: what a client has seen, what it has to deliver', async () => {
+      const [one, two] = [await node('one', new FunctionBot(() => new Promise(() => undefined))), await node('two')];
+      record.loses = () => true;
+      const id = await startAt(one);
+      await one.people.setPresence('ana', 'available');
+      // From now on node two remembers, for a moment, what it has seen here.
+      assert.equal((await two.conversation(id))?.phase, 'bot');
+      const by = { role: 'agent', id: 'ana' } as const;
+      await one.handle(id, { type: 'escalate', bot: 'demo', dialect: 'handoffProtocol', variables: {} });
+      await one.handle(id, { type: 'pick', agent: 'ana' });
+      await one.handle(id, { type: 'return', by });
+      await say(one, id, 'back with you');
+      const rows = (await one.store.shared?.owed(id)) ?? [];
+      const row = rows.findLast(({ effect }) => effect.send === 'activity');
+      assert.ok(row !== undefined);
+      const owed = await activityFor.row(two, row, undefined);
+      assert.ok(owed !== NO_LONGER_OWED, 'the bot holds the conversation again');
+      assert.equal(owed.activity.text, 'back with you');
+      await die(one);
     });
 
     it('lets one node keep the house, and another when that one is gone', async () => {
