@@ -88,7 +88,10 @@ describeFaults(
             if (event.type === 'offered') offers += 1;
             else {
               const lasted = event.at - (moves[index - 1]?.event.at ?? 0);
-              assert.ok(lasted >= OFFER_MS - 250 && lasted < OFFER_MS + CARRIED_OUT_WITHIN_MS, `lapsed after ${lasted} ms`);
+              assert.ok(
+                lasted >= OFFER_MS - 250 && lasted < OFFER_MS + CARRIED_OUT_WITHIN_MS,
+                `lapsed after ${lasted} ms`,
+              );
             }
           }
         }

@@ -52,10 +52,7 @@ export class Crowd {
    * Everybody talks and repeats what nobody answered: until so many messages are acknowledged, while the fault goes on, and
    * until as many are acknowledged after it. `more` resolves when that many more are.
    */
-  async talk(
-    acknowledged: number,
-    fault: (more: (count: number) => Promise<void>) => Promise<void>,
-  ): Promise<void> {
+  async talk(acknowledged: number, fault: (more: (count: number) => Promise<void>) => Promise<void>): Promise<void> {
     let goOn = true;
     let count = 0;
     const goesOn = (): boolean => goOn;
