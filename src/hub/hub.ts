@@ -43,7 +43,8 @@ export interface HubOptions {
   nodeTimes?: NodeTimes;
 }
 
-const DECIDE_ATTEMPTS = 5;
+/** Each fails only because somebody else's commit came first. */
+const DECIDE_ATTEMPTS = 50;
 const BOT_TIMEOUT_MS = 15_000;
 
 export class Hub implements Engine {
@@ -386,7 +387,7 @@ export class Hub implements Engine {
       switch (appended.outcome) {
         case 'done':
           for (const { index, seq } of decided.own) seqs[index] = seq;
-          this.#committed(before, state, appended.entries, append, appended.elsewhere);
+          this.#committed(before, state, appended.entries, append, appended);
           return { state, entries: appended.entries, seqs, repeated: false };
         case 'conflict':
           this.#states.forget(conversationId);
@@ -444,7 +445,7 @@ export class Hub implements Engine {
     state: Conversation,
     entries: Entry[],
     append: Append,
-    elsewhere: readonly string[] = [],
+    { elsewhere = [], behind }: { elsewhere?: readonly string[]; behind?: readonly string[] } = {},
   ): void {
     this.#states.remember(state);
     if (!this.#followers.tell(state, entries)) this.nodes?.missed(state.id, state.version);
@@ -456,11 +457,10 @@ export class Hub implements Engine {
     for (const observer of this.#observers) observer.committed?.(entries, state, before);
     for (const queue of queues) this.notify('line', queue);
     if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);
-    if (append.outbox.length > 0)
-      this.outbox.add(
-        rowsOf(append, this.clock.now()).filter(({ id }) => !elsewhere.includes(id)),
-        entries,
-      );
+    if (append.outbox.length > 0) {
+      const rows = rowsOf(append, this.clock.now()).filter(({ id }) => !elsewhere.includes(id));
+      if (!this.outbox.add(rows, entries, behind)) this.nodes?.owedHere(state.id);
+    }
     if (this.nodes !== undefined) {
       const [first = state.version] = entries.map(({ seq }) => seq);
       this.nodes.committed(state.id, first, state.version, hasMoved(before, state, queues.length > 0));

@@ -8,7 +8,7 @@ import { checkConfiguration, directoryOf, readConfiguration } from '../../src/co
 import type { Entry } from '../../src/core/conversation.js';
 import { Hub, newConversationId } from '../../src/hub/hub.js';
 import { activityFor, NO_LONGER_OWED } from '../../src/hub/owed.js';
-import type { BotConnection, Notice, Store } from '../../src/hub/ports.js';
+import type { Append, Appended, BotConnection, Notice, Store } from '../../src/hub/ports.js';
 import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { FunctionBot, handoff, SILENT } from '../fakes/hub.js';
@@ -244,6 +244,52 @@ for (const [name, open] of [
       release();
       await until('all are heard', () => heard.length === 3);
       assert.deepEqual(heard, ['first', 'second', 'third']);
+    });
+
+    it('keeps that order also where the node that owes has not heard of what another one wrote', async () => {
+      const heard: string[] = [];
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      const slow = new FunctionBot(async (activity) => {
+        if (activity.type !== 'message') return [];
+        if (activity.text === 'first') await held;
+        heard.push(activity.text ?? '');
+        return [];
+      });
+      const [one, two] = [await node('one', slow), await node('two', slow)];
+      const id = await startAt(one);
+      await one.settled();
+      record.loses = () => true;
+      await say(one, id, 'first');
+      await say(two, id, 'second');
+      release();
+      await until('the first is heard', () => heard.length > 0);
+      await one.outbox.settled();
+      await say(one, id, 'third');
+      await until('all are heard', () => heard.length === 3);
+      assert.deepEqual(heard, ['first', 'second', 'third']);
+    });
+
+    it('commits in the end however often others are quicker', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      const id = await startAt(one);
+      await one.settled();
+      record.loses = () => true;
+      let quicker = 10;
+      const own = one.store;
+      const append = async (what: Append): Promise<Appended> => {
+        if (quicker > 0) await say(two, id, `quicker ${(quicker -= 1)}`);
+        return own.append(what);
+      };
+      (one as { store: Store }).store = new Proxy(own, {
+        get(_, name) {
+          const value = Reflect.get(own, name) as unknown;
+          if (name === 'append') return append;
+          return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(own) : value;
+        },
+      });
+      await say(one, id, 'at last');
+      assert.equal(quicker, 0);
     });
 
     it('delivers what a dead node still owed', async () => {
