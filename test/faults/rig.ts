@@ -153,10 +153,13 @@ export const SECRET = 'the-direct-line-secret-of-the-fault-suite';
 
 /** Until somebody who was not answered tries again. */
 export const AGAIN_MS = 50;
+/** Until somebody who waits for an answer says the next thing without. */
+const ANSWER_MS = 500;
 
 /** A customer who says numbered texts and repeats what was not acknowledged, as Web Chat's "Retry" does. */
 export class Customer {
   #sent = 0;
+  #last = '';
   #unanswered: { text: string; clientActivityID: string } | undefined;
 
   private constructor(
@@ -185,6 +188,7 @@ export class Customer {
     }
     await this.widget.say(message.text, message);
     this.#unanswered = undefined;
+    this.#last = message.text;
     this.history.acknowledged('customer', this.id, message.text);
     return message.text;
   }
@@ -208,8 +212,12 @@ export class Customer {
         () => true,
         () => false,
       );
-      if (isKept) onAcknowledged();
-      else await pause(AGAIN_MS);
+      if (!isKept) await pause(AGAIN_MS);
+      else {
+        onAcknowledged();
+        // As people do, and so that a bot keeps up; who loses the socket meanwhile goes on all the same.
+        await this.widget.next(`Echo: ${this.#last}`, ANSWER_MS).catch(() => undefined);
+      }
     }
   }
 
