@@ -144,6 +144,7 @@ for (const [name, open] of [
       const from = (await lastSeq(id)) ?? 0;
       const told = follow(two, id);
       for (let count = 1; count <= 20; count += 1) await say(count % 2 === 0 ? one : two, id, `message ${count}`);
+      await Promise.all([one.settled(), two.settled()]);
       await until('everything was told', async () => told.at(-1) === (await lastSeq(id)));
       const last = (await lastSeq(id)) ?? 0;
       assert.deepEqual(

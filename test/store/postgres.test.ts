@@ -245,15 +245,20 @@ describe('PostgresStore', () => {
         const outbox = [{ ordinal: 0, seq: plan.expectedVersion + 1, party: 'bot:demo', epoch: 1, effect }];
         const appended = await store.append({ ...plan, outbox });
         chat.happened(plan);
-        return appended.outcome === 'done' ? (appended.elsewhere ?? []) : appended;
+        if (appended.outcome !== 'done') throw new Error(appended.outcome);
+        return { elsewhere: appended.elsewhere ?? [], behind: appended.behind ?? [] };
       };
-      assert.deepEqual(await owe(a, 'one'), []);
-      assert.deepEqual(await owe(b, 'two'), [`${chat.id}/${chat.conversation.version}/0`]);
+      const last = () => `${chat.id}/${chat.conversation.version}/0`;
+      assert.deepEqual(await owe(a, 'one'), { elsewhere: [], behind: [] });
+      assert.deepEqual(await owe(b, 'two'), { elsewhere: [last()], behind: [] });
+      // Of which that process need not have heard.
+      const two = last();
+      assert.deepEqual(await owe(a, 'three'), { elsewhere: [], behind: [two] });
       const rows = await a.shared.owed(chat.id);
-      assert.equal(rows.length, 2);
+      assert.equal(rows.length, 3);
       assert.deepEqual(await b.shared.owed(chat.id), []);
       await a.settle(rows.map(({ id }) => ({ id, outcome: 'done' as const })));
-      assert.deepEqual(await owe(b, 'three'), []);
+      assert.deepEqual(await owe(b, 'four'), { elsewhere: [], behind: [] });
     });
 
     it('miss a person only when no process has a socket of theirs, and know what to come back to', async () => {
