@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { ConfigError, StoreUnavailable } from '../../src/errors.js';
 import type { Notice } from '../../src/hub/ports.js';
 import { DatabaseClock } from '../../src/store/postgres/databaseClock.js';
@@ -259,6 +260,39 @@ describe('PostgresStore', () => {
       assert.deepEqual(await b.shared.owed(chat.id), []);
       await a.settle(rows.map(({ id }) => ({ id, outcome: 'done' as const })));
       assert.deepEqual(await owe(b, 'four'), { elsewhere: [], behind: [] });
+    });
+
+    it('take over all that a dead one owes of a conversation at once, also what is being added just then', async () => {
+      const [a, dead] = [await opened(), await opened()];
+      await a.shared.beat(60_000);
+      await dead.shared.beat(60_000);
+      const chat = await started(a);
+      const plan = chat.plan(says('one'));
+      const effect = { to: { bot: 'demo' }, send: 'activity' } as const;
+      const first = plan.expectedVersion + 1;
+      done(await dead.append({ ...plan, outbox: [{ ordinal: 0, seq: first, party: 'bot:demo', epoch: 1, effect }] }));
+      // A third one adds to it, and is slow.
+      const third = new pg.Client({ connectionString: inSchema(url) });
+      await third.connect();
+      try {
+        await third.query('BEGIN');
+        await third.query('SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE', [chat.id]);
+        await third.query(
+          'INSERT INTO outbox SELECT (o).* FROM (SELECT jsonb_populate_record(o, $1) AS o FROM outbox o) rows',
+          [JSON.stringify({ seq: first + 1 })],
+        );
+        await dead.shared.leave();
+        const beat = a.shared.beat(60_000);
+        const waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let isOver = false;
+        void beat.then(() => (isOver = true));
+        await until('it waits, or did not', async () => isOver || (await ask(url, waits)).length > 0);
+        await third.query('COMMIT');
+        assert.equal((await beat).inherited, true);
+      } finally {
+        await third.end();
+      }
+      assert.equal((await a.outbox(10)).length, 2);
     });
 
     it('miss a person only when no process has a socket of theirs, and know what to come back to', async () => {
