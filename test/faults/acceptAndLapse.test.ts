@@ -10,7 +10,7 @@ import { customersWhoAsk, Hubs } from './nodes.js';
 import { describeFaults, leftBehind, randomFor, report } from './rig.js';
 import { sized } from './size.js';
 
-const TIMES = sized({ full: 10_000, short: 500 });
+const TIMES = sized({ full: 10_000, short: 300 });
 const AT_ONCE = 100;
 
 describeFaults('accepting at the instant at which an offer lapses', (place) => {

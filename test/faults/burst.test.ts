@@ -9,7 +9,7 @@ import { customersWhoAsk, Hubs } from './nodes.js';
 import { describeFaults, leftBehind, report } from './rig.js';
 import { sized } from './size.js';
 
-const ARRIVALS = sized({ full: 5_000, short: 500 });
+const ARRIVALS = sized({ full: 5_000, short: 300 });
 const AGENTS = 50;
 const CAPACITY = 3;
 

@@ -10,7 +10,7 @@ import { asksForPeople } from './nodes.js';
 import { configurationOf, describeFaults, leftBehind, randomFor, report, seqOf } from './rig.js';
 import { sized } from './size.js';
 
-const SOCKETS = sized({ full: 5_000, short: 500 });
+const SOCKETS = sized({ full: 5_000, short: 300 });
 /** Customers who do something at the same time. */
 const AT_ONCE = 100;
 

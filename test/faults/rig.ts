@@ -72,8 +72,14 @@ async function shared(nodes: number): Promise<Place> {
   };
 }
 
+interface Kind {
+  nodes: number;
+  /** Several processes may serve it. */
+  isShared: boolean;
+}
+
 /** Another store is one more line here. */
-const STORES: readonly { name: string; nodes: number; isShared: boolean; open(): Promise<Place> }[] = [
+const STORES: readonly (Kind & { name: string; open(): Promise<Place> })[] = [
   { name: 'the embedded store', nodes: 1, isShared: false, open: embedded },
   { name: 'two nodes on PostgreSQL', nodes: 2, isShared: true, open: () => shared(2) },
   ...(isFull
@@ -87,10 +93,10 @@ const STORES: readonly { name: string; nodes: number; isShared: boolean; open():
 /** Runs the cases on each store that fits; `place` is a new one for each test. */
 export function describeFaults(
   title: string,
-  cases: (place: () => Place) => void,
-  fits: (store: { nodes: number; isShared: boolean }) => boolean = () => true,
+  cases: (place: () => Place, kind: Kind) => void,
+  fits: (kind: Kind) => boolean = () => true,
 ): void {
-  for (const { name, open } of STORES.filter(fits))
+  for (const { name, open, ...kind } of STORES.filter(fits))
     describe(`${title}, on ${name}`, function () {
       this.timeout(FAULT_TIMEOUT_MS);
       let place: Place;
@@ -98,7 +104,7 @@ export function describeFaults(
         place = await open();
       });
       afterEach(() => place.remove());
-      cases(() => place);
+      cases(() => place, kind);
     });
 }
 
