@@ -192,7 +192,8 @@ export class Widget {
     this.socket = socket;
     socket.on('message', (frame: Buffer) => {
       // An empty frame is a keep-alive; what a socket brings that was dropped, nobody sees.
-      if (frame.length > 0 && socket.readyState === WebSocket.OPEN) this.take(JSON.parse(frame.toString()) as ActivitySet);
+      if (frame.length > 0 && socket.readyState === WebSocket.OPEN)
+        this.take(JSON.parse(frame.toString()) as ActivitySet);
     });
     await once(socket, 'open');
     // A socket that breaks later is closed; who cares awaits disconnected().
