@@ -383,7 +383,7 @@ export class Hub implements Engine {
       const state = decided.state as Conversation;
       const all = appendOf(conversationId, before, decided, state, this.clock.now());
       const append = observed ? { ...all, outbox: [] } : all;
-      const appended = await this.store.append(append);
+      const appended = await this.people.whileClaiming(append.claims, () => this.store.append(append));
       switch (appended.outcome) {
         case 'done':
           for (const { index, seq } of decided.own) seqs[index] = seq;

@@ -129,6 +129,18 @@ for (const [name, open] of [
     const say = (hub: Hub, id: string, words: string) =>
       hub.handle(id, { type: 'say', by: { role: 'customer', id: 'kim' }, activity: text(words) });
 
+    /** From now on the node's appends go this way. */
+    function interfere(hub: Hub, append: Store['append']): void {
+      const own = hub.store;
+      (hub as { store: Store }).store = new Proxy(own, {
+        get(_, name) {
+          const value = Reflect.get(own, name) as unknown;
+          if (name === 'append') return append;
+          return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(own) : value;
+        },
+      });
+    }
+
     /** What a follower of the conversation at this node is told. */
     function follow(hub: Hub, id: string): number[] {
       const told: number[] = [];
@@ -271,6 +283,26 @@ for (const [name, open] of [
       assert.deepEqual(heard, ['first', 'second', 'third']);
     });
 
+    it('counts what it commits itself once, also where it reads the loads again before it has its answer', async () => {
+      const [one] = [await node('one'), await node('two')];
+      await one.people.setPresence('ana', 'available');
+      const ids = [await startAt(one), await startAt(one)];
+      for (const id of ids) {
+        await say(one, id, 'human');
+        await until('it is offered', async () => (await store.conversation(id))?.phase === 'offered');
+        await one.handle(id, { type: 'accept', agent: 'ana' });
+      }
+      const own = one.store;
+      interfere(one, async (append) => {
+        const appended = await own.append(append);
+        await one.people.recount();
+        return appended;
+      });
+      await one.handle(ids[0] as string, { type: 'close', by: { role: 'supervisor', id: 'sam' } });
+      assert.equal((await store.agents()).find(({ id }) => id === 'ana')?.load, 1);
+      assert.equal(one.people.row('ana')?.load, 1);
+    });
+
     it('commits in the end however often others are quicker', async () => {
       const [one, two] = [await node('one'), await node('two')];
       const id = await startAt(one);
@@ -282,13 +314,7 @@ for (const [name, open] of [
         if (quicker > 0) await say(two, id, `quicker ${(quicker -= 1)}`);
         return own.append(what);
       };
-      (one as { store: Store }).store = new Proxy(own, {
-        get(_, name) {
-          const value = Reflect.get(own, name) as unknown;
-          if (name === 'append') return append;
-          return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(own) : value;
-        },
-      });
+      interfere(one, append);
       await say(one, id, 'at last');
       assert.equal(quicker, 0);
     });
