@@ -6,14 +6,14 @@ import { createTicket, mintPersonToken, putPairingCode } from '../console/consol
 import { ConfigError } from '../errors.js';
 import { Tokens } from '../hub/tokens.js';
 import type { Store } from '../hub/ports.js';
-import { askServer, serverUrl, SYSTEM_CLOCK } from './data.js';
+import { askServer, clockOf, serverUrl } from './data.js';
 import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
 
 export async function token(person: string, flags: Flags): Promise<number> {
   const bearer = await reading(flags, async (store) => {
     await requirePerson(store, person);
-    return mintPersonToken(await Tokens.open(store, SYSTEM_CLOCK), person);
+    return mintPersonToken(await Tokens.open(store, clockOf(store)), person);
   });
   console.log(flags.json ? JSON.stringify({ token: bearer }) : bearer);
   return 0;
@@ -27,7 +27,7 @@ export async function signIn(person: string, flags: Flags): Promise<number> {
       ? (answer as { path: string }).path
       : await writing(flags, async (store) => {
           await requirePerson(store, person);
-          return createTicket(store, person, Date.now());
+          return createTicket(store, person, clockOf(store).now());
         });
   const url = server === undefined ? undefined : `${server}${path}`;
   if (flags.json) console.log(JSON.stringify({ path, ...(url !== undefined && { url }) }));
@@ -47,7 +47,7 @@ export async function pairingCode(person: string, flags: Flags): Promise<number>
       ? (answer as { code: string }).code
       : await writing(flags, async (store) => {
           await requirePerson(store, person);
-          return putPairingCode(store, person, Date.now());
+          return putPairingCode(store, person, clockOf(store).now());
         });
   console.log(flags.json ? JSON.stringify({ code }) : code);
   if (!flags.json) console.error(`Write to the bot for staff within ten minutes: sign in ${code}`);
@@ -63,7 +63,7 @@ export async function keys(words: readonly string[], flags: Flags): Promise<numb
     answer !== undefined
       ? (answer as { keys: Awaited<ReturnType<SigningKeys['list']>> }).keys
       : await writing(flags, async (store) => {
-          const signing = new SigningKeys(store, SYSTEM_CLOCK);
+          const signing = new SigningKeys(store, clockOf(store));
           if (revoke !== undefined) await signing.revoke(revoke);
           return signing.list();
         });

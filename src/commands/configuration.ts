@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import { checkConfiguration, readConfiguration, warningsOf, type Configuration } from '../config.js';
 import { ConfigError } from '../errors.js';
-import { askServer } from './data.js';
+import { askServer, clockOf } from './data.js';
 import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
 
@@ -60,7 +60,8 @@ async function apply(configuration: Configuration, flags: Flags): Promise<number
     const checked = checkConfiguration(configuration);
     const kept = await store.configuration();
     if (kept !== undefined && isDeepStrictEqual(kept.document, checked)) return kept.version;
-    return (await store.saveConfiguration(checked, 'handoff config apply', Date.now(), kept?.version ?? 0)).version;
+    return (await store.saveConfiguration(checked, 'handoff config apply', clockOf(store).now(), kept?.version ?? 0))
+      .version;
   });
 }
 

@@ -5,11 +5,14 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { mintControlToken, SERVER_FILE } from '../control.js';
 import { ConfigError } from '../errors.js';
-import type { Clock } from '../hub/ports.js';
+import type { Clock, Store } from '../hub/ports.js';
 import { reading } from '../openStore.js';
 import type { Flags } from './flags.js';
 
-export const SYSTEM_CLOCK: Clock = { now: () => Date.now() };
+/** The clock by which the servers of this record go: this machine's own may be wrong. */
+export function clockOf(store: Store): Clock {
+  return store.clock ?? { now: () => Date.now() };
+}
 
 /** Where a server on this data directory listens; a file left by one that was killed does not count. */
 export async function serverUrl(flags: Flags): Promise<string | undefined> {
@@ -28,7 +31,7 @@ export async function serverUrl(flags: Flags): Promise<string | undefined> {
 export async function askServer(flags: Flags, path: string, body: unknown): Promise<unknown> {
   const url = await serverUrl(flags);
   if (url === undefined) return undefined;
-  const bearer = await reading(flags, (store) => mintControlToken(store, SYSTEM_CLOCK));
+  const bearer = await reading(flags, (store) => mintControlToken(store, clockOf(store)));
   const response = await fetch(`${url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },

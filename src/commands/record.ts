@@ -6,7 +6,7 @@ import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptF
 import { ConfigError } from '../errors.js';
 import { importActivities, readTranscripts, type Imported } from '../imports.js';
 import { verify } from '../verify.js';
-import { askServer, serverUrl } from './data.js';
+import { askServer, clockOf, serverUrl } from './data.js';
 import { reading, writing } from '../openStore.js';
 import type { Flags } from './flags.js';
 
@@ -86,7 +86,7 @@ function* inBatches(activities: readonly Activity[]): Generator<Activity[]> {
 export async function verifyStore(flags: Flags): Promise<number> {
   const running = (await serverUrl(flags)) !== undefined;
   const { conversations, entries, faults } = await reading(flags, (store) =>
-    verify(store, running ? () => Date.now() : undefined),
+    verify(store, running ? () => clockOf(store).now() : undefined),
   );
   if (flags.json) console.log(JSON.stringify({ conversations, entries, faults }));
   else if (faults.length === 0)

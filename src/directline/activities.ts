@@ -21,9 +21,10 @@ const SET_CHARACTERS = 1_048_576;
 export async function getActivities(context: ConversationContext, request: HttpRequest): Promise<HttpResponse> {
   const conversationId = request.params['id'] ?? '';
   const caller = await authenticateFor(context, request, conversationId);
-  const state = await findConversation(context, caller, conversationId);
+  const watermark = parseWatermark(request.query.get('watermark'));
+  const state = await findConversation(context, caller, conversationId, watermark);
   if (caller.kind === 'customer') await comeBack(context, state);
-  const after = startAfter(state, request.query.get('watermark'));
+  const after = startAfter(state, watermark);
   const { json, upTo } = await readSet(context.hub, state, viewerOf(caller), after, SET_CHARACTERS);
   return { headers: { 'content-type': 'application/json; charset=utf-8' }, body: json ?? emptySet(upTo) };
 }
@@ -41,10 +42,9 @@ export function viewerOf(caller: Caller): Viewer {
   return caller.kind === 'staff' ? { agent: caller.claims.agent } : 'customer';
 }
 
-/** Where a client's watermark leads in this log: one from beyond its end is none of ours. */
-export function startAfter(state: Conversation, watermark: string | null | undefined): number {
-  const after = parseWatermark(watermark);
-  return after > state.version ? 0 : after;
+/** Where a client's watermark leads in this log, of which at least as much is known: one from beyond its end is none of ours. */
+export function startAfter(state: Conversation, watermark: number): number {
+  return watermark > state.version ? 0 : watermark;
 }
 
 /** Who speaks, by the token and, where it leaves that open, by what the page says. */

@@ -107,9 +107,10 @@ export async function findConversation(
   context: ConversationContext,
   caller: Caller,
   conversationId: string,
+  atLeast?: number,
 ): Promise<Conversation> {
   if (!CONVERSATION_ID.test(conversationId)) throw unknownConversation();
-  let state = await context.hub.conversation(conversationId);
+  let state = await context.hub.conversation(conversationId, atLeast);
   if (state === undefined && caller.kind === 'customer') {
     await start(context, caller.claims, undefined);
     state = await context.hub.conversation(conversationId);

@@ -19,6 +19,7 @@ import {
 import { serveFiles, type FilesElsewhere } from './files.js';
 import { Buckets, DEFAULT_RATES, type Rates } from './limits.js';
 import { corsHeaders } from './origins.js';
+import { parseWatermark } from './reading.js';
 import { Streams, type StreamFigures } from './streams.js';
 import { upload, type UploadContext } from './upload.js';
 import { serveWidget, type WidgetPage } from './widget.js';
@@ -118,11 +119,12 @@ async function open(
   const conversationId = request.params['id'] ?? '';
   const claims = await authenticateStream(context, request, conversationId);
   const caller: Caller = claims.view === 'staff' ? { kind: 'staff', claims } : { kind: 'customer', claims };
-  const state = requireConversation(context, caller, await context.hub.conversation(conversationId));
+  const watermark = parseWatermark(request.query.get('watermark') ?? claims.watermark);
+  const state = requireConversation(context, caller, await context.hub.conversation(conversationId, watermark));
   streams.open(request, ...connection, {
     conversationId,
     viewer: viewerOf(caller),
-    after: startAfter(state, request.query.get('watermark') ?? claims.watermark),
+    after: startAfter(state, watermark),
     onFrame: (json) => postFrame(context, caller, json),
     isSignedIn: () => (claims.view === 'staff' ? isSignedIn(context, claims) : Promise.resolve(true)),
   });

@@ -186,6 +186,12 @@ class Feed implements SocketFate {
       }
       socket.take(first, last, frames.get(key));
     }
+    // At another node, which watches from now on: two that watch would contradict each other without end.
+    if (
+      this.streams.hub.nodes !== undefined &&
+      entries.some(({ event }) => event.type === 'reconnected' && event.party === 'customer')
+    )
+      this.forgetAbsence(Infinity);
     if (this.#absentSince === undefined) {
       // Came back while the absence was being written.
       if (this.#customerSockets > 0 && state.customerGone && state.phase !== 'closed') this.#tell('reconnect');

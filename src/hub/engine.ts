@@ -30,7 +30,7 @@ export interface Engine {
     activities: readonly Activity[],
     turn?: BotTurnContext,
   ): Promise<{ id: string }[]>;
-  conversation(conversationId: string): Promise<Conversation | undefined>;
+  conversation(conversationId: string, atLeast?: number): Promise<Conversation | undefined>;
   known(conversationId: string): Conversation | undefined;
   entries(conversationId: string, after: number, limit: number): Promise<Entry[]>;
   signal(conversationId: string, by: Party, activity: Activity, answers?: number): Promise<void>;

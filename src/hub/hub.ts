@@ -43,7 +43,8 @@ export interface HubOptions {
   nodeTimes?: NodeTimes;
 }
 
-const DECIDE_ATTEMPTS = 5;
+/** Each fails only because somebody else's commit came first. */
+const DECIDE_ATTEMPTS = 50;
 const BOT_TIMEOUT_MS = 15_000;
 
 export class Hub implements Engine {
@@ -219,10 +220,10 @@ export class Hub implements Engine {
     return answerBot(this, conversationId, botId, activity);
   }
 
-  /** The state as of the last commit known here. */
-  async conversation(conversationId: string): Promise<Conversation | undefined> {
+  /** The state as of the last commit known here. `atLeast`: the seq of an entry that is there, perhaps of another node. */
+  async conversation(conversationId: string, atLeast = 0): Promise<Conversation | undefined> {
     const known = this.nodes === undefined ? this.#states.get(conversationId) : this.#states.fresh(conversationId);
-    return known ?? this.#read(conversationId);
+    return known !== undefined && known.version >= atLeast ? known : this.#read(conversationId);
   }
 
   /** The state if it is in memory: for checks that must not wait. */
@@ -383,11 +384,11 @@ export class Hub implements Engine {
       const all = appendOf(conversationId, before, decided, state, this.clock.now());
       const append = observed ? { ...all, outbox: [] } : all;
       this.outbox.appending();
-      const appended = await this.store.append(append);
+      const appended = await this.people.whileClaiming(append.claims, () => this.store.append(append));
       switch (appended.outcome) {
         case 'done':
           for (const { index, seq } of decided.own) seqs[index] = seq;
-          this.#committed(before, state, appended.entries, append, appended.elsewhere);
+          this.#committed(before, state, appended.entries, append, appended);
           return { state, entries: appended.entries, seqs, repeated: false };
         case 'conflict':
           this.#states.forget(conversationId);
@@ -445,7 +446,7 @@ export class Hub implements Engine {
     state: Conversation,
     entries: Entry[],
     append: Append,
-    elsewhere: readonly string[] = [],
+    { elsewhere = [], behind }: { elsewhere?: readonly string[]; behind?: readonly string[] } = {},
   ): void {
     this.#states.remember(state);
     if (!this.#followers.tell(state, entries)) this.nodes?.missed(state.id, state.version);
@@ -457,11 +458,10 @@ export class Hub implements Engine {
     for (const observer of this.#observers) observer.committed?.(entries, state, before);
     for (const queue of queues) this.notify('line', queue);
     if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);
-    if (append.outbox.length > 0)
-      this.outbox.add(
-        rowsOf(append, this.clock.now()).filter(({ id }) => !elsewhere.includes(id)),
-        entries,
-      );
+    if (append.outbox.length > 0) {
+      const rows = rowsOf(append, this.clock.now()).filter(({ id }) => !elsewhere.includes(id));
+      if (!this.outbox.add(rows, entries, behind)) this.nodes?.owedHere(state.id);
+    }
     if (this.nodes !== undefined) {
       const [first = state.version] = entries.map(({ seq }) => seq);
       this.nodes.committed(state.id, first, state.version, hasMoved(before, state, queues.length > 0));

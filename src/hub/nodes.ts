@@ -124,6 +124,11 @@ export class Nodes {
     this.shared.bus.publish({ is: 'owed', id });
   }
 
+  /** Another node has written what this one owes, of which it has not heard. */
+  owedHere(id: string): void {
+    this.#run(this.work.takeOwed(id));
+  }
+
   personChanged(agent: string): void {
     this.shared.bus.publish({ is: 'person', agent });
   }

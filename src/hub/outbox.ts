@@ -87,11 +87,18 @@ export class Outbox {
     this.#settling.write();
   }
 
-  /** Rows of one commit, which are on disk, with its entries. */
-  add(rows: readonly OutboxRow[], entries: readonly Entry[]): void {
-    if (this.#stopped) return;
+  /**
+   * Rows of one commit, which are on disk, with its entries. `behind`: rows that go before them, by the record.
+   * @returns false when it was not known of those: all are to be taken from the record, so that they go in order.
+   */
+  add(rows: readonly OutboxRow[], entries: readonly Entry[], behind: readonly string[] = []): boolean {
+    if (this.#stopped) return true;
+    const known = (id: string) =>
+      rows.some((row) => this.#lanes.get(`${row.conversationId}/${row.party}`)?.rows.some((one) => one.row.id === id));
+    if (!behind.every(known)) return false;
     const first = entries[0]?.seq ?? 0;
     for (const row of rows) this.#enqueue(row, entries[row.seq - first]);
+    return true;
   }
 
   /** What was held for the holder before is settled now, not when that bot is back. */

@@ -23,7 +23,8 @@ async function rowActivity(
   row: OutboxRow,
   known: Entry | undefined,
 ): Promise<Owed | typeof NO_LONGER_OWED> {
-  const state = await hub.conversation(row.conversationId);
+  // What is known here may be older than the row, where another node wrote it.
+  const state = await hub.conversation(row.conversationId, row.seq);
   if (state === undefined) return NO_LONGER_OWED;
   const entry = known ?? (await hub.entries(row.conversationId, row.seq - 1, 1))[0];
   if (entry === undefined || isSuperseded(row, entry, state)) return NO_LONGER_OWED;

@@ -31,6 +31,9 @@ export class People {
   readonly #readings = new Set<Set<string>>();
   /** What is told of one person's connections goes one after another. */
   readonly #telling = new Turns();
+  /** Per person, commits on their way that change their load: what is read meanwhile may have it already. */
+  readonly #claiming = new Map<string, number>();
+  #recountAfterClaims = false;
   /** When people were last heard of by a way that has no socket. */
   readonly #attendedAt = new Map<string, number>();
   readonly #running = new Set<Promise<unknown>>();
@@ -73,6 +76,10 @@ export class People {
     let isNews = false;
     for (const row of rows) {
       if (people[row.id] === undefined || changed.has(row.id)) continue;
+      if (this.#claiming.has(row.id) && this.#rows.has(row.id)) {
+        this.#recountAfterClaims = true;
+        continue;
+      }
       const known = this.#rows.get(row.id);
       this.#rows.set(row.id, row);
       if (known === undefined || isDeepStrictEqual(known, row)) continue;
@@ -229,6 +236,29 @@ export class People {
     );
     timer.unref();
     this.#leaving.set(agent, timer);
+  }
+
+  /** Runs the commit of these claims: whatever the record says meanwhile, each of them is counted once. */
+  async whileClaiming<T>(claims: readonly Claim[], commit: () => Promise<T>): Promise<T> {
+    if (claims.length === 0) return commit();
+    for (const { agent } of claims) this.#claiming.set(agent, (this.#claiming.get(agent) ?? 0) + 1);
+    try {
+      return await commit();
+    } finally {
+      // Not before its answer has been taken over here, which is later in this turn of the event loop.
+      setImmediate(() => this.#claimed(claims));
+    }
+  }
+
+  #claimed(claims: readonly Claim[]): void {
+    for (const { agent } of claims) {
+      const left = (this.#claiming.get(agent) ?? 1) - 1;
+      if (left > 0) this.#claiming.set(agent, left);
+      else this.#claiming.delete(agent);
+    }
+    if (!this.#recountAfterClaims || this.#claiming.size > 0 || !this.hub.running) return;
+    this.#recountAfterClaims = false;
+    this.#run(this.recount());
   }
 
   /** Keeps loads as the last commit left them. */

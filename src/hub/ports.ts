@@ -203,8 +203,11 @@ export interface Claim {
 }
 
 export type Appended =
-  /** `elsewhere`: ids of outbox rows that another node delivers, because it still owes the same party earlier ones. */
-  | { outcome: 'done'; entries: Entry[]; elsewhere?: readonly string[] }
+  /**
+   * `elsewhere`: ids of outbox rows that another node delivers, because it still owes the same party earlier ones; `behind`: of
+   * the last ones that this node owed the same parties before, which another may have written.
+   */
+  | { outcome: 'done'; entries: Entry[]; elsewhere?: readonly string[]; behind?: readonly string[] }
   /** Somebody else appended first; `current` is what they left. */
   | { outcome: 'conflict'; current: Conversation | undefined }
   /** An event's key is already in the log: the same thing arrived twice. Told before a conflict, so that a retry is not decided anew. */

@@ -14,8 +14,15 @@ import type { ListQuery } from './sql.js';
 import type { Cell, TableName } from './tables.js';
 
 export type AppendAnswer =
-  /** `elsewhere`: seq and ordinal of outbox rows that another process delivers. */
-  | { outcome: 'done'; elsewhere?: readonly (readonly [seq: number, ordinal: number])[] }
+  /**
+   * `elsewhere`: seq and ordinal of outbox rows that another process delivers; `behind`: of the last ones that this process owed
+   * the same parties before.
+   */
+  | {
+      outcome: 'done';
+      elsewhere?: readonly (readonly [seq: number, ordinal: number])[];
+      behind?: readonly (readonly [seq: number, ordinal: number])[];
+    }
   | { outcome: 'conflict'; state: string | null }
   | { outcome: 'duplicate'; key: string; entry: StoredEntry }
   | { outcome: 'channelTaken'; conversationId: string }

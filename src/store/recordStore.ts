@@ -52,14 +52,14 @@ export abstract class RecordStore implements Store {
 
   async append(request: Append): Promise<Appended> {
     const answer: AppendAnswer = await this.write('append', toAppendRows(request));
+    const idOf = ([seq, ordinal]: readonly [number, number]) => outboxId(request.conversationId, seq, ordinal);
     switch (answer.outcome) {
       case 'done':
         return {
           outcome: 'done',
           entries: entriesOf(request),
-          ...(answer.elsewhere === undefined
-            ? {}
-            : { elsewhere: answer.elsewhere.map(([seq, ordinal]) => outboxId(request.conversationId, seq, ordinal)) }),
+          ...(answer.elsewhere === undefined ? {} : { elsewhere: answer.elsewhere.map(idOf) }),
+          ...(answer.behind === undefined ? {} : { behind: answer.behind.map(idOf) }),
         };
       case 'conflict':
         return { outcome: 'conflict', current: answer.state === null ? undefined : toConversation(answer.state) };

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { call, handoff, startProgram, withData, type Program } from '../fakes/program.js';
+import { CLOCK } from '../faults/clocks.js';
 import { freshDatabase } from '../store/cluster.js';
 
 describe('a record in PostgreSQL', function () {
@@ -52,6 +53,22 @@ describe('a record in PostgreSQL', function () {
         assert.match(refused.err, /in use by another running process/);
       } finally {
         assert.equal(await again.stop(), 0);
+      }
+    }));
+
+  it('gives its own time to what commands make for it, on a machine whose clock is ahead', () =>
+    withData(async (data) => {
+      const DATABASE_URL = await freshDatabase();
+      const program = await startProgram(data, undefined, { DATABASE_URL });
+      try {
+        const ahead = { DATABASE_URL, NODE_OPTIONS: `--import ${CLOCK}`, CLOCK_AHEAD_MS: `${5 * 60_000}` };
+        const { out: token } = await handoff(['token', 'ana', '--data', data], ahead);
+        assert.equal((await call('GET', `${program.url}/api/v1/me`, token)).status, 200);
+        // Asks the running server, by a token of its own.
+        const signIn = await handoff(['sign-in', 'ana', '--data', data], ahead);
+        assert.equal(signIn.code, 0, signIn.err);
+      } finally {
+        assert.equal(await program.stop(), 0);
       }
     }));
 

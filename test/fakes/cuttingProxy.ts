@@ -1,4 +1,7 @@
-/** A proxy before a TCP server that cuts the connection over which a given text goes: before the server has it, or after it has answered. */
+/**
+ * A proxy before a database server that cuts the connection over which a given text goes: before the server has it, or after
+ * it has answered. It can also cut all connections at once, and keep notices back.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
@@ -14,6 +17,10 @@ export interface Cut {
 
 export class CuttingProxy {
   port = 0;
+  /** From now on what others NOTIFY is lost on its way from the server. */
+  losesNotices = false;
+  /** How many were. */
+  noticesLost = 0;
   /** Resolves with the data of the next cut once it has been made. */
   #cut: { cut: Cut; made: () => void } | undefined;
   #late: { server: Socket; data: Buffer } | undefined;
@@ -34,6 +41,11 @@ export class CuttingProxy {
     return new Promise((made) => (this.#cut = { cut, made }));
   }
 
+  /** Every connection that is open breaks; new ones work. */
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   /** What was delayed reaches the server now. @returns what the server says to it. */
   async deliver(): Promise<string> {
     if (this.#late === undefined) throw new Error('nothing was delayed');
@@ -47,6 +59,12 @@ export class CuttingProxy {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
     await once(this.#server, 'close');
+  }
+
+  #withoutNotices(messages: readonly Buffer[]): Buffer {
+    const kept = this.losesNotices ? messages.filter(([type]) => type !== NOTIFICATION) : messages;
+    this.noticesLost += messages.length - kept.length;
+    return Buffer.concat(kept);
   }
 
   #bridge(client: Socket): void {
@@ -71,13 +89,36 @@ export class CuttingProxy {
         next.made();
       }
     });
+    const messages = new ServerMessages();
     server.on('data', (data) => {
-      if (state === 'passes') client.write(data);
+      if (state === 'passes') client.write(this.#withoutNotices(messages.whole(data)));
       else client.destroy();
     });
     server.on('close', () => client.destroy());
     client.on('close', () => {
       if (state === 'passes') server.destroy();
     });
+  }
+}
+
+/** The first byte of the message by which a PostgreSQL server tells of a NOTIFY. */
+const NOTIFICATION = 'A'.charCodeAt(0);
+
+/** What a PostgreSQL server says, message by message: a byte for its type, its length in four more, which count themselves. */
+class ServerMessages {
+  #rest = Buffer.alloc(0);
+
+  /** @returns the messages that are complete now. */
+  whole(data: Buffer): Buffer[] {
+    let rest = Buffer.concat([this.#rest, data]);
+    const messages: Buffer[] = [];
+    while (rest.length >= 5) {
+      const length = 1 + rest.readUInt32BE(1);
+      if (rest.length < length) break;
+      messages.push(rest.subarray(0, length));
+      rest = rest.subarray(length);
+    }
+    this.#rest = rest;
+    return messages;
   }
 }

@@ -11,6 +11,7 @@ export type Script = (turn: Turn) => Promise<BotAnswer | void> | BotAnswer | voi
 export interface BotAnswer {
   status: number;
   headers?: Record<string, string>;
+  /** Sent as JSON, unless it is a Buffer (sent as it is). */
   body?: unknown;
 }
 
@@ -116,7 +117,8 @@ export class HttpBot {
       answer = { status: 500, body: { error: String(error) } };
     }
     if (res.destroyed) return;
-    const payload = answer.body === undefined ? '' : JSON.stringify(answer.body);
+    const { body } = answer;
+    const payload = body === undefined ? '' : Buffer.isBuffer(body) ? body : JSON.stringify(body);
     res.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(payload);
   }
 }

@@ -137,7 +137,12 @@ class Shared implements SharedRecord {
     const appended = await store.append(append);
     if (appended.outcome !== 'done') return appended;
     const elsewhere: string[] = [];
+    const behind: string[] = [];
     for (const row of rows) {
+      const before = [...owners.values()].findLast(
+        (owner) => owner.row.conversationId === row.conversationId && owner.row.party === row.party,
+      );
+      if (before?.node === this.node && !rows.includes(before.row)) behind.push(before.row.id);
       const earlier = [...owners.values()].find(
         (owner) => owner.row.conversationId === row.conversationId && owner.row.party === row.party,
       );
@@ -145,7 +150,7 @@ class Shared implements SharedRecord {
       owners.set(row.id, { row, node });
       if (node !== this.node) elsewhere.push(row.id);
     }
-    return { ...appended, elsewhere };
+    return { ...appended, elsewhere, behind };
   }
 
   async #settle(settlements: readonly Settlement[]): Promise<void> {

@@ -33,6 +33,10 @@ export interface Grant {
   streamUrl?: string;
 }
 
+function baseOf(url: string): string {
+  return `${url.replace(/\/$/, '')}/v3/directline`;
+}
+
 export class Widget {
   /** What the server calls the conversation; known once started. */
   conversationId = '';
@@ -42,12 +46,12 @@ export class Widget {
   readonly userId: string;
   private readonly arrivals: Arrivals<Activity>;
   private readonly agent: http.Agent;
-  private readonly base: string;
+  private base: string;
   private socket?: WebSocket;
 
   /** Use `Widget.start`; a bare one is for tests of single calls. */
   constructor(private readonly options: WidgetOptions) {
-    this.base = `${options.url.replace(/\/$/, '')}/v3/directline`;
+    this.base = baseOf(options.url);
     this.agent = new http.Agent({ keepAlive: options.keepAlive ?? true });
     this.userId = options.user?.id ?? `dl_${randomBytes(6).toString('hex')}`;
     this.arrivals = new Arrivals(`Widget of ${this.userId}`, ({ id, type, from, text, name }) =>
@@ -74,9 +78,10 @@ export class Widget {
     await this.adopt(body as Grant);
   }
 
-  /** After a lost socket: asks for a fresh stream from the last watermark on and opens it. */
-  async reconnect(): Promise<void> {
+  /** After a lost socket: asks for a fresh stream from the last watermark on and opens it; `url`: at another node from now on. */
+  async reconnect(url?: string): Promise<void> {
     this.drop();
+    if (url !== undefined) this.base = baseOf(url);
     const path = `/conversations/${this.conversationId}?watermark=${encodeURIComponent(this.watermark)}`;
     const { body } = await this.expect([200], 'GET', path);
     await this.adopt(body as Grant);
@@ -186,8 +191,9 @@ export class Widget {
     });
     this.socket = socket;
     socket.on('message', (frame: Buffer) => {
-      // An empty frame is a keep-alive.
-      if (frame.length > 0) this.take(JSON.parse(frame.toString()) as ActivitySet);
+      // An empty frame is a keep-alive; what a socket brings that was dropped, nobody sees.
+      if (frame.length > 0 && socket.readyState === WebSocket.OPEN)
+        this.take(JSON.parse(frame.toString()) as ActivitySet);
     });
     await once(socket, 'open');
     // A socket that breaks later is closed; who cares awaits disconnected().

@@ -1,12 +1,13 @@
 // A bot behind an endpoint that does everything wrong that a bot can do, while many customers talk to it.
 
 import assert from 'node:assert/strict';
-import { HttpBot, type Script } from '../fakes/httpBot.js';
+import { HttpBot, type BotAnswer, type Script } from '../fakes/httpBot.js';
 import { until } from '../fakes/shop.js';
 import type { Desk } from '../console/office.js';
 import { faultsOf, History } from './history.js';
-import { configurationOf, Customer, describeFaults, leftBehind, Node, overdue, report } from './rig.js';
-import { sized } from './size.js';
+import { Nodes } from './nodes.js';
+import { configurationOf, Customer, describeFaults, leftBehind, overdue, report } from './rig.js';
+import { isFull, sized } from './size.js';
 
 const CUSTOMERS = sized({ full: 50, short: 8 });
 const BOT_TIMEOUT_MS = 3_000;
@@ -15,8 +16,10 @@ const never = (): Promise<never> => new Promise(() => undefined);
 /** What the customer ends up with: the bot's answer, or a place in line for a person. */
 type Ending = 'answered' | 'inLine';
 
+const replies = (body: unknown): BotAnswer => ({ status: 200, body });
+
 /** What becomes of the customer's second message; to the first the bot always says hello. */
-const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending }> = {
+const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending; delivery?: 'expectReplies' }> = {
   'is slow': {
     script: async ({ activity, reply }) => {
       await new Promise((resolve) => setTimeout(resolve, BOT_TIMEOUT_MS / 6));
@@ -38,27 +41,55 @@ const MISBEHAVIOURS: Record<string, { script: Script; ending: Ending }> = {
     ending: 'inLine',
   },
   'breaks the connection': { script: ({ hangUp }) => hangUp(), ending: 'inLine' },
+  'answers with its replies': {
+    script: ({ activity }) => replies({ activities: [{ type: 'message', text: `Echo: ${activity.text}` }] }),
+    ending: 'answered',
+    delivery: 'expectReplies',
+  },
+  'answers with half of its replies': {
+    script: () => replies(Buffer.from('{"activities": [{"type": "message", "text": "Ec')),
+    ending: 'inLine',
+    delivery: 'expectReplies',
+  },
+  'answers with something other than replies': {
+    script: () => replies({ activities: 'Echo' }),
+    ending: 'inLine',
+    delivery: 'expectReplies',
+  },
+  'answers with replies that are none': {
+    script: () => replies({ activities: [{ type: 'message', text: 'Echo' }, 'Echo', { text: { nested: true } }] }),
+    ending: 'inLine',
+    delivery: 'expectReplies',
+  },
 };
 
-describeFaults('a bot that', (place) => {
+/** Each needs processes of its own: the short form tries all of them on one store. */
+const TRIED_EVERYWHERE = ['hangs', 'answers with half of its replies'];
+
+describeFaults('a bot that', (place, { isShared }) => {
   let bot: HttpBot;
-  let node: Node;
+  let nodes: Nodes;
   let sam: Desk;
   let history: History;
   const customers: Customer[] = [];
+  /** Customers whom the bot has answered once. */
+  async function begin(delivery?: 'expectReplies'): Promise<void> {
+    const staffing = { endpoint: bot.endpoint, agents: 1, capacity: CUSTOMERS };
+    const configuration = configurationOf(delivery === undefined ? staffing : { ...staffing, delivery });
+    nodes = await Nodes.start(place(), configuration, () => ({ BOT_TIMEOUT_MS: String(BOT_TIMEOUT_MS) }));
+    sam = await nodes.of(1).desk('sam');
+    history = new History();
+    for (let n = 0; n < CUSTOMERS; n += 1)
+      customers.push(await Customer.start(history, nodes.of(n).url, `customer${n}`));
+    for (const customer of customers) await customer.widget.next(`Echo: ${await customer.say()}`, 20_000);
+  }
   beforeEach(async () => {
     bot = await HttpBot.start();
-    const configuration = configurationOf({ endpoint: bot.endpoint, agents: 1, capacity: CUSTOMERS });
-    node = await Node.start(place(), configuration, { BOT_TIMEOUT_MS: String(BOT_TIMEOUT_MS) });
-    sam = await node.desk('sam');
-    history = new History();
-    for (let n = 0; n < CUSTOMERS; n += 1) customers.push(await Customer.start(history, node.url, `customer${n}`));
-    for (const customer of customers) await customer.widget.next(`Echo: ${await customer.say()}`, 20_000);
   });
   afterEach(async () => {
     for (const { widget } of customers.splice(0)) await widget.close();
-    sam.close();
-    await node.end();
+    (sam as Desk | undefined)?.close();
+    await (nodes as Nodes | undefined)?.end();
     await bot.stop();
   });
 
@@ -70,14 +101,18 @@ describeFaults('a bot that', (place) => {
   async function expectAllKept(): Promise<void> {
     for (const customer of customers) await customer.caughtUp();
     assert.deepEqual(await overdue(sam), []);
-    await node.stop();
+    await nodes.stop();
     const { logs, faults } = await leftBehind(place());
     assert.deepEqual(faults, []);
     assert.deepEqual(faultsOf(history, { logs }), []);
   }
 
-  for (const [what, { script, ending }] of Object.entries(MISBEHAVIOURS))
+  const tried = Object.entries(MISBEHAVIOURS).filter(
+    ([what]) => isFull || !isShared || TRIED_EVERYWHERE.includes(what),
+  );
+  for (const [what, { script, ending, delivery }] of tried)
     it(`${what} leaves no customer without an answer or a person, and no message is lost`, async () => {
+      await begin(delivery);
       bot.script = async (turn) => (turn.activity.type === 'message' ? await script(turn) : undefined);
       const texts = await Promise.all(customers.map((customer) => customer.say()));
       for (const [index, customer] of customers.entries()) {
@@ -89,6 +124,7 @@ describeFaults('a bot that', (place) => {
     });
 
   it('says everything twice is heard twice: what a bot sends is not guessed at', async () => {
+    await begin();
     bot.script = async ({ activity, reply }) => {
       if (activity.type !== 'message') return;
       await Promise.all([reply(`Echo: ${activity.text}`), reply(`Echo: ${activity.text}`)]);
@@ -100,6 +136,7 @@ describeFaults('a bot that', (place) => {
   });
 
   it('goes on answering after a person has accepted reaches no customer, only staff', async () => {
+    await begin();
     let mayAnswer: () => void = () => undefined;
     const accepted = new Promise<void>((resolve) => (mayAnswer = resolve));
     let late = 0;
@@ -113,7 +150,7 @@ describeFaults('a bot that', (place) => {
         late += 1;
       }
     };
-    const agent = await node.desk('agent0');
+    const agent = await nodes.of(0).desk('agent0');
     try {
       await agent.present();
       await Promise.all(customers.map((customer) => customer.say()));

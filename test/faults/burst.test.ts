@@ -3,38 +3,50 @@
 import assert from 'node:assert/strict';
 import type { Conversation } from '../../src/core/conversation.js';
 import { TestClock } from '../fakes/hub.js';
+import { until } from '../fakes/shop.js';
 import { faultsOf, History } from './history.js';
-import { customersWhoAsk, describeFaults, leftBehind, openHub, report } from './rig.js';
+import { customersWhoAsk, Hubs } from './nodes.js';
+import { describeFaults, leftBehind, report } from './rig.js';
 import { sized } from './size.js';
 
-const ARRIVALS = sized({ full: 5_000, short: 500 });
+const ARRIVALS = sized({ full: 5_000, short: 300 });
 const AGENTS = 50;
 const CAPACITY = 3;
 
 describeFaults('a burst of arrivals', (place) => {
   it('is served in the order of arrival, nobody beyond their capacity, to the last customer', async () => {
     const clock = new TestClock();
-    const hub = await openHub(place(), { clock, agents: AGENTS, capacity: CAPACITY });
+    const hubs = await Hubs.open(place(), { clock, agents: AGENTS, capacity: CAPACITY });
     const served: string[] = [];
     const offered: { id: string; agent: string }[] = [];
-    hub.observe({
-      committed: (_entries, state: Conversation, before) => {
-        if (state.phase === 'offered' && before.phase !== 'offered')
-          for (const { agent } of state.offers) offered.push({ id: state.id, agent });
-      },
-    });
+    for (const hub of hubs.all)
+      hub.observe({
+        committed: (_entries, state: Conversation, before) => {
+          if (state.phase === 'offered' && before.phase !== 'offered')
+            for (const { agent } of state.offers) offered.push({ id: state.id, agent });
+        },
+      });
+    /** All the room there is is used. */
+    const full = async (): Promise<void> => {
+      const room = Math.min(ARRIVALS - served.length, AGENTS * CAPACITY);
+      await until(`${room} are offered`, () => offered.length >= room);
+      await hubs.settled();
+      assert.equal(offered.length, room);
+    };
     const ids: string[] = [];
     try {
-      const asked = await customersWhoAsk(hub, ARRIVALS, () => clock.advance(1));
+      const asked = await customersWhoAsk(hubs, ARRIVALS, () => clock.advance(1));
       ids.push(...asked);
-      for (const { id } of hub.people.all()) await hub.people.setPresence(id, 'available');
-      await hub.settled();
-      assert.equal(offered.length, Math.min(ARRIVALS, AGENTS * CAPACITY), 'all the room there is is used at once');
+      await until('all stand in line', () => hubs.keeper.lines.sum().count === ARRIVALS);
+      for (const [index, { id }] of hubs.keeper.people.all().entries())
+        await hubs.of(index).people.setPresence(id, 'available');
+      await full();
       while (offered.length > 0) {
         const round = offered.splice(0);
         clock.advance(1);
         await Promise.all(
-          round.map(async ({ id, agent }) => {
+          round.map(async ({ id, agent }, index) => {
+            const hub = hubs.of(index);
             const by = { role: 'agent', id: agent } as const;
             await hub.handle(id, { type: 'accept', agent });
             await hub.handle(id, { type: 'end', by });
@@ -43,12 +55,14 @@ describeFaults('a burst of arrivals', (place) => {
         );
         clock.advance(1);
         await Promise.all(
-          round.map(({ id, agent }) => hub.handle(id, { type: 'close', by: { role: 'agent', id: agent } })),
+          round.map(({ id, agent }, index) =>
+            hubs.of(index + 1).handle(id, { type: 'close', by: { role: 'agent', id: agent } }),
+          ),
         );
-        await hub.settled();
+        await full();
       }
     } finally {
-      await hub.stop();
+      await hubs.stop();
     }
     assert.equal(served.length, ARRIVALS, 'everybody is served');
     const { logs, faults } = await leftBehind(place());

@@ -200,6 +200,26 @@ describe('the history of a run', () => {
     ],
   ];
 
+  it('lets a person have too much for as long as the clocks of nodes may differ, and no longer', () => {
+    const { history, record } = wellKept([
+      ...OPENING,
+      [HUB, 'staff', { type: 'closed', reason: 'forced', from: 'agent' }],
+    ]);
+    const closedAt = record.logs.get(CONVERSATION)?.at(-1)?.event.at ?? 0;
+    // Offered the next one 100 ms before, by another node's clock.
+    const lateMs = closedAt - 100 - START - OPENING.findIndex(([, , { type }]) => type === 'offered') * 1_000;
+    const next = logOf(...OPENING).map((entry) => ({
+      ...entry,
+      conversationId: 'c2',
+      event: { ...entry.event, at: entry.event.at + lateMs },
+    }));
+    const logs = new Map([...record.logs, ['c2', next]]);
+    const tooMuch = (clocksDifferMs: number) =>
+      faultsOf(history, { ...record, logs, clocksDifferMs }).filter((one) => one.startsWith('ana has'));
+    assert.deepEqual(tooMuch(100), []);
+    assert.equal(tooMuch(99).length, 1);
+  });
+
   for (const [what, run, fault] of wrong)
     it(`finds ${what}`, () => {
       const { history, record } = run();

@@ -38,6 +38,8 @@ export interface Record {
   logs: ReadonlyMap<string, readonly Entry[]>;
   /** Of each person; absent where the clock of the run does not order conversations among each other. */
   capacities?: Readonly<{ [agent: string]: number }>;
+  /** How far the clocks by which the entries are dated may be apart: nobody has too much for longer. 0 unless set. */
+  clocksDifferMs?: number;
 }
 
 /** Every text of a run is sent once: it names its sender and its number. @returns nothing where everything was kept. */
@@ -50,7 +52,8 @@ export function faultsOf(history: History, record: Record): string[] {
   }
   for (const { conversation, did } of history.seen)
     if (did !== 'sent' && !record.logs.has(conversation)) faults.push(`${conversation}: has no log`);
-  if (record.capacities !== undefined) faults.push(...capacityFaults(record.logs, record.capacities));
+  if (record.capacities !== undefined)
+    faults.push(...capacityFaults(record.logs, record.capacities, record.clocksDifferMs));
   return faults;
 }
 
@@ -119,7 +122,11 @@ function holderFaults(conversation: string, log: readonly Entry[]): string[] {
 }
 
 /** At each instant nobody has more than fits, unless a supervisor assigned it. What happens in one millisecond counts as one. */
-function capacityFaults(logs: Record['logs'], capacities: NonNullable<Record['capacities']>): string[] {
+function capacityFaults(
+  logs: Record['logs'],
+  capacities: NonNullable<Record['capacities']>,
+  clocksDifferMs = 0,
+): string[] {
   const changes: { at: number; agent: string; delta: number }[] = [];
   const forced = new Set<string>();
   for (const log of logs.values()) {
@@ -135,15 +142,20 @@ function capacityFaults(logs: Record['logs'], capacities: NonNullable<Record['ca
   }
   changes.sort((a, b) => a.at - b.at);
   const loads: { [agent: string]: number } = {};
-  const faults: string[] = [];
+  const tooMuchSince: { [agent: string]: number } = {};
+  const faults = new Set<string>();
   for (const [index, { at, agent, delta }] of changes.entries()) {
     loads[agent] = (loads[agent] ?? 0) + delta;
-    if (changes[index + 1]?.at === at) continue;
-    for (const [id, load] of Object.entries(loads))
-      if (load > (capacities[id] ?? 0) && !forced.has(id))
-        faults.push(`${id} has ${load} of ${capacities[id] ?? 0} at ${new Date(at).toISOString()}`);
+    const next = changes[index + 1]?.at ?? Infinity;
+    if (next === at) continue;
+    for (const [id, load] of Object.entries(loads)) {
+      const capacity = capacities[id] ?? 0;
+      if (load <= capacity || forced.has(id)) delete tooMuchSince[id];
+      else if (next - (tooMuchSince[id] ??= at) > clocksDifferMs)
+        faults.add(`${id} has ${load} of ${capacity} at ${new Date(at).toISOString()}`);
+    }
   }
-  return [...new Set(faults)];
+  return [...faults];
 }
 
 function endOf({ event: { by } }: Entry): End {

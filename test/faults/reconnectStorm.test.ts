@@ -2,14 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { readConfiguration } from '../../src/config.js';
-import { openSite, SECRET } from '../directline/site.js';
-import { FunctionBot, openHub } from '../fakes/hub.js';
+import { openSite, SECRET, type Site } from '../directline/site.js';
+import { FunctionBot, openHub, TestClock } from '../fakes/hub.js';
 import { Widget } from '../fakes/widget.js';
 import { faultsOf, History } from './history.js';
-import { asksForPeople, configurationOf, describeFaults, leftBehind, randomFor, report, seqOf } from './rig.js';
+import { asksForPeople } from './nodes.js';
+import { configurationOf, describeFaults, leftBehind, randomFor, report, seqOf } from './rig.js';
 import { sized } from './size.js';
 
-const SOCKETS = sized({ full: 5_000, short: 500 });
+const SOCKETS = sized({ full: 5_000, short: 300 });
 /** Customers who do something at the same time. */
 const AT_ONCE = 100;
 
@@ -17,29 +18,32 @@ describeFaults('a storm of reconnections', (place) => {
   it('brings everybody exactly what they missed, once and in order', async () => {
     const random = randomFor('reconnectStorm');
     const history = new History();
-    const hub = await openHub({
-      configuration: readConfiguration(configurationOf({ agents: 1, capacity: 1 })),
-      bot: new FunctionBot(asksForPeople),
-      store: place().store(),
-    });
+    const sites: Site[] = [];
+    const of = (index: number): Site => sites[index % sites.length] as Site;
+    const shared = { clock: new TestClock(), bot: new FunctionBot(asksForPeople) };
     // Everything comes from one address here.
     const perAddress = { burst: 100_000, perSecond: 100_000 };
-    const site = await openSite({ hub, rates: { perAddress, perToken: perAddress } });
     const widgets: Widget[] = [];
     const storm = { ms: 0 };
     try {
+      while (sites.length < place().nodes) {
+        const configuration = readConfiguration(configurationOf({ agents: 1, capacity: 1 }));
+        const hub = await openHub({ ...shared, configuration, store: place().store() });
+        sites.push(await openSite({ hub, rates: { perAddress, perToken: perAddress } }));
+      }
       await together(
         Array.from({ length: SOCKETS }, (_, n) => n),
         async (n) => {
           const user = { id: `dl_${n}`, name: `Customer ${n}` };
-          widgets.push(await Widget.start({ url: site.url, secret: SECRET, user, keepAlive: false }));
+          widgets[n] = await Widget.start({ url: of(n).url, secret: SECRET, user, keepAlive: false });
         },
       );
+      // Taken at another node than the one that has the socket.
       const say = async (widget: Widget, text: string): Promise<void> => {
         const { conversationId, userId } = widget;
         history.sent('customer', conversationId, text);
         const by = { role: 'customer', id: userId } as const;
-        await hub.hub.handle(conversationId, {
+        await of(widgets.indexOf(widget) + 1).hub.handle(conversationId, {
           type: 'say',
           by,
           activity: { type: 'message', text, from: { id: userId } },
@@ -48,16 +52,16 @@ describeFaults('a storm of reconnections', (place) => {
       };
       await together(widgets, (widget) => say(widget, 'one'));
       await together(widgets, async (widget) => void (await widget.next('Echo: one', 60_000)));
-      site.cutConnections();
+      for (const site of sites) site.cutConnections();
       await Promise.all(widgets.map((widget) => widget.disconnected()));
       // What is said while nobody listens: to each another number of texts.
       const missed = widgets.map(() => 1 + Math.floor(random() * 3));
       await together(widgets, async (widget) => {
         for (let n = 0; n < (missed[widgets.indexOf(widget)] ?? 0); n += 1) await say(widget, `missed ${n}`);
       });
-      await hub.hub.settled();
+      for (const { hub } of sites) await hub.settled();
       const started = performance.now();
-      await Promise.all(widgets.map(comeBack));
+      await Promise.all(widgets.map((widget, index) => comeBack(widget, of(index + 1).url)));
       for (const [index, widget] of widgets.entries())
         await widget.next(`Echo: missed ${(missed[index] ?? 0) - 1}`, 120_000);
       storm.ms = performance.now() - started;
@@ -66,7 +70,7 @@ describeFaults('a storm of reconnections', (place) => {
           if (type === 'message') history.received('customer', conversationId, text ?? '', seqOf(id) ?? 0);
     } finally {
       await Promise.all(widgets.map((widget) => widget.close()));
-      await site.close();
+      for (const site of sites) await site.close();
     }
     const { logs, faults } = await leftBehind(place());
     assert.deepEqual(faults, []);
@@ -81,11 +85,11 @@ describeFaults('a storm of reconnections', (place) => {
   });
 });
 
-/** As Web Chat does: who is not answered in time tries again. */
-async function comeBack(widget: Widget): Promise<void> {
+/** As Web Chat does, and through a proxy to any node: who is not answered in time tries again. */
+async function comeBack(widget: Widget, url: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await widget.reconnect();
+      return await widget.reconnect(url);
     } catch (error) {
       if (tries === 20) throw error;
     }

@@ -1,22 +1,19 @@
-// What the cases of the fault suite share: the seed, stores to run on, real processes, customers and people who note what they see.
+// What the cases of the fault suite share: the seed, stores to run on, customers and people who note what they see.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfiguration } from '../../src/config.js';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Entry } from '../../src/core/conversation.js';
-import { createHub, type HandoffHub } from '../../src/createHub.js';
-import { newConversationId } from '../../src/hub/hub.js';
-import type { Clock, Store } from '../../src/hub/ports.js';
+import type { Store } from '../../src/hub/ports.js';
 import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { verify } from '../../src/verify.js';
-import { Desk } from '../console/office.js';
-import { FunctionBot, handoff as escalation, type BotScript } from '../fakes/hub.js';
-import { handoff, startProgram, type Program } from '../fakes/program.js';
+import type { Desk } from '../console/office.js';
 import { until } from '../fakes/shop.js';
 import { Widget } from '../fakes/widget.js';
-import { freshSchema } from '../store/cluster.js';
+import { ask, freshSchema, inSchema } from '../store/cluster.js';
+import { CuttingProxy } from '../fakes/cuttingProxy.js';
 import type { History } from './history.js';
 import { isFull } from './size.js';
 
@@ -46,6 +43,8 @@ export interface Place {
   readonly env: Readonly<Record<string, string>>;
   /** Processes that serve it at the same time. */
   readonly nodes: number;
+  /** What is still owed to bots and channels, whoever owes it; where one process owes it all, that one knows. */
+  owed?(): Promise<number>;
   remove(): Promise<void>;
 }
 
@@ -68,20 +67,36 @@ async function shared(nodes: number): Promise<Place> {
     data,
     env: { DATABASE_URL: url },
     nodes,
+    owed: async () => Number((await ask(inSchema(url), 'SELECT count(*) AS owed FROM outbox'))[0]?.['owed']),
     remove: () => rm(data, { recursive: true, force: true }),
   };
 }
 
-/** Another store is one more line here. */
-const STORES: Readonly<Record<string, () => Promise<Place>>> = {
-  'the embedded store': embedded,
-  'two nodes on PostgreSQL': () => shared(2),
-  ...(isFull ? { 'one node on PostgreSQL': () => shared(1), 'four nodes on PostgreSQL': () => shared(4) } : {}),
-};
+interface Kind {
+  nodes: number;
+  /** Several processes may serve it. */
+  isShared: boolean;
+}
 
-/** Runs the cases on each store; `place` is a new one for each test. */
-export function describeFaults(title: string, cases: (place: () => Place) => void): void {
-  for (const [name, open] of Object.entries(STORES))
+/** Another store is one more line here. */
+const STORES: readonly (Kind & { name: string; open(): Promise<Place> })[] = [
+  { name: 'the embedded store', nodes: 1, isShared: false, open: embedded },
+  { name: 'two nodes on PostgreSQL', nodes: 2, isShared: true, open: () => shared(2) },
+  ...(isFull
+    ? [
+        { name: 'one node on PostgreSQL', nodes: 1, isShared: true, open: () => shared(1) },
+        { name: 'four nodes on PostgreSQL', nodes: 4, isShared: true, open: () => shared(4) },
+      ]
+    : []),
+];
+
+/** Runs the cases on each store that fits; `place` is a new one for each test. */
+export function describeFaults(
+  title: string,
+  cases: (place: () => Place, kind: Kind) => void,
+  fits: (kind: Kind) => boolean = () => true,
+): void {
+  for (const { name, open, ...kind } of STORES.filter(fits))
     describe(`${title}, on ${name}`, function () {
       this.timeout(FAULT_TIMEOUT_MS);
       let place: Place;
@@ -89,17 +104,29 @@ export function describeFaults(title: string, cases: (place: () => Place) => voi
         place = await open();
       });
       afterEach(() => place.remove());
-      cases(() => place);
+      cases(() => place, kind);
     });
 }
 
 const FAULT_TIMEOUT_MS = 900_000;
+
+/** Stands between the processes and the database of a shared place. `env`: lets a process go through it. */
+export async function proxyBeforeDatabase(
+  place: Place,
+): Promise<{ proxy: CuttingProxy; env: () => Record<string, string> }> {
+  const url = new URL(place.env['DATABASE_URL'] ?? '');
+  const proxy = await new CuttingProxy(Number(url.port)).open();
+  url.port = `${proxy.port}`;
+  return { proxy, env: () => ({ DATABASE_URL: url.href }) };
+}
 
 // -------------------------------------------------------------------------------------------------------- configuration
 
 export interface Staffing {
   /** Of the bot; the demo bot in the process unless set. */
   endpoint?: string;
+  /** How the bot answers; by calls of its own unless set. */
+  delivery?: 'expectReplies';
   /** People agent0, agent1, …, who serve the one queue. */
   agents: number;
   capacity: number;
@@ -108,9 +135,10 @@ export interface Staffing {
 }
 
 /** One bot, one queue for people, and Sam who sees everything. */
-export function configurationOf({ endpoint, agents, capacity, timers = {} }: Staffing): string {
+export function configurationOf({ endpoint, delivery, agents, capacity, timers = {} }: Staffing): string {
   const ids = Array.from({ length: agents }, (_, index) => `agent${index}`);
-  const bot = endpoint === undefined ? 'connect: inProcess' : `endpoint: '${endpoint}', auth: none`;
+  const answers = delivery === undefined ? '' : `, delivery: ${delivery}`;
+  const bot = endpoint === undefined ? 'connect: inProcess' : `endpoint: '${endpoint}', auth: none${answers}`;
   return `
 bots: [{ id: demo, name: Demo Bot, ${bot} }]
 queues: [{ id: Bots, members: [demo] }, { id: People, members: [${ids.join(', ')}] }]
@@ -125,137 +153,19 @@ ${ids.map((id) => `  - { id: ${id}, name: ${id}, roles: [agent], capacity: ${cap
 `;
 }
 
-// ------------------------------------------------------------------------------------------------------------ processes
-
 export const SECRET = 'the-direct-line-secret-of-the-fault-suite';
 
-/** One running process of the product, started again on the same port after a kill. */
-export class Node {
-  private constructor(
-    private readonly place: Place,
-    private readonly folder: string,
-    private readonly env: Record<string, string>,
-    private program: Program,
-  ) {}
-
-  static async start(place: Place, configuration: string, env: Record<string, string> = {}): Promise<Node> {
-    const folder = await mkdtemp(join(tmpdir(), 'handoff-node-'));
-    await writeFile(join(folder, 'handoff.yaml'), configuration);
-    const all = { ...place.env, DIRECT_LINE_SECRET: SECRET, HOST: '127.0.0.1', LOG_LEVEL: 'error', ...env };
-    const node = new Node(place, folder, all, undefined as never);
-    await node.launch(0).catch(async (error: unknown) => {
-      await rm(folder, { recursive: true, force: true });
-      throw error;
-    });
-    return node;
-  }
-
-  get url(): string {
-    return this.program.url.replace('localhost', '127.0.0.1');
-  }
-
-  get pid(): number {
-    return this.program.child.pid ?? 0;
-  }
-
-  output(): string {
-    return this.program.output();
-  }
-
-  async killAndStart(onDead: () => void = () => {}): Promise<void> {
-    await this.program.stop('SIGKILL');
-    onDead();
-    await this.launch(Number(new URL(this.program.url).port));
-  }
-
-  /** @returns the exit code. */
-  async stop(): Promise<number | NodeJS.Signals | null> {
-    const code = await this.program.stop();
-    await rm(this.folder, { recursive: true, force: true });
-    return code;
-  }
-
-  /** Whatever happened: nothing is left running. Idempotent. */
-  async end(): Promise<void> {
-    await this.program.stop('SIGKILL');
-    await rm(this.folder, { recursive: true, force: true });
-  }
-
-  /** Resolves when nothing is owed to a bot or a channel any more: what it will answer is in the log. */
-  async settled(): Promise<void> {
-    await until('everything owed has gone out', async () => {
-      const response = await fetch(`${this.url}/metrics`, { headers: { connection: 'close' } });
-      return /^handoff_outbox_depth 0$/m.test(await response.text());
-    });
-  }
-
-  /** A person's programs, signed in for scripts. */
-  async desk(person: string): Promise<Desk> {
-    const { code, out, err } = await handoff(['token', person, '--data', this.place.data], this.env);
-    if (code !== 0) throw new Error(`handoff token ${person}: ${err}`);
-    return new Desk(this.url, out);
-  }
-
-  private async launch(port: number): Promise<void> {
-    const demo = this.env['DEMO'] === undefined ? [] : ['--demo'];
-    const args = [...demo, '--config', join(this.folder, 'handoff.yaml'), '--port', String(port)];
-    this.program = await startProgram(this.place.data, args, this.env);
-  }
-}
-
-// ------------------------------------------------------------------------------------------------------- in this process
-
-/** Asks for a person on `human`, and echoes everything else. */
-export const asksForPeople: BotScript = ({ type, text = '' }) => {
-  if (type !== 'message') return [];
-  return text.startsWith('human') ? [escalation()] : [`Echo: ${text}`];
-};
-
-/** A hub in this process, on the place, that tests speak to without HTTP. */
-export async function openHub(
-  place: Place,
-  { clock, bot = new FunctionBot(asksForPeople), ...staffing }: Staffing & { clock?: Clock; bot?: FunctionBot },
-): Promise<HandoffHub> {
-  const hub = createHub({
-    store: place.store(),
-    configuration: readConfiguration(configurationOf(staffing)),
-    ...(clock === undefined ? {} : { clock }),
-  });
-  hub.connectBot('demo', bot);
-  await hub.start();
-  return hub;
-}
-
-/** Customers who have asked for a person, in this order. @returns the ids of their conversations. */
-export async function customersWhoAsk(
-  hub: HandoffHub,
-  count: number,
-  onAsked: () => void = () => {},
-): Promise<string[]> {
-  const ids: string[] = [];
-  // In parts: what the hub remembers is decided at once, so that nobody overtakes.
-  while (ids.length < count) {
-    const part = Array.from({ length: Math.min(500, count - ids.length) }, () => newConversationId());
-    await Promise.all(
-      part.map((id) =>
-        hub.handle(id, { type: 'start', id, workStream: 'web', channel: { id: 'directline' }, customer: id }),
-      ),
-    );
-    const asked = part.map((id) => {
-      onAsked();
-      return hub.handle(id, { type: 'escalate', bot: 'demo', dialect: 'handoffProtocol', variables: {} });
-    });
-    await Promise.all(asked);
-    ids.push(...part);
-  }
-  return ids;
-}
-
 // ------------------------------------------------------------------------------------------------- customers and people
+
+/** Until somebody who was not answered tries again. */
+export const AGAIN_MS = 50;
+/** Until somebody who waits for an answer says the next thing without. */
+const ANSWER_MS = 500;
 
 /** A customer who says numbered texts and repeats what was not acknowledged, as Web Chat's "Retry" does. */
 export class Customer {
   #sent = 0;
+  #last = '';
   #unanswered: { text: string; clientActivityID: string } | undefined;
 
   private constructor(
@@ -284,6 +194,7 @@ export class Customer {
     }
     await this.widget.say(message.text, message);
     this.#unanswered = undefined;
+    this.#last = message.text;
     this.history.acknowledged('customer', this.id, message.text);
     return message.text;
   }
@@ -300,15 +211,19 @@ export class Customer {
     if (this.#unanswered !== undefined) await this.say();
   }
 
-  /** Says until somebody ends it, or the server does. */
+  /** Says until somebody ends it; what nobody acknowledges is said again a moment later. */
   async talk(goesOn: () => boolean, onAcknowledged: () => void, words?: string): Promise<void> {
     while (goesOn()) {
-      try {
-        await this.say(words);
-      } catch {
-        return;
+      const isKept = await this.say(words).then(
+        () => true,
+        () => false,
+      );
+      if (!isKept) await pause(AGAIN_MS);
+      else {
+        onAcknowledged();
+        // As people do, and so that a bot keeps up; who loses the socket meanwhile goes on all the same.
+        await this.widget.next(`Echo: ${this.#last}`, ANSWER_MS).catch(() => undefined);
       }
-      onAcknowledged();
     }
   }
 

@@ -5,7 +5,8 @@ import { directoryOf, readConfiguration, checkConfiguration, type Configuration 
 import type { Directory } from '../../src/core/directory.js';
 import { route, type RouteReceipt } from '../../src/core/routing.js';
 import { newConversationId } from '../../src/hub/hub.js';
-import { configurationOf, describeFaults, leftBehind, openHub, randomFor, report } from './rig.js';
+import { Hubs } from './nodes.js';
+import { configurationOf, describeFaults, leftBehind, randomFor, report } from './rig.js';
 import { sized } from './size.js';
 
 const CUSTOMERS = sized({ full: 5_000, short: 400 });
@@ -47,11 +48,11 @@ function decidedAgain(receipt: RouteReceipt, directory: Directory, topic: string
 describeFaults('rules that are edited under load', (place) => {
   it('decide by one version each, which the receipt names and agrees with', async () => {
     const random = randomFor('ruleEdits');
-    const hub = await openHub(place(), { agents: 4, capacity: 3 });
+    const hubs = await Hubs.open(place(), { agents: 4, capacity: 3 });
     const versions = new Map<number, Directory>();
     const apply = async (): Promise<void> => {
       const configuration = edition(random);
-      const version = await hub.applyConfiguration(configuration, 'ada');
+      const version = await hubs.of(versions.size).applyConfiguration(configuration, 'ada');
       versions.set(version, directoryOf(checkConfiguration(configuration), version));
     };
     const topics = new Map<string, string>();
@@ -65,7 +66,7 @@ describeFaults('rules that are edited under load', (place) => {
           const id = newConversationId();
           topics.set(id, topic);
           const variables = { Topic: { value: topic } };
-          await hub.handle(id, {
+          await hubs.of(started).handle(id, {
             type: 'start',
             id,
             workStream: 'web',
@@ -84,7 +85,7 @@ describeFaults('rules that are edited under load', (place) => {
       };
       await Promise.all([edit(), ...Array.from({ length: 8 }, arrive)]);
     } finally {
-      await hub.stop();
+      await hubs.stop();
     }
     const { logs, faults } = await leftBehind(place());
     assert.deepEqual(faults, []);

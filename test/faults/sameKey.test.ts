@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { openSite, SECRET } from '../directline/site.js';
-import { openHub } from '../fakes/hub.js';
+import { openSite, SECRET, type Site } from '../directline/site.js';
+import { openHub, TestClock } from '../fakes/hub.js';
 import { ProxiedBot } from '../fakes/proxiedBot.js';
 import { describeOnEachSdk } from '../fakes/sdks.js';
 import { describeFaults, leftBehind, report } from './rig.js';
@@ -14,18 +14,22 @@ const ROUNDS = sized({ full: 100, short: 5 });
 
 describeFaults('a hundred requests at once for the same thing', (place) => {
   it('start one conversation and say one message', async () => {
-    const hub = await openHub({ store: place().store() });
-    const site = await openSite({ hub });
-    const all = (work: () => Promise<{ status: number; body: unknown }>) =>
-      Promise.all(Array.from({ length: TIMES }, work));
+    const sites: Site[] = [];
+    const clock = new TestClock();
+    /** At all nodes at once. */
+    const all = (work: (site: Site) => Promise<{ status: number; body: unknown }>) =>
+      Promise.all(Array.from({ length: TIMES }, (_, index) => work(sites[index % sites.length] as Site)));
     try {
+      while (sites.length < place().nodes)
+        sites.push(await openSite({ hub: await openHub({ store: place().store(), clock }) }));
+      const [site] = sites as [Site, ...Site[]];
       for (let round = 0; round < ROUNDS; round += 1) {
         const { body } = await site.call('POST', '/tokens/generate', {
           token: SECRET,
           body: { user: { id: 'dl_kim' } },
         });
         const { token, conversationId } = body as { token: string; conversationId: string };
-        const starts = await all(() => site.call('POST', '/conversations', { token, body: {} }));
+        const starts = await all((at) => at.call('POST', '/conversations', { token, body: {} }));
         assert.equal(starts.filter(({ status }) => status === 201).length, 1, 'one is told that it began');
         assert.equal(starts.filter(({ status }) => status === 200).length, TIMES - 1, 'all others that it is there');
         const ids = new Set(starts.map((answer) => (answer.body as { conversationId: string }).conversationId));
@@ -37,14 +41,14 @@ describeFaults('a hundred requests at once for the same thing', (place) => {
           channelData: { clientActivityID: randomUUID() },
         };
         const path = `/conversations/${conversationId}/activities`;
-        const says = await all(() => site.call('POST', path, { token, body: activity }));
+        const says = await all((at) => at.call('POST', path, { token, body: activity }));
         assert.equal(new Set(says.map((answer) => (answer.body as { id: string }).id)).size, 1);
         const log = await site.log(conversationId);
         assert.equal(log.filter(({ event }) => event.type === 'started').length, 1);
         assert.equal(log.filter(({ event }) => event.body?.activity?.text === 'once').length, 1);
       }
     } finally {
-      await site.close();
+      for (const site of sites) await site.close();
     }
     assert.deepEqual((await leftBehind(place())).faults, []);
     report({ rounds: ROUNDS, requests: ROUNDS * TIMES * 2, conversations: ROUNDS, messages: ROUNDS });

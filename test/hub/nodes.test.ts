@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { checkConfiguration, directoryOf, readConfiguration } from '../../src/config.js';
 import type { Entry } from '../../src/core/conversation.js';
 import { Hub, newConversationId } from '../../src/hub/hub.js';
-import type { BotConnection, Notice, Store } from '../../src/hub/ports.js';
+import { activityFor, NO_LONGER_OWED } from '../../src/hub/owed.js';
+import type { Append, Appended, BotConnection, Notice, Store } from '../../src/hub/ports.js';
 import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { FunctionBot, handoff, SILENT } from '../fakes/hub.js';
@@ -128,6 +129,18 @@ for (const [name, open] of [
     const say = (hub: Hub, id: string, words: string) =>
       hub.handle(id, { type: 'say', by: { role: 'customer', id: 'kim' }, activity: text(words) });
 
+    /** From now on the node's appends go this way. */
+    function interfere(hub: Hub, append: Store['append']): void {
+      const own = hub.store;
+      (hub as { store: Store }).store = new Proxy(own, {
+        get(_, name) {
+          const value = Reflect.get(own, name) as unknown;
+          if (name === 'append') return append;
+          return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(own) : value;
+        },
+      });
+    }
+
     /** What a follower of the conversation at this node is told. */
     function follow(hub: Hub, id: string): number[] {
       const told: number[] = [];
@@ -143,6 +156,7 @@ for (const [name, open] of [
       const from = (await lastSeq(id)) ?? 0;
       const told = follow(two, id);
       for (let count = 1; count <= 20; count += 1) await say(count % 2 === 0 ? one : two, id, `message ${count}`);
+      await Promise.all([one.settled(), two.settled()]);
       await until('everything was told', async () => told.at(-1) === (await lastSeq(id)));
       const last = (await lastSeq(id)) ?? 0;
       assert.deepEqual(
@@ -172,6 +186,27 @@ for (const [name, open] of [
       await until('Ana is asked', async () => (await store.conversation(id))?.phase === 'offered');
       const { state } = await two.handle(id, { type: 'accept', agent: 'ana' });
       assert.equal(state.phase, 'agent');
+    });
+
+    it('knows what it is asked about, however new that is: what a client has seen, what it has to deliver', async () => {
+      const [one, two] = [await node('one', new FunctionBot(() => new Promise(() => undefined))), await node('two')];
+      record.loses = () => true;
+      const id = await startAt(one);
+      await one.people.setPresence('ana', 'available');
+      // From now on node two remembers, for a moment, what it has seen here.
+      assert.equal((await two.conversation(id))?.phase, 'bot');
+      const by = { role: 'agent', id: 'ana' } as const;
+      await one.handle(id, { type: 'escalate', bot: 'demo', dialect: 'handoffProtocol', variables: {} });
+      await one.handle(id, { type: 'pick', agent: 'ana' });
+      await one.handle(id, { type: 'return', by });
+      await say(one, id, 'back with you');
+      const rows = (await one.store.shared?.owed(id)) ?? [];
+      const row = rows.findLast(({ effect }) => effect.send === 'activity');
+      assert.ok(row !== undefined);
+      const owed = await activityFor.row(two, row, undefined);
+      assert.ok(owed !== NO_LONGER_OWED, 'the bot holds the conversation again');
+      assert.equal(owed.activity.text, 'back with you');
+      await die(one);
     });
 
     it('lets one node keep the house, and another when that one is gone', async () => {
@@ -222,6 +257,66 @@ for (const [name, open] of [
       release();
       await until('all are heard', () => heard.length === 3);
       assert.deepEqual(heard, ['first', 'second', 'third']);
+    });
+
+    it('keeps that order also where the node that owes has not heard of what another one wrote', async () => {
+      const heard: string[] = [];
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      const slow = new FunctionBot(async (activity) => {
+        if (activity.type !== 'message') return [];
+        if (activity.text === 'first') await held;
+        heard.push(activity.text ?? '');
+        return [];
+      });
+      const [one, two] = [await node('one', slow), await node('two', slow)];
+      const id = await startAt(one);
+      await one.settled();
+      record.loses = () => true;
+      await say(one, id, 'first');
+      await say(two, id, 'second');
+      release();
+      await until('the first is heard', () => heard.length > 0);
+      await one.outbox.settled();
+      await say(one, id, 'third');
+      await until('all are heard', () => heard.length === 3);
+      assert.deepEqual(heard, ['first', 'second', 'third']);
+    });
+
+    it('counts what it commits itself once, also where it reads the loads again before it has its answer', async () => {
+      const [one] = [await node('one'), await node('two')];
+      await one.people.setPresence('ana', 'available');
+      const ids = [await startAt(one), await startAt(one)];
+      for (const id of ids) {
+        await say(one, id, 'human');
+        await until('it is offered', async () => (await store.conversation(id))?.phase === 'offered');
+        await one.handle(id, { type: 'accept', agent: 'ana' });
+      }
+      const own = one.store;
+      interfere(one, async (append) => {
+        const appended = await own.append(append);
+        await one.people.recount();
+        return appended;
+      });
+      await one.handle(ids[0] as string, { type: 'close', by: { role: 'supervisor', id: 'sam' } });
+      assert.equal((await store.agents()).find(({ id }) => id === 'ana')?.load, 1);
+      assert.equal(one.people.row('ana')?.load, 1);
+    });
+
+    it('commits in the end however often others are quicker', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      const id = await startAt(one);
+      await one.settled();
+      record.loses = () => true;
+      let quicker = 10;
+      const own = one.store;
+      const append = async (what: Append): Promise<Appended> => {
+        if (quicker > 0) await say(two, id, `quicker ${(quicker -= 1)}`);
+        return own.append(what);
+      };
+      interfere(one, append);
+      await say(one, id, 'at last');
+      assert.equal(quicker, 0);
     });
 
     it('delivers what a dead node still owed', async () => {

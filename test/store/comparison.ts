@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Append, Settlement, Store } from '../../src/hub/ports.js';
+import type { Append, Appended, Settlement, Store } from '../../src/hub/ports.js';
 import { Chat, closes, offers, queues, says, T0, type Happening } from './chat.js';
 import { StoreModel } from './model.js';
 import type { StoreUnderTest } from './store.contract.js';
@@ -125,7 +125,7 @@ export class Comparison {
     const expected = this.model.append(append);
     // The next step of the batch is planned on this one although the store has not answered yet.
     if (chat !== undefined && expected.outcome === 'done') chat.happened(append);
-    assert.deepEqual(plain(await this.store.append(append)), plain(expected));
+    assert.deepEqual(plain(inAnyStore(await this.store.append(append))), plain(expected));
   }
 
   private restaff(capacities: readonly number[]): Promise<void> {
@@ -226,3 +226,10 @@ function pick<T>(from: readonly T[], index: number): T {
 }
 
 const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+/** Without what only a store of several nodes says: who delivers, and behind what. */
+function inAnyStore(appended: Appended): Appended {
+  if (appended.outcome !== 'done') return appended;
+  const { outcome, entries } = appended;
+  return { outcome, entries };
+}

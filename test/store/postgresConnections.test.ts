@@ -125,6 +125,25 @@ describe('a broken connection to PostgreSQL', () => {
       await sound(store, chat);
     });
 
+    it('that breaks while something is read is no reason to end: it is read again', async () => {
+      const store = await opened({ url: throughProxy });
+      const chat = await started(store);
+      done(await chat.append(store, says('to be read')));
+      const holder = new pg.Client({ connectionString: inSchema(url) });
+      await holder.connect();
+      try {
+        await holder.query('BEGIN');
+        await holder.query('LOCK TABLE log IN ACCESS EXCLUSIVE MODE');
+        const read = textsOf(store, chat);
+        await somebodyWaits();
+        proxy.cutAll();
+        await holder.query('COMMIT');
+        assert.deepEqual(await read, ['to be read']);
+      } finally {
+        await holder.end();
+      }
+    });
+
     it('that stays away leaves the outcome unknown, and says so', async () => {
       const store = await opened({ url: throughProxy, patienceMs: 0 });
       const chat = await started(store);

@@ -86,8 +86,12 @@ export class Readers {
       ...place.config,
       max,
       query_timeout: ANSWER_TIMEOUT_MS,
-      // Declared to return nothing; the pool waits for the promise all the same.
-      onConnect: (client) => prepare(client, place) as unknown as void,
+      onConnect: (client) => {
+        // The pool listens to idle connections only: one that breaks while it is in use would end the process.
+        client.on('error', () => {});
+        // Declared to return nothing; the pool waits for the promise all the same.
+        return prepare(client, place) as unknown as void;
+      },
     });
     // An idle connection that breaks leaves the pool by itself.
     this.pool.on('error', () => {});

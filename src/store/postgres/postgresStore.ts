@@ -9,7 +9,7 @@ import { RecordStore } from '../recordStore.js';
 import { sql } from '../sql.js';
 import { bulkStatement } from './bulk.js';
 import { checkServer, connect, loadDriver, Readers } from './connections.js';
-import { DatabaseClock } from './databaseClock.js';
+import { DatabaseClock, STEADY } from './databaseClock.js';
 import { refusal } from './faults.js';
 import { Notices } from './notices.js';
 import { placeOf, type Place } from './place.js';
@@ -21,7 +21,7 @@ import { Writer } from './writer.js';
 export interface PostgresStoreOptions {
   /** `postgres://USER:PASSWORD@HOST:5432/DATABASE`, with `?schema=` (handoff unless set) and `&sslmode=` as psql reads it. */
   url: string;
-  /** Carries the database's time on between two looks at it. Default: the system's. */
+  /** Carries the database's time on between two looks at it. Default: one that goes on evenly, whatever the system's is set to. */
   clock?: Clock;
   /** Makes and changes nothing: for reading beside. */
   readOnly?: boolean;
@@ -55,7 +55,11 @@ export class PostgresStore extends RecordStore {
   constructor(private readonly options: PostgresStoreOptions) {
     super();
     this.place = placeOf(options.url);
-    this.clock = new DatabaseClock(options.clock ?? { now: () => Date.now() }, () => this.askTime());
+    this.clock = new DatabaseClock(
+      options.clock ?? STEADY,
+      () => this.askTime(),
+      options.clock === undefined ? { now: () => Date.now() } : undefined,
+    );
     const { node, place } = this;
     this.bus =
       options.redisUrl === undefined

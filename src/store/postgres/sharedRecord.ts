@@ -15,6 +15,13 @@ const LIVE =
 const BURY = "DELETE FROM node WHERE seen_at < clock_timestamp() - $1 * interval '1 millisecond'";
 const KEEP = 'UPDATE node SET keeps = true WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM node WHERE keeps)';
 const KEEPS = 'SELECT keeps FROM node WHERE id = $1';
+/**
+ * Whoever appends to one of these just now may still add a row that is the dead node's: waited for, so that all of a
+ * conversation's rows are taken over together, and are delivered in order.
+ */
+const HOLD_OWED =
+  'SELECT 1 FROM conversation WHERE id IN (SELECT conversation_id FROM outbox WHERE node NOT IN (SELECT id FROM node))' +
+  ' ORDER BY id FOR UPDATE';
 const INHERIT_OUTBOX = 'UPDATE outbox SET node = $1 WHERE node NOT IN (SELECT id FROM node)';
 const INHERIT_PEOPLE = `
 WITH gone AS (DELETE FROM connection WHERE node NOT IN (SELECT id FROM node) RETURNING agent, lost_at, missed)
@@ -79,9 +86,11 @@ export class PostgresSharedRecord implements SharedRecord {
       const { rows } = await client.query<{ keeps: string | boolean }>(KEEPS, [this.node]);
       const keeper = isTrue(rows[0]?.keeps);
       let inherited = 0;
-      if (keeper)
+      if (keeper) {
+        await client.query(HOLD_OWED);
         for (const statement of [INHERIT_OUTBOX, INHERIT_PEOPLE])
           inherited += (await client.query(statement, [this.node])).rowCount ?? 0;
+      }
       return { keeper, inherited: inherited > 0, forgotten };
     }).then((beat) => {
       this.isKnown = true;

@@ -39,6 +39,7 @@ DECLARE
   the_body text;
   the_node text;
   elsewhere jsonb := '[]';
+  behind jsonb := '[]';
 BEGIN
   CASE kind
   WHEN 'append' THEN
@@ -99,6 +100,12 @@ BEGIN
           VALUES (the_id, item.seq, item.ordinal, item.party, item.epoch, item.effect, 0, item."dueAt", the_node);
         IF the_node <> the_writer THEN
           elsewhere := elsewhere || jsonb_build_array(jsonb_build_array(item.seq, item.ordinal));
+        ELSE
+          -- Another process may have written what this one owes before.
+          SELECT o.seq, o.ordinal INTO existing FROM outbox o
+            WHERE o.conversation_id = the_id AND o.party = item.party AND o.seq <= (ask->>'expectedVersion')::bigint
+            ORDER BY o.seq DESC, o.ordinal DESC LIMIT 1;
+          IF FOUND THEN behind := behind || jsonb_build_array(jsonb_build_array(existing.seq, existing.ordinal)); END IF;
         END IF;
       END LOOP;
     END IF;
@@ -158,7 +165,9 @@ BEGIN
       ${fill(sql.deleteOutboxOfEntry, 'the_id', 'the_seq')};
     END LOOP;
   END IF;
-  IF elsewhere <> '[]' THEN RETURN jsonb_build_object('outcome', 'done', 'elsewhere', elsewhere); END IF;
+  IF elsewhere <> '[]' OR behind <> '[]' THEN
+    RETURN jsonb_build_object('outcome', 'done', 'elsewhere', elsewhere, 'behind', behind);
+  END IF;
   RETURN NULL;
 END`;
 
