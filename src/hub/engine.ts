@@ -103,4 +103,8 @@ export interface Observer {
   /** The line of a queue changed. */
   line?(queue: string): void;
   directory?(directory: Directory): void;
+  /** Another node asks for a grant that one node at a time holds. */
+  wanted?(kind: string, id: string): void;
+  /** Several nodes: every second, when this one has said that it lives. What dead ones held can be taken. */
+  lived?(): void;
 }

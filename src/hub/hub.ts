@@ -12,6 +12,7 @@ import { Assigner } from './assigner.js';
 import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
 import { BotStatus } from './botStatus.js';
+import { Busy } from './busy.js';
 import type { BotTurnContext, Engine, Handled, HandleOptions, Observer, Watcher } from './engine.js';
 import { Followers } from './followers.js';
 import { Handling } from './handling.js';
@@ -74,8 +75,7 @@ export class Hub implements Engine {
   readonly #turns = new Turns();
   #directory: Directory;
   #running = false;
-  #busy = 0;
-  #idle: (() => void)[] = [];
+  readonly #busy = new Busy();
 
   constructor(options: HubOptions) {
     this.store = options.store;
@@ -119,7 +119,7 @@ export class Hub implements Engine {
     await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
     await this.outbox.stop(graceMs);
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
+    await Promise.race([this.#busy.quiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
     await this.handling.settled();
   }
@@ -164,7 +164,7 @@ export class Hub implements Engine {
   ): Promise<Handled> {
     const commands: readonly Command[] = 'type' in command ? [command] : command;
     const started = performance.now();
-    this.#busy += 1;
+    this.#busy.begin();
     let outcome = 'done';
     let events = 0;
     try {
@@ -178,9 +178,8 @@ export class Hub implements Engine {
       outcome = error instanceof Rejected ? error.code : 'failed';
       throw error;
     } finally {
-      this.#busy -= 1;
       this.#report(conversationId, commands, events, performance.now() - started, outcome);
-      this.#checkQuiet();
+      this.#busy.end();
     }
   }
 
@@ -274,7 +273,7 @@ export class Hub implements Engine {
   /** Resolves when nothing is being handled, delivered or assigned: the signal tests wait for. */
   async settled(): Promise<void> {
     do {
-      await this.#whenQuiet();
+      await this.#busy.quiet();
       await Promise.all([
         this.#strays.settled(),
         this.outbox.settled(),
@@ -283,7 +282,7 @@ export class Hub implements Engine {
         this.handling.settled(),
         this.nodes?.settled(),
       ]);
-    } while (this.#busy > 0 || !this.outbox.isIdle || !this.#assigner.isIdle);
+    } while (!this.#busy.isQuiet || !this.outbox.isIdle || !this.#assigner.isIdle);
   }
 
   /** Fires what is due now; the ticker calls it, tests with their own clock too. */
@@ -324,6 +323,8 @@ export class Hub implements Engine {
       configurationVersion: () => this.#directory.version,
       useConfiguration: () => this.useConfiguration(),
       keep: (isKeeper) => this.#keep(isKeeper),
+      wanted: (kind, id) => this.notify('wanted', kind, id),
+      lived: () => this.notify('lived'),
     };
   }
 
@@ -479,17 +480,6 @@ export class Hub implements Engine {
   #report(conversationId: string, commands: readonly Command[], events: number, ms: number, outcome: string): void {
     const command = commands.map(({ type }) => type).join('+');
     for (const observer of this.#observers) observer.handled?.({ conversationId, command, events, ms, outcome });
-  }
-
-  #whenQuiet(): Promise<void> {
-    return this.#busy === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
-  }
-
-  #checkQuiet(): void {
-    if (this.#busy > 0) return;
-    const waiting = this.#idle;
-    this.#idle = [];
-    for (const resolve of waiting) resolve();
   }
 }
 

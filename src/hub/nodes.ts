@@ -48,6 +48,10 @@ export interface NodeWork {
   useConfiguration(): Promise<void>;
   /** From now on this node keeps the house, or does not any more. */
   keep(isKeeper: boolean): Promise<void>;
+  /** Another node asks for a grant that may be held here. */
+  wanted(kind: string, id: string): void;
+  /** This node has given its sign of life: what dead ones held can be taken. */
+  lived(): void;
 }
 
 export class Nodes {
@@ -71,6 +75,11 @@ export class Nodes {
   /** Whether deadlines and assignment are this node's work. */
   get isKeeper(): boolean {
     return this.#isKeeper;
+  }
+
+  /** Others cannot believe that this node is dead: what one node at a time does is this one's where it was. */
+  get isHeard(): boolean {
+    return performance.now() - this.#heardAt < this.times.silentMs;
   }
 
   /** Says that it lives, and listens. @throws StoreUnavailable when the record cannot be reached. */
@@ -146,6 +155,8 @@ export class Nodes {
         return this.#once('people', () => this.work.recountPeople());
       case 'configuration':
         return this.#once('configuration', () => this.#useConfiguration(notice.version));
+      case 'wanted':
+        return this.work.wanted(notice.kind, notice.id);
       case 'signal':
         return this.work.show(notice.signal);
     }
@@ -153,9 +164,10 @@ export class Nodes {
 
   async #beat(): Promise<void> {
     const { silentMs } = this.times;
+    const askedAt = performance.now();
     try {
       const { keeper, inherited, forgotten } = await this.shared.beat(silentMs);
-      this.#heardAt = performance.now();
+      this.#heardAt = askedAt;
       if (forgotten) {
         this.log.warn({ node: this.shared.node }, 'this node was silent for so long that others took over what it had');
         this.work.letGo();
@@ -164,12 +176,14 @@ export class Nodes {
         await this.work.recountPeople();
       }
       if (keeper !== this.#isKeeper) await this.#keep(keeper);
-      if (!inherited) return;
-      await this.work.takeOwed();
-      await this.work.inheritPeople();
+      if (inherited) {
+        await this.work.takeOwed();
+        await this.work.inheritPeople();
+      }
+      this.work.lived();
     } catch (error) {
       // Others may believe by now that this node is dead: it must not go on as if it were alone.
-      if (this.#isKeeper && performance.now() - this.#heardAt > silentMs) await this.#keep(false);
+      if (this.#isKeeper && !this.isHeard) await this.#keep(false);
       throw error;
     }
   }

@@ -158,6 +158,8 @@ function isNotice(notice: Notice): boolean {
       return typeof notice.id === 'string';
     case 'person':
       return typeof notice.agent === 'string';
+    case 'wanted':
+      return typeof notice.kind === 'string' && typeof notice.id === 'string';
     case 'configuration':
       return Number.isSafeInteger(notice.version);
     case 'signal':

@@ -138,6 +138,15 @@ CREATE TABLE connection (
   PRIMARY KEY (agent, node)
 );
 
+-- Which process works with a grant that one at a time does; the one that wants it comes next.
+CREATE TABLE holding (
+  kind TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  node TEXT NOT NULL,
+  wanted_by TEXT,
+  PRIMARY KEY (kind, id)
+);
+
 -- The last flush of each process, so that one whose connection broke finds out what became of it.
 CREATE TABLE writer (
   id TEXT NOT NULL PRIMARY KEY,

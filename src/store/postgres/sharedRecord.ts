@@ -2,9 +2,19 @@
 
 import type { ClientBase } from 'pg';
 import type { Presence } from '../../core/directory.js';
-import type { Beat, Bus, Look, OutboxRow, PersonConnection, SharedRecord, Whereabouts } from '../../hub/ports.js';
+import type {
+  Beat,
+  Bus,
+  HeldGrants,
+  Look,
+  OutboxRow,
+  PersonConnection,
+  SharedRecord,
+  Whereabouts,
+} from '../../hub/ports.js';
 import { toOutboxRow, type StoredOutboxRow } from '../rows.js';
 import type { Readers } from './connections.js';
+import { PostgresHeldGrants } from './heldGrants.js';
 import { escapeText } from './place.js';
 
 /** One sign of life after another: two nodes that find no keeper must not both become it. */
@@ -56,6 +66,7 @@ interface StoredConnection {
 
 export class PostgresSharedRecord implements SharedRecord {
   readonly whereabouts: Whereabouts;
+  readonly heldGrants: HeldGrants;
   /** False until the first sign of life: afterwards a node that is new in the record was taken for dead. */
   private isKnown = false;
 
@@ -66,6 +77,7 @@ export class PostgresSharedRecord implements SharedRecord {
     private readonly database: () => Readers,
   ) {
     this.whereabouts = this.whereaboutsHere();
+    this.heldGrants = new PostgresHeldGrants(node, bus, database);
   }
 
   beat(silentMs: number): Promise<Beat> {
