@@ -1,6 +1,7 @@
 // The engine: takes commands, decides by the rules of core, commits, and only then tells everybody who holds a cursor.
 
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Activity } from '../core/activity.js';
 import type { Circumstances, Command } from '../core/commands.js';
 import { NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
@@ -323,6 +324,10 @@ export class Hub implements Engine {
       configurationVersion: () => this.#directory.version,
       useConfiguration: () => this.useConfiguration(),
       keep: (isKeeper) => this.#keep(isKeeper),
+      status: () => ({ host: hostname(), bots: this.botStatus.told() }),
+      hearOfBot: (news) => {
+        if (this.botStatus.heard(news)) this.outbox.botHeard(news.bot);
+      },
       wanted: (kind, id) => this.notify('wanted', kind, id),
       lived: () => this.notify('lived'),
     };

@@ -5,7 +5,8 @@
 
 import type { Conversation } from '../core/conversation.js';
 import type { Signal } from './engine.js';
-import type { Log, Notice, SharedRecord } from './ports.js';
+import type { BreakerNews } from './botHealth.js';
+import type { Log, NodeStatus, Notice, SharedRecord, ToldStatus } from './ports.js';
 
 export interface NodeTimes {
   /** Between two signs of life. */
@@ -48,6 +49,10 @@ export interface NodeWork {
   useConfiguration(): Promise<void>;
   /** From now on this node keeps the house, or does not any more. */
   keep(isKeeper: boolean): Promise<void>;
+  /** What others may read of this node. */
+  status(): NodeStatus;
+  /** A bot fails at another node, or answers again. */
+  hearOfBot(news: BreakerNews): void;
   /** Another node asks for a grant that may be held here. */
   wanted(kind: string, id: string): void;
   /** This node has given its sign of life: what dead ones held can be taken. */
@@ -145,6 +150,19 @@ export class Nodes {
     this.shared.bus.publish({ is: 'signal', signal });
   }
 
+  breakerChanged(news: BreakerNews): void {
+    this.shared.bus.publish({ is: 'breaker', news });
+  }
+
+  /** What the other nodes last told of themselves, each at most a second ago. @throws StoreUnavailable. */
+  async others(): Promise<ToldStatus[]> {
+    return (await this.shared.statuses()).filter(({ node }) => node !== this.shared.node);
+  }
+
+  get node(): string {
+    return this.shared.node;
+  }
+
   #hear(notice: Notice): void {
     switch (notice.is) {
       case 'entries':
@@ -155,6 +173,8 @@ export class Nodes {
         return this.#once('people', () => this.work.recountPeople());
       case 'configuration':
         return this.#once('configuration', () => this.#useConfiguration(notice.version));
+      case 'breaker':
+        return this.work.hearOfBot(notice.news);
       case 'wanted':
         return this.work.wanted(notice.kind, notice.id);
       case 'signal':
@@ -166,7 +186,7 @@ export class Nodes {
     const { silentMs } = this.times;
     const askedAt = performance.now();
     try {
-      const { keeper, inherited, forgotten } = await this.shared.beat(silentMs);
+      const { keeper, inherited, forgotten } = await this.shared.beat(silentMs, this.work.status());
       this.#heardAt = askedAt;
       if (forgotten) {
         this.log.warn({ node: this.shared.node }, 'this node was silent for so long that others took over what it had');

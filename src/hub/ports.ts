@@ -4,6 +4,7 @@ import type { Activity } from '../core/activity.js';
 import type { Conversation, ConversationEvent, Entry, Party, Phase } from '../core/conversation.js';
 import type { Presence } from '../core/directory.js';
 import type { Effect } from '../core/react.js';
+import type { BotHealth, BreakerNews } from './botHealth.js';
 
 /** Milliseconds since the epoch. Tests inject their own. */
 export interface Clock {
@@ -105,10 +106,12 @@ export interface SharedRecord {
   readonly node: string;
   readonly bus: Bus;
   /**
-   * A sign of life. The node that keeps the house (deadlines, assignment) goes on keeping it; where there is none, the first
+   * A sign of life, and what others may read of this node. The node that keeps the house (deadlines, assignment) goes on keeping it; where there is none, the first
    * to ask becomes it, and inherits what dead nodes owed and the people who were connected there.
    */
-  beat(silentMs: number): Promise<Beat>;
+  beat(silentMs: number, status?: NodeStatus): Promise<Beat>;
+  /** What the living nodes last told of themselves, this one included. */
+  statuses(): Promise<ToldStatus[]>;
   /** Nothing more comes from this node: what it had is free at once. */
   leave(): Promise<void>;
   /** The net under lost notices: what somebody must read again. */
@@ -148,6 +151,17 @@ export interface Whereabouts {
   recall(agent: string): Promise<Presence | undefined>;
   /** Where people are connected, or were and have not come back. */
   connections(): Promise<PersonConnection[]>;
+}
+
+/** What a node tells of itself with each sign of life, for others to show. */
+export interface NodeStatus {
+  /** Name of the machine. */
+  host: string;
+  bots: Record<string, BotHealth>;
+}
+
+export interface ToldStatus extends NodeStatus {
+  node: string;
 }
 
 export interface Beat {
@@ -193,6 +207,8 @@ export type Notice =
   /** Presence, load, capacity or connection of a person changed. */
   | { is: 'person'; agent: string }
   | { is: 'configuration'; version: number }
+  /** A bot fails there, or answers again. */
+  | { is: 'breaker'; news: BreakerNews }
   /** Another node wants a grant that one node at a time holds. */
   | { is: 'wanted'; kind: string; id: string }
   /** Typing or a piece of a live stream: shown to who is connected here. */

@@ -10,12 +10,14 @@ import type {
   Grant,
   HeldGrants,
   Look,
+  NodeStatus,
   Notice,
   OutboxRow,
   PersonConnection,
   Settlement,
   SharedRecord,
   Store,
+  ToldStatus,
   Whereabouts,
 } from '../../src/hub/ports.js';
 
@@ -24,6 +26,7 @@ export class SharedPlace {
   /** Notices that are lost. */
   loses: (notice: Notice) => boolean = () => false;
   readonly seenAt = new Map<string, number>();
+  readonly statuses = new Map<string, NodeStatus>();
   keeper: string | undefined;
   /** Who delivers a row of the outbox. */
   readonly owners = new Map<string, { row: Pick<OutboxRow, 'id' | 'conversationId' | 'party'>; node: string }>();
@@ -82,8 +85,9 @@ class Shared implements SharedRecord {
     };
   }
 
-  beat(silentMs: number): Promise<Beat> {
+  beat(silentMs: number, status: NodeStatus = { host: '', bots: {} }): Promise<Beat> {
     const { place, node } = this;
+    place.statuses.set(node, structuredClone(status));
     const now = performance.now();
     const forgotten = this.#isKnown && !place.seenAt.has(node);
     this.#isKnown = true;
@@ -105,6 +109,11 @@ class Shared implements SharedRecord {
       });
     }
     return Promise.resolve({ keeper, inherited, forgotten });
+  }
+
+  statuses(): Promise<ToldStatus[]> {
+    const living = [...this.place.statuses].filter(([node]) => this.place.seenAt.has(node));
+    return Promise.resolve(living.map(([node, status]) => ({ node, ...structuredClone(status) })));
   }
 
   leave(): Promise<void> {
