@@ -39,12 +39,6 @@ export const VARIABLES = {
     meaning:
       'Origin under which bots reach this very process, where several share one database: then a bot answers the node that asked it.',
   },
-  AGENT_MESSAGES: {
-    read: flag,
-    unset: 'true',
-    meaning:
-      'false: people cannot serve from chat channels here. Where several processes share one database, one of them serves.',
-  },
   TRUST_PROXY: {
     read: flag,
     unset: 'false',
@@ -123,7 +117,6 @@ export interface Environment {
   HOST?: string;
   PUBLIC_URL?: string;
   SERVICE_URL?: string;
-  AGENT_MESSAGES?: boolean;
   TRUST_PROXY?: boolean;
   DIRECT_LINE_SECRET?: string[];
   TRUSTED_ORIGINS?: string[];

@@ -126,7 +126,6 @@ function listenOptions(flags: StartFlags, environment: Environment) {
     ...(environment.TRUST_PROXY === undefined ? {} : { trustProxy: environment.TRUST_PROXY }),
     ...(environment.DIRECT_LINE_SECRET === undefined ? {} : { directLineSecrets: environment.DIRECT_LINE_SECRET }),
     ...(environment.TRUSTED_ORIGINS === undefined ? {} : { trustedOrigins: environment.TRUSTED_ORIGINS }),
-    ...(environment.AGENT_MESSAGES === false ? { agentMessages: false as const } : {}),
     ...(environment.FRAMED_BY === undefined ? {} : { framedBy: environment.FRAMED_BY }),
     ...(environment.UPLOAD_LIMIT_BYTES === undefined ? {} : { uploadLimitBytes: environment.UPLOAD_LIMIT_BYTES }),
   };

@@ -2,7 +2,7 @@
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { BotHealth } from './hub/botStatus.js';
+import type { BotHealth } from './hub/botHealth.js';
 import type { Hub } from './hub/hub.js';
 
 const NS_PER_SECOND = 1e9;

@@ -9,17 +9,10 @@ import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import { readQuestion } from '../hub/observed.js';
+import { botShape } from './botShape.js';
 import { requireReader, type Caller } from './callers.js';
 import { Reports } from './reports.js';
-import {
-  botShape,
-  conversationShape,
-  entryShape,
-  personShape,
-  queueShape,
-  receiptShape,
-  workStreamShape,
-} from './shapes.js';
+import { conversationShape, entryShape, personShape, queueShape, receiptShape, workStreamShape } from './shapes.js';
 
 export type StaffHandler = (caller: Caller, request: HttpRequest) => Promise<HttpResponse>;
 
@@ -128,9 +121,10 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
         ),
       },
     }),
-    '/bots': async ({ person }) => ({
-      body: { items: Object.values(hub.directory.bots).map((bot) => botShape(hub, bot, person)) },
-    }),
+    '/bots': async ({ person }) => {
+      const others = (await hub.nodes?.others()) ?? [];
+      return { body: { items: Object.values(hub.directory.bots).map((bot) => botShape(hub, bot, person, others)) } };
+    },
     '/work-streams': async () => ({ body: { items: Object.values(hub.directory.workStreams).map(workStreamShape) } }),
 
     '/observed': async (caller, { query }) => {

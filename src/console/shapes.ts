@@ -4,11 +4,10 @@ import type { Activity } from '../core/activity.js';
 import { mayReadLog, servingOf } from '../core/access.js';
 import type { AssignReceipt } from '../core/assignment.js';
 import { holderOf, omnichannelState, type Conversation, type Entry, type Party } from '../core/conversation.js';
-import type { Bot, Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
+import type { Directory, Person, Presence, Queue, WorkStream } from '../core/directory.js';
 import { isSurvey } from '../core/floor.js';
 import { projectActivity, type Reader } from '../core/projection.js';
 import type { RouteReceipt } from '../core/routing.js';
-import { withoutAddresses } from '../hub/botFaults.js';
 import type { Hub } from '../hub/hub.js';
 import type { Tally } from '../core/observed.js';
 import type { Observed } from '../hub/observed.js';
@@ -17,7 +16,7 @@ import type { AgentRow } from '../hub/ports.js';
 type Json = Record<string, unknown>;
 
 /** ISO 8601; undefined stays undefined, and JSON leaves it out. */
-function time(at: number | undefined): string | undefined {
+export function time(at: number | undefined): string | undefined {
   return at === undefined ? undefined : new Date(at).toISOString();
 }
 
@@ -186,40 +185,6 @@ export function queueShape(hub: Hub, queue: Queue): Json {
     oldestWaitMs: oldest === undefined ? undefined : Math.max(0, hub.clock.now() - oldest),
     online: rows.filter(({ presence }) => presence !== 'offline').length,
     available: rows.filter(({ presence, load, capacity }) => presence === 'available' && load < capacity).length,
-  };
-}
-
-/**
- * A bot and how it is doing. How it is reached, also where an error names it, only those read who run it: supervisors
- * and administrators.
- */
-export function botShape(hub: Hub, bot: Bot, reader: Person): Json {
-  const runsBots = reader.roles.includes('supervisor') || reader.roles.includes('administrator');
-  const shown = (text: string) => (runsBots ? text : withoutAddresses(text));
-  const { breaker, failingSince, lastError, lastAnswerAt, latency, warnings } = hub.botStatus.of(bot.id);
-  return {
-    id: bot.id,
-    name: bot.name,
-    bridging: bot.bridging,
-    // For all conversations, or for those of one channel.
-    connected: hub.bots.has(bot.id) || [...hub.bots.keys()].some((name) => name.startsWith(`${bot.id} `)),
-    breaker,
-    failingSince: time(failingSince),
-    lastError:
-      lastError === undefined
-        ? undefined
-        : {
-            at: time(lastError.at),
-            kind: lastError.kind,
-            what: shown(lastError.what),
-            cure: shown(lastError.cure),
-          },
-    lastAnswerAt: time(lastAnswerAt),
-    latency,
-    warnings: warnings.map(({ code, text, at }) => ({ code, text: shown(text), at: time(at) })),
-    queues: Object.values(hub.directory.queues)
-      .filter((queue) => queue.members.includes(bot.id))
-      .map((queue) => queue.id),
   };
 }
 

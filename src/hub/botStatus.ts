@@ -2,31 +2,10 @@
 
 import type { Directory } from '../core/directory.js';
 import { faultOf, type BotFault } from './botFaults.js';
+import type { BotHealth, BotWarning, BreakerChange, BreakerNews } from './botHealth.js';
 import * as breakers from './breaker.js';
 import type { Admission, Breaker, TurnFor } from './breaker.js';
 import type { Clock, Log } from './ports.js';
-
-/** Something a person should change although turns may still succeed. */
-export interface BotWarning {
-  /** One per cause: what is warned about again under the same code replaces what was said before. */
-  readonly code: string;
-  /** What is wrong and what to do, in a sentence each. Never a secret, never what a customer wrote. */
-  readonly text: string;
-  /** Last time it was noticed, epoch milliseconds. */
-  readonly at: number;
-}
-
-export interface BotHealth {
-  readonly breaker: Breaker['state'];
-  /** Since the first failure after the last good turn, epoch milliseconds. */
-  readonly failingSince?: number;
-  /** Stays when the bot has recovered: `lastAnswerAt` tells. */
-  readonly lastError?: Pick<BotFault, 'kind' | 'what' | 'cure'> & { readonly at: number };
-  readonly lastAnswerAt?: number;
-  /** How long the bot took for customers' messages of the last 15 minutes, the last 500 at most. */
-  readonly latency: { readonly turns: number; readonly p50Ms?: number; readonly p99Ms?: number };
-  readonly warnings: readonly BotWarning[];
-}
 
 /** One turn that ended. */
 export interface EndedTurn {
@@ -39,16 +18,13 @@ export interface EndedTurn {
 interface Known {
   breaker: Breaker;
   lastError?: BotHealth['lastError'];
+  /** What failed at the node that told of the outage. */
+  heard?: string;
   lastAnswerAt?: number;
   /** The newest overwrite the oldest. */
   turns: { at: number; ms: number }[];
   nextTurn: number;
   warnings: Map<string, BotWarning>;
-}
-
-export interface BreakerChange {
-  readonly bot: string;
-  readonly state: 'open' | 'closed';
 }
 
 /** What the status needs of the hub. */
@@ -57,10 +33,14 @@ interface Surroundings {
   readonly log: Log;
   readonly directory: Directory;
   notify(kind: 'breaker', change: BreakerChange): void;
+  /** Where several nodes share the record: how the others are told. */
+  readonly nodes?: { breakerChanged(news: BreakerNews): void } | undefined;
 }
 
 /** Causes differ in code, not in wording: more than this is a mistake of the caller. */
 const MOST_WARNINGS = 20;
+/** Of a sentence that other nodes are told. */
+const TOLD_LENGTH = 500;
 const REMEMBERED_TURNS = 500;
 const RECENT_MS = 15 * 60_000;
 /** Fewer say nothing about the slowest of a hundred. */
@@ -136,9 +116,9 @@ export class BotStatus {
 
   /** Why turns of this bot are not tried, in a sentence. */
   whyRefused(botId: string): string {
-    const { breaker, lastError } = this.#known(botId);
+    const { breaker, lastError, heard } = this.#known(botId);
     const since = breaker.outage === undefined ? '' : ` since ${new Date(breaker.outage.since).toISOString()}`;
-    return `Bot "${botId}" fails${since} and was not asked. ${lastError?.what ?? ''}`.trim();
+    return `Bot "${botId}" fails${since} and was not asked. ${lastError?.what ?? heard ?? ''}`.trim();
   }
 
   /** @returns true when the bot has recovered by this turn: what waits for it may go. */
@@ -154,7 +134,7 @@ export class BotStatus {
     known.breaker = breakers.succeeded(before, turnFor, startedAt);
     if (before.state === 'closed' || this.isOpen(botId)) return false;
     this.hub.log.info({ bot: botId, failedForMs: now - before.outage.since }, 'the bot answers again');
-    this.hub.notify('breaker', { bot: botId, state: 'closed' });
+    this.#tell({ bot: botId, state: 'closed' });
     return true;
   }
 
@@ -169,14 +149,60 @@ export class BotStatus {
     known.breaker = breakers.failed(known.breaker, fault, turnFor, now);
     const { state, outage } = known.breaker;
     if (before === 'closed' && state !== 'closed') {
-      const failures = outage?.failures;
       this.hub.log.error(
-        { bot: botId, kind, failures },
+        { bot: botId, kind, failures: outage.failures },
         `the bot fails and is only tried now and then. ${what} ${cure}`,
       );
-      this.hub.notify('breaker', { bot: botId, state: 'open' });
+      this.#tell({ bot: botId, state: 'open', outage, what });
     }
     return { ...fault, hopeless: state !== 'closed' && outage?.mayPass === false };
+  }
+
+  /** Another node's breaker opened or closed. @returns whether what waits for the bot here may find out for itself. */
+  heard(news: BreakerNews): boolean {
+    const { bot, state } = news;
+    if (this.hub.directory.bots[bot] === undefined) return false;
+    const known = this.#known(bot);
+    const now = this.hub.clock.now();
+    const before = known.breaker.state;
+    if (state === 'open') {
+      known.breaker = breakers.heardOpen(known.breaker, news.outage, now);
+      known.heard = news.what;
+    } else known.breaker = breakers.heardClosed(known.breaker, now);
+    const after = known.breaker.state;
+    if (before !== 'closed' && after === 'closed')
+      this.#noteHearsay(bot, 'closed', 'the bot answers again, as another node tells');
+    if (before === 'closed' && after !== 'closed')
+      this.#noteHearsay(bot, 'open', 'the bot fails, as another node tells: the next turn tries it');
+    return state === 'closed' && before !== 'closed';
+  }
+
+  #noteHearsay(bot: string, state: BreakerChange['state'], words: string): void {
+    this.hub.log.info({ bot }, words);
+    this.hub.notify('breaker', { bot, state });
+  }
+
+  #tell(news: BreakerNews): void {
+    this.hub.notify('breaker', { bot: news.bot, state: news.state });
+    this.hub.nodes?.breakerChanged(news);
+  }
+
+  /** Of all bots of the configuration, for the other nodes to show. Bounded. */
+  told(): Record<string, BotHealth> {
+    const short = (text: string) => text.slice(0, TOLD_LENGTH);
+    return Object.fromEntries(
+      Object.keys(this.hub.directory.bots).map((bot): [string, BotHealth] => {
+        const { lastError, warnings, ...health } = this.of(bot);
+        return [
+          bot,
+          {
+            ...health,
+            ...(lastError && { lastError: { ...lastError, what: short(lastError.what), cure: short(lastError.cure) } }),
+            warnings: warnings.map((warning) => ({ ...warning, text: short(warning.text) })),
+          },
+        ];
+      }),
+    );
   }
 
   #slowness(botId: string, p99Ms: number | undefined, recent: Known['turns']): BotWarning | undefined {

@@ -38,6 +38,8 @@ export type Breaker =
       readonly pauseMs: number;
       /** The next turn from then on is a probe. */
       readonly probeAt: number;
+      /** Opened by what another node told: nothing has failed here since. */
+      readonly hearsay?: true;
     };
 
 export type Admission =
@@ -86,10 +88,11 @@ export function failed(breaker: Breaker, failure: Failure, turnFor: TurnFor, now
     if (outage.failures < OPENS_AFTER[outage.about]) return { state: 'closed', outage };
     return { state: 'open', outage, pauseMs: FIRST_PAUSE_MS, probeAt: now + FIRST_PAUSE_MS };
   }
+  const { probeAt } = breaker;
   // Of turns that were under way when it opened, nothing new is learned.
-  if (breaker.state === 'open') return { ...breaker, outage };
+  if (breaker.state === 'open') return { state: 'open', outage, pauseMs: breaker.pauseMs, probeAt };
   const pauseMs = Math.min(breaker.pauseMs * 2, LONGEST_PAUSE_MS);
-  return { state: 'open', outage, pauseMs, probeAt: Math.min(breaker.probeAt, now + pauseMs) };
+  return { state: 'open', outage, pauseMs, probeAt: Math.min(probeAt, now + pauseMs) };
 }
 
 /** @param startedAt when the turn began, epoch milliseconds. */
@@ -100,6 +103,19 @@ export function succeeded(breaker: Breaker, turnFor: TurnFor, startedAt: number)
   // A turn that began before the bot went away says nothing about its coming back.
   if (outage.about === 'reach' && startedAt < outage.since) return breaker;
   return CLOSED;
+}
+
+/** It opened at another node: here the very next turn finds out whether that is so for this one, too; the others are spared it. */
+export function heardOpen(breaker: Breaker, outage: Outage, now: number): Breaker {
+  if (breaker.state !== 'closed') return breaker;
+  return { state: 'open', outage, pauseMs: FIRST_PAUSE_MS, probeAt: now, hearsay: true };
+}
+
+/** It closed at another node: what was only heard of is over, what failed here is tried at once. */
+export function heardClosed(breaker: Breaker, now: number): Breaker {
+  if (breaker.state === 'closed') return breaker;
+  if (breaker.hearsay === true) return CLOSED;
+  return { ...breaker, state: 'open', pauseMs: FIRST_PAUSE_MS, probeAt: now };
 }
 
 function extended(outage: Outage | undefined, { about, retry, hangs }: Failure, now: number): Outage {

@@ -5,7 +5,8 @@ import type { Command } from '../core/commands.js';
 import type { Conversation, Entry, Party, State } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
 import type { FaultKind } from '../errors.js';
-import type { BotStatus, BreakerChange } from './botStatus.js';
+import type { BreakerChange, BreakerNews } from './botHealth.js';
+import type { BotStatus } from './botStatus.js';
 import type { BotConnection, ChannelConnection, Clock, Log, Store } from './ports.js';
 
 /** The hub as its own parts see it. */
@@ -18,7 +19,7 @@ export interface Engine {
   readonly serviceUrl: string;
   readonly running: boolean;
   /** Where several nodes share the record: how the others are told. */
-  readonly nodes: { personChanged(agent: string): void } | undefined;
+  readonly nodes: { personChanged(agent: string): void; breakerChanged(news: BreakerNews): void } | undefined;
   readonly bots: ReadonlyMap<string, BotConnection>;
   /** How each bot is doing, and what somebody should change. */
   readonly botStatus: BotStatus;
@@ -103,4 +104,8 @@ export interface Observer {
   /** The line of a queue changed. */
   line?(queue: string): void;
   directory?(directory: Directory): void;
+  /** Another node asks for a grant that one node at a time holds. */
+  wanted?(kind: string, id: string): void;
+  /** Several nodes: every second, when this one has said that it lives. What dead ones held can be taken. */
+  lived?(): void;
 }

@@ -1,6 +1,7 @@
 // The engine: takes commands, decides by the rules of core, commits, and only then tells everybody who holds a cursor.
 
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Activity } from '../core/activity.js';
 import type { Circumstances, Command } from '../core/commands.js';
 import { NOT_STARTED, type Conversation, type Entry, type Party, type State } from '../core/conversation.js';
@@ -12,6 +13,7 @@ import { Assigner } from './assigner.js';
 import { answerBot } from './botQuestions.js';
 import { BotSpeech } from './botSpeech.js';
 import { BotStatus } from './botStatus.js';
+import { Busy } from './busy.js';
 import type { BotTurnContext, Engine, Handled, HandleOptions, Observer, Watcher } from './engine.js';
 import { Followers } from './followers.js';
 import { Handling } from './handling.js';
@@ -75,8 +77,7 @@ export class Hub implements Engine {
   readonly #turns = new Turns();
   #directory: Directory;
   #running = false;
-  #busy = 0;
-  #idle: (() => void)[] = [];
+  readonly #busy = new Busy();
 
   constructor(options: HubOptions) {
     this.store = options.store;
@@ -120,7 +121,7 @@ export class Hub implements Engine {
     await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
     await this.outbox.stop(graceMs);
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.#whenQuiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
+    await Promise.race([this.#busy.quiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
     await this.handling.settled();
   }
@@ -165,7 +166,7 @@ export class Hub implements Engine {
   ): Promise<Handled> {
     const commands: readonly Command[] = 'type' in command ? [command] : command;
     const started = performance.now();
-    this.#busy += 1;
+    this.#busy.begin();
     let outcome = 'done';
     let events = 0;
     try {
@@ -179,9 +180,8 @@ export class Hub implements Engine {
       outcome = error instanceof Rejected ? error.code : 'failed';
       throw error;
     } finally {
-      this.#busy -= 1;
       this.#report(conversationId, commands, events, performance.now() - started, outcome);
-      this.#checkQuiet();
+      this.#busy.end();
     }
   }
 
@@ -275,7 +275,7 @@ export class Hub implements Engine {
   /** Resolves when nothing is being handled, delivered or assigned: the signal tests wait for. */
   async settled(): Promise<void> {
     do {
-      await this.#whenQuiet();
+      await this.#busy.quiet();
       await Promise.all([
         this.#strays.settled(),
         this.outbox.settled(),
@@ -284,7 +284,7 @@ export class Hub implements Engine {
         this.handling.settled(),
         this.nodes?.settled(),
       ]);
-    } while (this.#busy > 0 || !this.outbox.isIdle || !this.#assigner.isIdle);
+    } while (!this.#busy.isQuiet || !this.outbox.isIdle || !this.#assigner.isIdle);
   }
 
   /** Fires what is due now; the ticker calls it, tests with their own clock too. */
@@ -325,6 +325,12 @@ export class Hub implements Engine {
       configurationVersion: () => this.#directory.version,
       useConfiguration: () => this.useConfiguration(),
       keep: (isKeeper) => this.#keep(isKeeper),
+      status: () => ({ host: hostname(), bots: this.botStatus.told() }),
+      hearOfBot: (news) => {
+        if (this.botStatus.heard(news)) this.outbox.botHeard(news.bot);
+      },
+      wanted: (kind, id) => this.notify('wanted', kind, id),
+      lived: () => this.notify('lived'),
     };
   }
 
@@ -480,17 +486,6 @@ export class Hub implements Engine {
   #report(conversationId: string, commands: readonly Command[], events: number, ms: number, outcome: string): void {
     const command = commands.map(({ type }) => type).join('+');
     for (const observer of this.#observers) observer.handled?.({ conversationId, command, events, ms, outcome });
-  }
-
-  #whenQuiet(): Promise<void> {
-    return this.#busy === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
-  }
-
-  #checkQuiet(): void {
-    if (this.#busy > 0) return;
-    const waiting = this.#idle;
-    this.#idle = [];
-    for (const resolve of waiting) resolve();
   }
 }
 

@@ -5,7 +5,8 @@
 
 import type { Conversation } from '../core/conversation.js';
 import type { Signal } from './engine.js';
-import type { Log, Notice, SharedRecord } from './ports.js';
+import type { BreakerNews } from './botHealth.js';
+import type { Log, NodeStatus, Notice, SharedRecord, ToldStatus } from './ports.js';
 
 export interface NodeTimes {
   /** Between two signs of life. */
@@ -48,6 +49,14 @@ export interface NodeWork {
   useConfiguration(): Promise<void>;
   /** From now on this node keeps the house, or does not any more. */
   keep(isKeeper: boolean): Promise<void>;
+  /** What others may read of this node. */
+  status(): NodeStatus;
+  /** A bot fails at another node, or answers again. */
+  hearOfBot(news: BreakerNews): void;
+  /** Another node asks for a grant that may be held here. */
+  wanted(kind: string, id: string): void;
+  /** This node has given its sign of life: what dead ones held can be taken. */
+  lived(): void;
 }
 
 export class Nodes {
@@ -71,6 +80,11 @@ export class Nodes {
   /** Whether deadlines and assignment are this node's work. */
   get isKeeper(): boolean {
     return this.#isKeeper;
+  }
+
+  /** Others cannot believe that this node is dead: what one node at a time does is this one's where it was. */
+  get isHeard(): boolean {
+    return performance.now() - this.#heardAt < this.times.silentMs;
   }
 
   /** Says that it lives, and listens. @throws StoreUnavailable when the record cannot be reached. */
@@ -141,6 +155,19 @@ export class Nodes {
     this.shared.bus.publish({ is: 'signal', signal });
   }
 
+  breakerChanged(news: BreakerNews): void {
+    this.shared.bus.publish({ is: 'breaker', news });
+  }
+
+  /** What the other nodes last told of themselves, each at most a second ago. @throws StoreUnavailable. */
+  async others(): Promise<ToldStatus[]> {
+    return (await this.shared.statuses()).filter(({ node }) => node !== this.shared.node);
+  }
+
+  get node(): string {
+    return this.shared.node;
+  }
+
   #hear(notice: Notice): void {
     switch (notice.is) {
       case 'entries':
@@ -151,6 +178,10 @@ export class Nodes {
         return this.#once('people', () => this.work.recountPeople());
       case 'configuration':
         return this.#once('configuration', () => this.#useConfiguration(notice.version));
+      case 'breaker':
+        return this.work.hearOfBot(notice.news);
+      case 'wanted':
+        return this.work.wanted(notice.kind, notice.id);
       case 'signal':
         return this.work.show(notice.signal);
     }
@@ -158,9 +189,10 @@ export class Nodes {
 
   async #beat(): Promise<void> {
     const { silentMs } = this.times;
+    const askedAt = performance.now();
     try {
-      const { keeper, inherited, forgotten } = await this.shared.beat(silentMs);
-      this.#heardAt = performance.now();
+      const { keeper, inherited, forgotten } = await this.shared.beat(silentMs, this.work.status());
+      this.#heardAt = askedAt;
       if (forgotten) {
         this.log.warn({ node: this.shared.node }, 'this node was silent for so long that others took over what it had');
         this.work.letGo();
@@ -169,12 +201,14 @@ export class Nodes {
         await this.work.recountPeople();
       }
       if (keeper !== this.#isKeeper) await this.#keep(keeper);
-      if (!inherited) return;
-      await this.work.takeOwed();
-      await this.work.inheritPeople();
+      if (inherited) {
+        await this.work.takeOwed();
+        await this.work.inheritPeople();
+      }
+      this.work.lived();
     } catch (error) {
       // Others may believe by now that this node is dead: it must not go on as if it were alone.
-      if (this.#isKeeper && performance.now() - this.#heardAt > silentMs) await this.#keep(false);
+      if (this.#isKeeper && !this.isHeard) await this.#keep(false);
       throw error;
     }
   }

@@ -115,6 +115,11 @@ export class Outbox {
     this.#turns.signal(state, state.bot, activity);
   }
 
+  /** Another node found the bot answering: what waits for it here tries, or goes. */
+  botHeard(botId: string): void {
+    this.#release(botId);
+  }
+
   /** Typing of a person: to the customer on a foreign channel, tried once. */
   signalChannel(state: Conversation, activity: Activity): void {
     const { id, via = id } = state.channel;

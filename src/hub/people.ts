@@ -12,8 +12,9 @@ import { LocalWhereabouts } from './whereabouts.js';
 
 /** A presence set without a socket to prove it falls back to offline after this time. */
 const PRESENCE_LASTS_MS = 8 * 60 * 60_000;
-/** Who was heard of by a way without sockets this recently is not gone because a socket closed. */
+/** Who was heard of by a way without sockets this recently, at whichever node, is not gone because a socket closed. */
 const ATTENDED_MS = 15 * 60_000;
+const ATTENDED = 'attended';
 
 export class People {
   readonly #rows = new Map<string, AgentRow>();
@@ -34,8 +35,6 @@ export class People {
   /** Per person, commits on their way that change their load: what is read meanwhile may have it already. */
   readonly #claiming = new Map<string, number>();
   #recountAfterClaims = false;
-  /** When people were last heard of by a way that has no socket. */
-  readonly #attendedAt = new Map<string, number>();
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(private readonly hub: Engine) {
@@ -95,8 +94,10 @@ export class People {
     const node = this.hub.store.shared?.node;
     const connections = await this.#whereabouts.connections();
     this.#recountConnections(connections);
-    for (const { agent, node: at, lostAt, missed } of connections)
-      if (at === node && lostAt !== undefined && missed === undefined && !this.isConnected(agent)) this.#leave(agent);
+    for (const { agent, node: at, lostAt, missed } of connections) {
+      if (at !== node || lostAt === undefined || missed !== undefined || this.isConnected(agent)) continue;
+      if (!(await this.#isAttended(agent))) this.#leave(agent);
+    }
   }
 
   /** This node was taken for dead: who is connected here says so again. */
@@ -189,7 +190,7 @@ export class People {
     const isLast = await this.#telling.run(agent, () => this.#whereabouts.disconnect(agent));
     if (!isLast) return;
     if (this.#sockets.has(agent)) return;
-    if (this.hub.clock.now() - (this.#attendedAt.get(agent) ?? -Infinity) < ATTENDED_MS) return;
+    if (await this.#isAttended(agent)) return;
     this.#leave(agent);
   }
 
@@ -199,15 +200,20 @@ export class People {
   }
 
   /** A sign of life by a way that has no socket (a chat channel): what the loss of a socket began is taken back. */
-  attended(agent: string): void {
-    this.#attendedAt.set(agent, this.hub.clock.now());
+  async attended(agent: string): Promise<void> {
+    const expiresAt = this.hub.clock.now() + ATTENDED_MS;
+    await this.hub.store.putGrant({ kind: ATTENDED, id: agent, value: {}, expiresAt });
     if (this.#leaving.has(agent) || this.#missed.has(agent)) this.#isBack(agent);
   }
 
   /** The person left the last way without sockets: without a socket either, the clock runs as after a lost one. */
-  unattended(agent: string): void {
-    this.#attendedAt.delete(agent);
+  async unattended(agent: string): Promise<void> {
+    await this.hub.store.removeGrant(ATTENDED, agent);
     if (!this.isConnected(agent) && !this.#leaving.has(agent)) this.#leave(agent);
+  }
+
+  async #isAttended(agent: string): Promise<boolean> {
+    return (await this.hub.store.getGrant(ATTENDED, agent, this.hub.clock.now())) !== undefined;
   }
 
   #isBack(agent: string): void {
@@ -295,6 +301,8 @@ export class People {
     this.#leaving.delete(agent);
     const presence = this.#rows.get(agent)?.presence;
     if (presence === undefined || presence === 'offline') return;
+    // They were heard of meanwhile, at a node that did not know of the lost socket.
+    if (await this.#isAttended(agent)) return this.#isBack(agent);
     if (!(await this.#telling.run(agent, () => this.#whereabouts.miss(agent, presence)))) return;
     await this.setPresence(agent, 'offline');
     this.#missed.add(agent);

@@ -4,6 +4,7 @@ import type { Activity } from '../core/activity.js';
 import type { Conversation, ConversationEvent, Entry, Party, Phase } from '../core/conversation.js';
 import type { Presence } from '../core/directory.js';
 import type { Effect } from '../core/react.js';
+import type { BotHealth, BreakerNews } from './botHealth.js';
 
 /** Milliseconds since the epoch. Tests inject their own. */
 export interface Clock {
@@ -76,6 +77,8 @@ export interface Store {
   /** `take` removes it in the same step: a ticket opens one session only. Expired ones are not found. */
   getGrant(kind: string, id: string, at: number, take?: boolean): Promise<Grant | undefined>;
   removeGrant(kind: string, id: string): Promise<void>;
+  /** All of a kind that has few, in order of their ids. */
+  grants(kind: string, at: number): Promise<Grant[]>;
 
   putAttachment(attachment: StoredAttachment): Promise<void>;
   getAttachment(id: string): Promise<StoredAttachment | undefined>;
@@ -103,10 +106,12 @@ export interface SharedRecord {
   readonly node: string;
   readonly bus: Bus;
   /**
-   * A sign of life. The node that keeps the house (deadlines, assignment) goes on keeping it; where there is none, the first
+   * A sign of life, and what others may read of this node. The node that keeps the house (deadlines, assignment) goes on keeping it; where there is none, the first
    * to ask becomes it, and inherits what dead nodes owed and the people who were connected there.
    */
-  beat(silentMs: number): Promise<Beat>;
+  beat(silentMs: number, status?: NodeStatus): Promise<Beat>;
+  /** What the living nodes last told of themselves, this one included. */
+  statuses(): Promise<ToldStatus[]>;
   /** Nothing more comes from this node: what it had is free at once. */
   leave(): Promise<void>;
   /** The net under lost notices: what somebody must read again. */
@@ -114,6 +119,24 @@ export interface SharedRecord {
   /** Outbox rows of one conversation that this node is to deliver. */
   owed(conversationId: string): Promise<OutboxRow[]>;
   readonly whereabouts: Whereabouts;
+  readonly heldGrants: HeldGrants;
+}
+
+/**
+ * Grants that one node at a time works with, until another asks for them or it dies. What the holder has kept is what the next
+ * one finds: a node that was taken for dead writes nothing any more to what others hold by now.
+ */
+export interface HeldGrants {
+  /** Takes all of the kind that no living node holds. @returns those of this node, and which of them another node wants. */
+  look(kind: string): Promise<{ id: string; wanted: boolean }[]>;
+  /** @returns whether this node holds it now, if there is one or not. Otherwise the node that does hears that it is wanted. */
+  hold(kind: string, id: string): Promise<boolean>;
+  /** Nothing is being done with it here any more: it goes to the node that wants it. */
+  release(kind: string, id: string): Promise<void>;
+  /** @returns false, and nothing is written, when this node does not hold it (any more). */
+  put(grant: Grant): Promise<boolean>;
+  /** Ends it, if this node holds it. */
+  remove(kind: string, id: string): Promise<void>;
 }
 
 /** Where people are connected, over all nodes. */
@@ -128,6 +151,17 @@ export interface Whereabouts {
   recall(agent: string): Promise<Presence | undefined>;
   /** Where people are connected, or were and have not come back. */
   connections(): Promise<PersonConnection[]>;
+}
+
+/** What a node tells of itself with each sign of life, for others to show. */
+export interface NodeStatus {
+  /** Name of the machine. */
+  host: string;
+  bots: Record<string, BotHealth>;
+}
+
+export interface ToldStatus extends NodeStatus {
+  node: string;
 }
 
 export interface Beat {
@@ -173,6 +207,10 @@ export type Notice =
   /** Presence, load, capacity or connection of a person changed. */
   | { is: 'person'; agent: string }
   | { is: 'configuration'; version: number }
+  /** A bot fails there, or answers again. */
+  | { is: 'breaker'; news: BreakerNews }
+  /** Another node wants a grant that one node at a time holds. */
+  | { is: 'wanted'; kind: string; id: string }
   /** Typing or a piece of a live stream: shown to who is connected here. */
   | { is: 'signal'; signal: { conversationId: string; by: Party; activity: Activity; audience: 'everyone' | 'staff' } };
 

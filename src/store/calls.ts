@@ -64,6 +64,7 @@ export interface Reads {
   configuration: { ask: null; answer: StoredConfigurationRow | undefined };
   secret: { ask: string; answer: string | undefined };
   grant: { ask: { kind: string; id: string; at: number }; answer: StoredGrant | undefined };
+  grants: { ask: { kind: string; at: number }; answer: StoredGrant[] };
   attachment: { ask: string; answer: StoredAttachmentRow | undefined };
   counts: {
     ask: null;

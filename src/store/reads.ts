@@ -61,6 +61,7 @@ export function queriesFor(contains: (column: string) => string): Queries {
     configuration: () => one<StoredConfigurationRow, StoredConfigurationRow | undefined>([sql.configuration], same),
     secret: (name) => one([sql.secret, name], (row: { value: string } | undefined) => row?.value),
     grant: ({ kind, id, at }) => one<StoredGrant, StoredGrant | undefined>([sql.grant, kind, id, at], same),
+    grants: ({ kind, at }) => all<StoredGrant, StoredGrant[]>([sql.grants, kind, at], same),
     attachment: (id) => one<StoredAttachmentRow, StoredAttachmentRow | undefined>([sql.attachment, id], same),
     counts: () => ({
       statements: [[sql.countOpen], [sql.countAll], [sql.countQueues], [sql.countOutbox]],

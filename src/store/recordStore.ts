@@ -192,6 +192,10 @@ export abstract class RecordStore implements Store {
     return row === undefined ? undefined : toGrant(row);
   }
 
+  async grants(kind: string, at: number): Promise<Grant[]> {
+    return (await this.read('grants', { kind, at })).map(toGrant);
+  }
+
   async removeGrant(kind: string, id: string): Promise<void> {
     await this.write('removeGrant', { kind, id });
   }

@@ -96,6 +96,7 @@ export const sql = {
     'INSERT INTO grant_ (kind, id, value, expires_at) VALUES (?, ?, ?, ?)' +
     ' ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at',
   grant: 'SELECT kind, id, value, expires_at FROM grant_ WHERE kind = ? AND id = ? AND expires_at > ?',
+  grants: 'SELECT kind, id, value, expires_at FROM grant_ WHERE kind = ? AND expires_at > ? ORDER BY id',
   takeGrant: 'DELETE FROM grant_ WHERE kind = ? AND id = ? AND expires_at > ? RETURNING kind, id, value, expires_at',
   removeGrant: 'DELETE FROM grant_ WHERE kind = ? AND id = ?',
   removeExpiredGrants: 'DELETE FROM grant_ WHERE expires_at <= ?',

@@ -1,9 +1,11 @@
 // Two processes' worth of the whole product on one PostgreSQL: any of them serves anybody, and what one learns the other knows.
 
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 import { checkConfiguration, readConfiguration, type Configuration } from '../../src/config.js';
 import { mintPersonToken } from '../../src/console/console.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
+import { DeliveryFailed } from '../../src/errors.js';
 import { Tokens } from '../../src/hub/tokens.js';
 import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { verify } from '../../src/verify.js';
@@ -142,6 +144,40 @@ describe('two nodes that serve together', () => {
     }
   });
 
+  it('tell at each how a bot does at both, and where it failed last', async () => {
+    const bots = async (person: string) => {
+      const desk = await deskAt(0, person);
+      return ((await desk.get('/bots')).body as { items: Record<string, unknown>[] }).items[0] ?? {};
+    };
+    await until('both are known', async () => isLength(await bots('sam'), 2));
+    hubAt(1).connectBot('demo', {
+      deliver: () =>
+        Promise.reject(new DeliveryFailed('Bot "demo" at http://10.0.0.7 answered 401', false, { kind: 'untrusted' })),
+    });
+    for (const id of ['dl_a', 'dl_b', 'dl_c']) {
+      const customer = new Widget({ url: at(1), secret: SECRET, user: { id } });
+      open.push(customer);
+      await customer.start();
+      await customer.say('hello');
+    }
+    const there = hubAt(1).nodes?.node;
+    await until(
+      'it is told',
+      async () => (await bots('sam'))['breaker'] === 'open' && (await bots('sam'))['lastError'] !== undefined,
+    );
+    const { lastError, nodes } = (await bots('sam')) as {
+      lastError: { kind: string; what: string; node: { id: string; host: string } };
+      nodes: { id: string; host?: string; lastErrorAt?: string }[];
+    };
+    assert.deepEqual([lastError.kind, lastError.node], ['untrusted', { id: there, host: hostname() }]);
+    assert.deepEqual(nodes.map(({ id, lastErrorAt }) => [id === there, lastErrorAt !== undefined]).sort(), [
+      [false, false],
+      [true, true],
+    ]);
+    const shown = JSON.stringify(await bots('ana'));
+    assert.ok(!shown.includes('10.0.0.7') && !shown.includes(hostname()), 'where things are is for those who run them');
+  });
+
   it('notice at both that a person has gone from one', async () => {
     const ana = await deskAt(1, 'ana');
     await ana.listens();
@@ -150,6 +186,10 @@ describe('two nodes that serve together', () => {
     assert.equal(hubAt(0).people.isConnected('ana') || hubAt(1).people.isConnected('ana'), true);
   });
 });
+
+function isLength({ nodes }: Record<string, unknown>, length: number): boolean {
+  return Array.isArray(nodes) && nodes.length === length;
+}
 
 /** As a program beside the nodes does that knows nothing of them. */
 async function saveBeside(url: string, document: Configuration, version: number): Promise<void> {

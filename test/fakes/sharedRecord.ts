@@ -7,13 +7,17 @@ import type {
   Appended,
   Beat,
   Bus,
+  Grant,
+  HeldGrants,
   Look,
+  NodeStatus,
   Notice,
   OutboxRow,
   PersonConnection,
   Settlement,
   SharedRecord,
   Store,
+  ToldStatus,
   Whereabouts,
 } from '../../src/hub/ports.js';
 
@@ -22,10 +26,13 @@ export class SharedPlace {
   /** Notices that are lost. */
   loses: (notice: Notice) => boolean = () => false;
   readonly seenAt = new Map<string, number>();
+  readonly statuses = new Map<string, NodeStatus>();
   keeper: string | undefined;
   /** Who delivers a row of the outbox. */
   readonly owners = new Map<string, { row: Pick<OutboxRow, 'id' | 'conversationId' | 'party'>; node: string }>();
   connections: PersonConnection[] = [];
+  /** Which node holds a grant, and which wants it, by kind and id. */
+  readonly holders = new Map<string, { node: string; wantedBy?: string }>();
   readonly line = new EventEmitter().setMaxListeners(0);
 
   constructor(readonly store: Store) {}
@@ -48,6 +55,7 @@ export class SharedPlace {
 class Shared implements SharedRecord {
   readonly bus: Bus;
   readonly whereabouts: Whereabouts;
+  readonly heldGrants: HeldGrants;
   #isKnown = false;
   readonly overrides: Pick<Store, 'append' | 'settle' | 'outbox'>;
 
@@ -69,6 +77,7 @@ class Shared implements SharedRecord {
       },
     };
     this.whereabouts = this.#whereabouts();
+    this.heldGrants = this.#heldGrants();
     this.overrides = {
       append: (append) => this.#append(append),
       settle: (settlements) => this.#settle(settlements),
@@ -76,8 +85,9 @@ class Shared implements SharedRecord {
     };
   }
 
-  beat(silentMs: number): Promise<Beat> {
+  beat(silentMs: number, status: NodeStatus = { host: '', bots: {} }): Promise<Beat> {
     const { place, node } = this;
+    place.statuses.set(node, structuredClone(status));
     const now = performance.now();
     const forgotten = this.#isKnown && !place.seenAt.has(node);
     this.#isKnown = true;
@@ -99,6 +109,11 @@ class Shared implements SharedRecord {
       });
     }
     return Promise.resolve({ keeper, inherited, forgotten });
+  }
+
+  statuses(): Promise<ToldStatus[]> {
+    const living = [...this.place.statuses].filter(([node]) => this.place.seenAt.has(node));
+    return Promise.resolve(living.map(([node, status]) => ({ node, ...structuredClone(status) })));
   }
 
   leave(): Promise<void> {
@@ -160,6 +175,47 @@ class Shared implements SharedRecord {
 
   #own(rows: readonly OutboxRow[]): OutboxRow[] {
     return rows.filter(({ id }) => this.place.owners.get(id)?.node === this.node);
+  }
+
+  #heldGrants(): HeldGrants {
+    const { place, node, bus } = this;
+    const key = (kind: string, id: string) => `${kind} ${id}`;
+    const lives = (holder: string | undefined) => holder !== undefined && place.seenAt.has(holder);
+    const isMine = (kind: string, id: string) => place.holders.get(key(kind, id))?.node === node;
+    return {
+      look: async (kind) => {
+        const grants = await place.store.grants(kind, 0);
+        return grants.flatMap(({ id }) => {
+          const holder = place.holders.get(key(kind, id));
+          if (!lives(holder?.node) && lives(node)) place.holders.set(key(kind, id), { node });
+          return isMine(kind, id) ? [{ id, wanted: holder?.node === node && holder.wantedBy !== undefined }] : [];
+        });
+      },
+      hold: (kind, id) => {
+        const holder = place.holders.get(key(kind, id));
+        if (holder === undefined || !lives(holder.node)) place.holders.set(key(kind, id), { node });
+        else if (holder.node !== node) {
+          holder.wantedBy = node;
+          bus.publish({ is: 'wanted', kind, id });
+        }
+        return Promise.resolve(isMine(kind, id));
+      },
+      release: (kind, id) => {
+        const wantedBy = place.holders.get(key(kind, id))?.wantedBy;
+        if (isMine(kind, id)) place.holders.set(key(kind, id), { node: wantedBy ?? '' });
+        return Promise.resolve();
+      },
+      put: async (grant: Grant) => {
+        if (!isMine(grant.kind, grant.id)) return false;
+        await place.store.putGrant(grant);
+        return true;
+      },
+      remove: async (kind, id) => {
+        if (!isMine(kind, id)) return;
+        await place.store.removeGrant(kind, id);
+        place.holders.delete(key(kind, id));
+      },
+    };
   }
 
   #whereabouts(): Whereabouts {

@@ -2,8 +2,17 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { admit, BOT_PATIENCE_MS, CLOSED, failed, LONGEST_PAUSE_MS, succeeded } from '../../src/hub/breaker.js';
-import type { Admission, Breaker, Failure, TurnFor } from '../../src/hub/breaker.js';
+import {
+  admit,
+  BOT_PATIENCE_MS,
+  CLOSED,
+  failed,
+  heardClosed,
+  heardOpen,
+  LONGEST_PAUSE_MS,
+  succeeded,
+} from '../../src/hub/breaker.js';
+import type { Admission, Breaker, Failure, Outage, TurnFor } from '../../src/hub/breaker.js';
 
 const REFUSED: Failure = { about: 'reach', retry: true, hangs: false };
 const UNTRUSTED: Failure = { about: 'reach', retry: false, hangs: false };
@@ -32,6 +41,33 @@ class Watched {
 describe("a bot's breaker", () => {
   let watched: Watched;
   beforeEach(() => (watched = new Watched()));
+
+  const OUTAGE: Outage = { since: START, failures: 3, about: 'reach', mayPass: false, hangs: false };
+
+  it('lets one turn find out what another node has told, and refuses the others meanwhile', () => {
+    watched.breaker = heardOpen(watched.breaker, OUTAGE, START);
+    assert.deepEqual([watched.admit(), watched.admit(), watched.admit()], ['through', 'refuse', 'refuse']);
+    watched.succeed('customer', START);
+    assert.deepEqual(watched.breaker, CLOSED);
+  });
+
+  it('believes another node that the bot answers again only where nothing has failed here', () => {
+    watched.breaker = heardClosed(heardOpen(CLOSED, OUTAGE, START), START);
+    assert.deepEqual(watched.breaker, CLOSED);
+    watched.breaker = heardOpen(CLOSED, OUTAGE, START);
+    watched.admit();
+    watched.fail(UNTRUSTED);
+    watched.breaker = heardClosed(watched.breaker, START);
+    assert.equal(watched.breaker.state, 'open');
+    assert.deepEqual([watched.admit(), watched.admit()], ['through', 'refuse'], 'it is tried at once');
+  });
+
+  it('keeps what it knows itself when another node tells of the same', () => {
+    watched.fail(BROKEN, 5);
+    const before = watched.breaker;
+    assert.equal(heardOpen(before, OUTAGE, START), before);
+    assert.equal(heardClosed(CLOSED, START), CLOSED);
+  });
 
   it('lets every turn through while the bot answers now and then', () => {
     for (let round = 0; round < 50; round += 1) {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkConfiguration, directoryOf, readConfiguration } from '../../src/config.js';
 import type { Entry } from '../../src/core/conversation.js';
+import { DeliveryFailed } from '../../src/errors.js';
 import { Hub, newConversationId } from '../../src/hub/hub.js';
 import { activityFor, NO_LONGER_OWED } from '../../src/hub/owed.js';
 import type { Append, Appended, BotConnection, Notice, Store } from '../../src/hub/ports.js';
@@ -89,6 +90,17 @@ for (const [name, open] of [
         if (activity.type !== 'message') return [];
         return activity.text === 'human' ? [handoff({ BotHandoffTopic: 'CreditCard' })] : [`Echo: ${activity.text}`];
       });
+
+    /** A bot that does not trust the hub, as long as it fails. */
+    const failing = () => {
+      const bot = new FunctionBot((activity) => {
+        flags.tries += 1;
+        if (flags.fails) throw new DeliveryFailed('Bot "demo" answered 401', false, { kind: 'untrusted' });
+        return activity.type === 'message' ? [`Echo: ${activity.text}`] : [];
+      });
+      const flags = Object.assign(bot, { fails: true, tries: 0 });
+      return flags;
+    };
 
     beforeEach(async () => {
       record = await open();
@@ -397,6 +409,43 @@ for (const [name, open] of [
       await until('the bot has answered', async () =>
         (await store.entries(id, 0, 100)).some(({ event }) => event.body?.activity?.text === 'Echo: still here'),
       );
+    });
+
+    it('spares the customers of one node a bot that another found failing, and tells it when the bot answers again', async () => {
+      const [broken, other] = [failing(), failing()];
+      const [one, two] = [await node('one', broken), await node('two', other)];
+      const ids = await Promise.all([1, 2, 3].map((n) => startAt(one, `kim${n}`)));
+      await Promise.all(ids.map((id) => say(one, id, 'hello')));
+      await until('the other node knows', () => two.botStatus.isOpen('demo'));
+      const triedBefore = other.tries;
+      const waiting = await Promise.all(['a', 'b', 'c', 'd'].map((customer) => startAt(two, customer)));
+      for (const id of waiting) await say(two, id, 'hello');
+      await until('people take over', async () => {
+        const phases = await Promise.all(waiting.map(async (id) => (await store.conversation(id))?.phase));
+        return phases.every((phase) => phase === 'queued');
+      });
+      assert.ok(other.tries - triedBefore < waiting.length, `${other.tries - triedBefore} tries`);
+      broken.fails = false;
+      other.fails = false;
+      await startAt(one, 'late');
+      await until('the bot is back at one', () => !one.botStatus.isOpen('demo'));
+      await until('the other node tries', () => (two.botStatus.probeAt('demo') ?? 0) <= two.clock.now());
+      const id = await startAt(two);
+      await say(two, id, 'hello again');
+      await until('it is back at the other', () => !two.botStatus.isOpen('demo'));
+      assert.equal((await store.conversation(id))?.phase, 'bot');
+    });
+
+    it('goes on asking a bot that only another node cannot reach', async () => {
+      const [one, two] = [await node('one', failing()), await node('two', echo())];
+      for (const n of [1, 2, 3]) await say(one, await startAt(one, `kim${n}`), 'hello');
+      await until('it is told', () => one.botStatus.isOpen('demo'));
+      const id = await startAt(two);
+      await say(two, id, 'are you there');
+      await until('the bot has answered', async () =>
+        (await store.entries(id, 0, 100)).some(({ event }) => event.body?.activity?.text === 'Echo: are you there'),
+      );
+      await until('nothing is against it here', () => !two.botStatus.isOpen('demo'));
     });
 
     it('shows typing at the other node', async () => {

@@ -606,6 +606,14 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         assert.equal(await store.getGrant('session', 's1', T0), undefined);
       });
 
+      it('lists the grants of a kind that have not ended', async () => {
+        const grant = (id: string, ends: number, kind = 'account') => ({ kind, id, value: { id }, expiresAt: ends });
+        for (const one of [grant('b', T0 + 9), grant('a', T0 + 10), grant('c', T0 + 5), grant('d', T0 + 9, 'other')])
+          await store.putGrant(one);
+        assert.deepEqual(await store.grants('account', T0 + 5), [grant('a', T0 + 10), grant('b', T0 + 9)]);
+        assert.deepEqual(await store.grants('none', T0), []);
+      });
+
       it('gives a ticket to exactly one of those who take it, and to nobody after its end', async () => {
         await store.putGrant({ kind: 'ticket', id: 't', value: { person: 'ana' }, expiresAt: T0 + 10 });
         assert.equal(await store.getGrant('ticket', 't', T0 + 10, true), undefined);

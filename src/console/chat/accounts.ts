@@ -2,7 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import type { ConversationReference } from 'botbuilder';
+import type { Presence } from '../../core/directory.js';
+import { Conflict } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
+import { LocalGrants } from '../../hub/localGrants.js';
+import type { Grant, HeldGrants } from '../../hub/ports.js';
 import type { Slot } from './news.js';
 
 /** Who writes, as the channel vouches for it. */
@@ -21,139 +25,86 @@ export interface Account extends Sender {
   readonly reference: Partial<ConversationReference>;
   /** IANA name, where the channel says it. */
   readonly timeZone?: string;
+  /** The person's, as it was last told here. */
+  readonly presence?: Presence;
   readonly nextNumber: number;
   /** The conversation that words without a number go to; it may have ended since. */
   readonly current?: string;
   readonly slots: readonly Slot[];
 }
 
-const ACCOUNT = 'chatAccount';
-const PERSON = 'chatPerson';
+export const CHAT_ACCOUNT = 'chatAccount';
 /** The end of a binding is signing out, not a time. */
 const NO_END = Date.UTC(9999, 0);
 /** Conversations that are over, remembered so that a late "#3 …" is told what became of it. */
 const MOST_GONE = 20;
-/** People whose accounts are read at the same time. */
-const READ_AT_ONCE = 100;
 
-/** The store keeps each account under a digest, and per person the list of them: what a restart begins with. */
+/** As the record has them. Of several nodes one at a time works with an account: the one that holds it. */
 export class Accounts {
-  readonly #accounts = new Map<string, Account>();
-  readonly #byPerson = new Map<string, Set<string>>();
-  /** Changes of one person's list go one after another: two accounts that sign in at once are both on it. */
-  #listing: Promise<unknown> = Promise.resolve();
+  readonly #held: HeldGrants;
 
-  constructor(private readonly hub: Pick<Hub, 'store' | 'clock' | 'directory'>) {}
-
-  /** Reads the accounts of everybody in the directory. */
-  async load(): Promise<void> {
-    const people = Object.keys(this.hub.directory.people);
-    for (let at = 0; at < people.length; at += READ_AT_ONCE)
-      await Promise.all(people.slice(at, at + READ_AT_ONCE).map((person) => this.#loadOf(person)));
+  constructor(private readonly hub: Pick<Hub, 'store' | 'clock'>) {
+    this.#held = hub.store.shared?.heldGrants ?? new LocalGrants(hub);
   }
 
-  async #loadOf(person: string): Promise<void> {
-    const now = this.hub.clock.now();
-    const list = await this.hub.store.getGrant(PERSON, person, now);
-    for (const id of accountsIn(list?.value)) {
-      const grant = await this.hub.store.getGrant(ACCOUNT, id, now);
-      const account = grant?.value as unknown as Account | undefined;
-      if (account?.person === person) this.#remember(account);
-    }
+  async read(id: string): Promise<Account | undefined> {
+    return accountIn(await this.hub.store.getGrant(CHAT_ACCOUNT, id, this.hub.clock.now()));
   }
 
-  /**
-   * The account of whoever writes; undefined when nobody is signed in with it. An id that comes with another directory
-   * identity than the one it was bound with is somebody else.
-   */
-  of(sender: Sender): Account | undefined {
-    const account = this.#accounts.get(keyOf(sender));
-    if (account?.aadObjectId !== undefined && account.aadObjectId !== sender.aadObjectId) return undefined;
-    return account;
+  /** Takes those that no living node holds. @returns ids of all that are held here, and which of them another node wants. */
+  look(): Promise<{ id: string; wanted: boolean }[]> {
+    return this.#held.look(CHAT_ACCOUNT);
   }
 
-  /** Keys of the person's accounts. */
-  keysOf(person: string): readonly string[] {
-    return [...(this.#byPerson.get(person) ?? [])];
+  /** @returns false while another node holds it; that one hears that it is wanted here. */
+  hold(id: string): Promise<boolean> {
+    return this.#held.hold(CHAT_ACCOUNT, id);
   }
 
-  get(key: string): Account | undefined {
-    return this.#accounts.get(key);
+  release(id: string): Promise<void> {
+    return this.#held.release(CHAT_ACCOUNT, id);
   }
 
-  get all(): readonly Account[] {
-    return [...this.#accounts.values()];
-  }
-
-  get people(): ReadonlySet<string> {
-    return new Set(this.#byPerson.keys());
-  }
-
-  async bind(account: Account): Promise<void> {
-    await this.#put(account);
-    this.#remember(account);
-    await this.#list(account.person);
-  }
-
-  /** Keeps what changed of an account that is still bound. */
+  /** Binds it, or keeps what changed. @throws Conflict when another node holds it: then nothing was written. */
   async save(account: Account): Promise<void> {
-    const key = keyOf(account);
-    if (!this.#accounts.has(key)) return;
-    const trimmed = { ...account, slots: withoutOldest(account.slots) };
-    this.#accounts.set(key, trimmed);
-    await this.#put(trimmed);
+    const trimmed: Account = { ...account, slots: withoutOldest(account.slots) };
+    const value = trimmed as unknown as Record<string, unknown>;
+    if (!(await this.#held.put({ kind: CHAT_ACCOUNT, id: idOf(account), value, expiresAt: NO_END })))
+      throw new Conflict('Another process serves this chat by now. Please try again.');
   }
 
-  async unbind(account: Account): Promise<void> {
-    const key = keyOf(account);
-    this.#accounts.delete(key);
-    const keys = this.#byPerson.get(account.person);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#byPerson.delete(account.person);
-    await this.hub.store.removeGrant(ACCOUNT, digest(key));
-    await this.#list(account.person);
+  /** The end of the binding. */
+  remove(id: string): Promise<void> {
+    return this.#held.remove(CHAT_ACCOUNT, id);
   }
 
-  #remember(account: Account): void {
-    const key = keyOf(account);
-    this.#accounts.set(key, account);
-    const keys = this.#byPerson.get(account.person) ?? new Set();
-    this.#byPerson.set(account.person, keys.add(key));
-  }
-
-  #put(account: Account): Promise<void> {
-    const value = account as unknown as Record<string, unknown>;
-    return this.hub.store.putGrant({ kind: ACCOUNT, id: digest(keyOf(account)), value, expiresAt: NO_END });
-  }
-
-  async #list(person: string): Promise<void> {
-    const listed = this.#listing.then(async () => {
-      const accounts = this.keysOf(person).map(digest);
-      if (accounts.length === 0) await this.hub.store.removeGrant(PERSON, person);
-      else await this.hub.store.putGrant({ kind: PERSON, id: person, value: { accounts }, expiresAt: NO_END });
-    });
-    this.#listing = listed.catch(() => undefined);
-    await listed;
+  /** Whether the person is signed in with any account, wherever that is held. */
+  async isSignedIn(person: string): Promise<boolean> {
+    const grants = await this.hub.store.grants(CHAT_ACCOUNT, this.hub.clock.now());
+    return grants.some((grant) => accountIn(grant)?.person === person);
   }
 }
 
-/** One channel's user: the same for every conversation of theirs with this bot. */
-export function keyOf({ channelId, userId }: Pick<Sender, 'channelId' | 'userId'>): string {
-  return JSON.stringify([channelId, userId]);
+/** One channel's user: the same for every conversation of theirs with this bot. Nothing of the user's own id is in it. */
+export function idOf({ channelId, userId }: Pick<Sender, 'channelId' | 'userId'>): string {
+  return digest(JSON.stringify([channelId, userId]));
 }
 
-/** Short, and nothing of the user's own id in it. */
+/** An id that comes with another directory identity than the one it was bound with is somebody else. */
+export function isOf(account: Account, { aadObjectId }: Sender): boolean {
+  return account.aadObjectId === undefined || account.aadObjectId === aadObjectId;
+}
+
 export function digest(key: string): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 32);
+}
+
+function accountIn(grant: Grant | undefined): Account | undefined {
+  return grant?.value as unknown as Account | undefined;
 }
 
 function withoutOldest(slots: readonly Slot[]): readonly Slot[] {
   const gone = slots.filter(({ stage }) => stage === 'gone');
   const forgotten = new Set(gone.slice(0, Math.max(0, gone.length - MOST_GONE)));
   return forgotten.size === 0 ? slots : slots.filter((slot) => !forgotten.has(slot));
-}
-
-function accountsIn(value: Record<string, unknown> | undefined): string[] {
-  const accounts = value?.['accounts'];
-  return Array.isArray(accounts) ? accounts.filter((id): id is string => typeof id === 'string') : [];
 }

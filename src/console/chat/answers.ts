@@ -109,7 +109,7 @@ export class Answers {
       case 'history':
         return this.#history(seat, this.#mine(seat, asked));
       case 'presence':
-        seat.presence = ask.presence;
+        await seat.keep({ ...seat.account, presence: ask.presence });
         await this.hub.people.setPresence(seat.account.person, ask.presence);
         return [text(`You are ${PRESENCE_WORDS[ask.presence]} now.`)];
       case 'status':
@@ -119,7 +119,7 @@ export class Answers {
       case 'help':
         return [{ type: 'message', text: HELP, textFormat: 'plain' }];
       case 'signIn':
-        return [text(`You are signed in as ${this.#person(seat).name}. To change that, write "sign out" first.`)];
+        return [text(signedInAs(this.#person(seat).name))];
       case 'unknown':
         return [text(`${ask.why} Nothing was sent. "help" lists the commands.`)];
       case 'signOut':
@@ -369,6 +369,10 @@ export class Answers {
     if (person === undefined) throw new Rejected('notAllowed', 'You are not in the configuration any more.');
     return person;
   }
+}
+
+export function signedInAs(name: string): string {
+  return `You are signed in as ${name}. To change that, write "sign out" first.`;
 }
 
 function mineOf({ account }: Seat): Mine[] {

@@ -1,13 +1,14 @@
-// One chat account of one person: everything that happens to it goes one after another, and what it is owed is told in the end.
+// One chat account of one person, at the node that holds it: everything that happens to it goes one after another, and what
+// it is owed is told in the end.
 
 import type { TurnContext } from 'botbuilder';
 import type { Activity } from '../../core/activity.js';
-import type { Presence } from '../../core/directory.js';
+import { Conflict } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
 import { saidKey } from '../commands.js';
 import { Pace } from '../pace.js';
 import { entriesAfter, originalsOf } from '../reading.js';
-import { digest, keyOf, type Account, type Accounts } from './accounts.js';
+import { idOf, type Account, type Accounts } from './accounts.js';
 import { PRESENCE_WORDS } from './asks.js';
 import { troubleOf, type ChatChannel } from './channel.js';
 import { isNewcomer, newSlot, news, stageOf, text, type Reading, type Slot, type Step } from './news.js';
@@ -26,18 +27,21 @@ export interface SeatOptions {
 }
 
 export class Seat {
-  /** As it was last told here. */
-  presence: Presence | undefined;
+  readonly id: string;
   #account: Account;
   #line: Promise<unknown> = Promise.resolve();
   /** Conversations whose news wait for their place in line. */
   readonly #touched = new Set<string>();
   /** Conversations whose news did not get through. */
   readonly #owed = new Set<string>();
+  /** Conversations whose news wait until it is sure that no other node tells them. */
+  readonly #unsure = new Set<string>();
   readonly #watched = new Map<string, () => void>();
   readonly #typing = new Pace(TYPING_MS, (id) => this.#showTyping(id));
   #retry: NodeJS.Timeout | undefined;
   #attempts = 0;
+  /** Nothing new begins here: another node goes on. */
+  #isLeaving = false;
   #closed = false;
   /** The channel takes nothing until the person writes again. */
   #silenced = false;
@@ -47,21 +51,23 @@ export class Seat {
     private readonly options: SeatOptions,
     account: Account,
   ) {
-    this.#account = account;
-    this.presence = hub.people.row(account.person)?.presence;
+    const presence = account.presence ?? hub.people.row(account.person)?.presence;
+    this.#account = presence === undefined ? account : { ...account, presence };
+    this.id = idOf(account);
   }
 
   get account(): Account {
     return this.#account;
   }
 
-  get key(): string {
-    return keyOf(this.#account);
+  /** Whoever comes now must look for the account anew. */
+  get isLeaving(): boolean {
+    return this.#isLeaving || this.#closed;
   }
 
   /** What is said through this account has log keys that begin so. */
   get clientIds(): string {
-    return `chat:${digest(this.key)}:`;
+    return `chat:${this.id}:`;
   }
 
   slotOf(conversationId: string): Slot | undefined {
@@ -86,14 +92,26 @@ export class Seat {
     return Promise.resolve();
   }
 
+  /** @throws Conflict when another node holds the account by now: nothing more happens here. */
   async keep(account: Account): Promise<void> {
     this.#account = account;
-    await this.options.accounts.save(account);
+    try {
+      await this.options.accounts.save(account);
+    } catch (error) {
+      if (error instanceof Conflict) this.#end();
+      throw error;
+    }
+  }
+
+  /** Whether the person was last shown the conversation as one of theirs. */
+  shows(conversationId: string): boolean {
+    const slot = this.slotOf(conversationId);
+    return slot !== undefined && slot.stage !== 'gone';
   }
 
   /** Something happened in the conversation: it is told in its turn. */
   touch(conversationId: string): void {
-    if (this.#closed || this.#touched.has(conversationId)) return;
+    if (this.isLeaving || this.#touched.has(conversationId)) return;
     if (this.#silenced || this.#retry !== undefined) return void this.#owed.add(conversationId);
     this.#touched.add(conversationId);
     this.run(async () => {
@@ -111,6 +129,13 @@ export class Seat {
     const owed = [...this.#owed];
     this.#owed.clear();
     for (const id of owed) this.touch(id);
+  }
+
+  /** The account is still held here. */
+  goOn(): void {
+    const unsure = [...this.#unsure];
+    this.#unsure.clear();
+    for (const id of unsure) this.touch(id);
   }
 
   /** Within `run`. Tells what is new of one conversation; what does not get through is tried again. */
@@ -143,7 +168,7 @@ export class Seat {
       ownKeys: saidKey(person, this.clientIds),
       origin: this.options.origin(),
     };
-    this.#follow(conversationId, stage === 'held');
+    this.#follow(conversationId, stage === 'held' || stage === 'wrapUp');
     await this.#show(news(slot, reading), turn);
   }
 
@@ -161,28 +186,47 @@ export class Seat {
   }
 
   presenceChanged(): void {
-    const presence = this.hub.people.row(this.#account.person)?.presence;
-    if (presence === undefined || presence === this.presence || this.#closed) return;
-    this.presence = presence;
-    const words =
-      presence === 'inactive'
-        ? 'You are inactive now, because a request lapsed. Write "presence available" to be asked again.'
-        : `You are ${PRESENCE_WORDS[presence]} now.`;
-    this.run(() => this.tell(text(words))).catch((error: unknown) => {
+    if (this.isLeaving || this.#newPresence() === undefined) return;
+    this.run(async () => {
+      const presence = this.#newPresence();
+      if (presence === undefined || this.#closed) return;
+      const words =
+        presence === 'inactive'
+          ? 'You are inactive now, because a request lapsed. Write "presence available" to be asked again.'
+          : `You are ${PRESENCE_WORDS[presence]} now.`;
+      await this.keep({ ...this.#account, presence });
+      await this.tell(text(words));
+    }).catch((error: unknown) => {
       this.hub.log.debug({ err: error }, 'a change of presence was not shown in a chat');
     });
   }
 
+  #newPresence(): Account['presence'] {
+    const presence = this.hub.people.row(this.#account.person)?.presence;
+    return presence === this.#account.presence ? undefined : presence;
+  }
+
+  /** Another node goes on with the account: resolves when everything that began here has ended. */
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    await this.#line;
+    this.#end();
+  }
+
   /** Resolves when what is under way has ended, or soon: a channel that hangs holds nobody up. Idempotent. */
   async close(): Promise<void> {
+    this.#end();
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([this.#line, new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_WITHIN_MS)))]);
+    clearTimeout(timer);
+  }
+
+  #end(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
     this.#typing.stop();
     for (const unwatch of this.#watched.values()) unwatch();
     this.#watched.clear();
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.#line, new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_WITHIN_MS)))]);
-    clearTimeout(timer);
   }
 
   async #show(steps: readonly Step[], turn: TurnContext | undefined): Promise<void> {
@@ -190,6 +234,11 @@ export class Seat {
     let last: Slot | undefined;
     try {
       for (const { slot, activity, replaces, isOffer } of steps) {
+        // Others may have taken over by now, as after a time in which the whole process stood still.
+        if (turn === undefined && this.hub.nodes?.isHeard === false) {
+          this.#unsure.add(slot.conversation);
+          break;
+        }
         const id = activity === undefined ? undefined : await this.#deliver(activity, replaces, turn);
         last = isOffer === true && id !== undefined ? { ...slot, card: id } : slot;
         this.#put(last);
@@ -242,10 +291,10 @@ export class Seat {
     this.#account = { ...this.#account, ...more, slots: next };
   }
 
-  /** The hub keeps the signals of conversations that somebody watches only. */
-  #follow(conversationId: string, held: boolean): void {
+  /** The hub keeps the signals of conversations that somebody watches only, and hears in any case what other nodes do to them. */
+  #follow(conversationId: string, isTheirs: boolean): void {
     const unwatch = this.#watched.get(conversationId);
-    if (held === (unwatch !== undefined)) return;
+    if (isTheirs === (unwatch !== undefined)) return;
     if (unwatch !== undefined) {
       unwatch();
       this.#watched.delete(conversationId);

@@ -7,6 +7,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { setTimeout } from 'node:timers';
 import type { Client } from 'pg';
+import type { Outage } from '../../hub/breaker.js';
 import type { Bus, Notice } from '../../hub/ports.js';
 
 /** PostgreSQL takes payloads below 8,000 bytes. */
@@ -158,6 +159,10 @@ function isNotice(notice: Notice): boolean {
       return typeof notice.id === 'string';
     case 'person':
       return typeof notice.agent === 'string';
+    case 'breaker':
+      return typeof notice.news.bot === 'string' && (notice.news.state === 'closed' || isOutage(notice.news.outage));
+    case 'wanted':
+      return typeof notice.kind === 'string' && typeof notice.id === 'string';
     case 'configuration':
       return Number.isSafeInteger(notice.version);
     case 'signal':
@@ -167,4 +172,8 @@ function isNotice(notice: Notice): boolean {
     default:
       return false;
   }
+}
+
+function isOutage({ since, failures, about }: Outage): boolean {
+  return Number.isFinite(since) && Number.isFinite(failures) && (about === 'reach' || about === 'turn');
 }

@@ -123,7 +123,13 @@ CREATE INDEX attachment_conversation ON attachment (conversation_id);
 CREATE INDEX conversation_line ON conversation (phase, version) WHERE phase IN ('queued', 'offered');
 
 -- Processes that live, by their last sign of life. One of them keeps the house.
-CREATE TABLE node (id TEXT NOT NULL PRIMARY KEY, seen_at TIMESTAMPTZ NOT NULL, keeps BOOLEAN NOT NULL);
+CREATE TABLE node (
+  id TEXT NOT NULL PRIMARY KEY,
+  seen_at TIMESTAMPTZ NOT NULL,
+  keeps BOOLEAN NOT NULL,
+  -- What others may read of it.
+  status TEXT
+);
 CREATE UNIQUE INDEX node_keeper ON node (keeps) WHERE keeps;
 
 -- Signs what nodes tell each other: every account of the database may speak in their line.
@@ -136,6 +142,15 @@ CREATE TABLE connection (
   lost_at TIMESTAMPTZ,
   missed TEXT,
   PRIMARY KEY (agent, node)
+);
+
+-- Which process works with a grant that one at a time does; the one that wants it comes next.
+CREATE TABLE holding (
+  kind TEXT COLLATE "C" NOT NULL,
+  id TEXT COLLATE "C" NOT NULL,
+  node TEXT NOT NULL,
+  wanted_by TEXT,
+  PRIMARY KEY (kind, id)
 );
 
 -- The last flush of each process, so that one whose connection broke finds out what became of it.

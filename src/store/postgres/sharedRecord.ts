@@ -2,16 +2,30 @@
 
 import type { ClientBase } from 'pg';
 import type { Presence } from '../../core/directory.js';
-import type { Beat, Bus, Look, OutboxRow, PersonConnection, SharedRecord, Whereabouts } from '../../hub/ports.js';
+import type {
+  Beat,
+  Bus,
+  HeldGrants,
+  Look,
+  NodeStatus,
+  OutboxRow,
+  PersonConnection,
+  SharedRecord,
+  ToldStatus,
+  Whereabouts,
+} from '../../hub/ports.js';
 import { toOutboxRow, type StoredOutboxRow } from '../rows.js';
 import type { Readers } from './connections.js';
+import { PostgresHeldGrants } from './heldGrants.js';
 import { escapeText } from './place.js';
 
 /** One sign of life after another: two nodes that find no keeper must not both become it. */
 const BEATS = "SELECT pg_advisory_xact_lock(hashtext('botframework-handoff beat'), hashtext(current_schema()))";
 const LIVE =
-  'INSERT INTO node (id, seen_at, keeps) VALUES ($1, clock_timestamp(), false)' +
-  ' ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at RETURNING xmax = 0 AS is_new';
+  'INSERT INTO node (id, seen_at, keeps, status) VALUES ($1, clock_timestamp(), false, $2)' +
+  ' ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, status = coalesce($2, node.status)' +
+  ' RETURNING xmax = 0 AS is_new';
+const STATUSES = 'SELECT id, status FROM node ORDER BY id';
 const BURY = "DELETE FROM node WHERE seen_at < clock_timestamp() - $1 * interval '1 millisecond'";
 const KEEP = 'UPDATE node SET keeps = true WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM node WHERE keeps)';
 const KEEPS = 'SELECT keeps FROM node WHERE id = $1';
@@ -63,6 +77,7 @@ interface StoredConnection {
 
 export class PostgresSharedRecord implements SharedRecord {
   readonly whereabouts: Whereabouts;
+  readonly heldGrants: HeldGrants;
   /** False until the first sign of life: afterwards a node that is new in the record was taken for dead. */
   private isKnown = false;
 
@@ -73,12 +88,14 @@ export class PostgresSharedRecord implements SharedRecord {
     private readonly database: () => Readers,
   ) {
     this.whereabouts = this.whereaboutsHere();
+    this.heldGrants = new PostgresHeldGrants(node, bus, database);
   }
 
-  beat(silentMs: number): Promise<Beat> {
+  beat(silentMs: number, status?: NodeStatus): Promise<Beat> {
+    const text = status === undefined ? null : escapeText(JSON.stringify(status));
     return this.inTransaction(async (client) => {
       await client.query(BEATS);
-      const { rows: seen } = await client.query<{ is_new: string | boolean }>(LIVE, [this.node]);
+      const { rows: seen } = await client.query<{ is_new: string | boolean }>(LIVE, [this.node, text]);
       const isNew = isTrue(seen[0]?.is_new);
       const forgotten = this.isKnown && isNew;
       await client.query(BURY, [silentMs]);
@@ -96,6 +113,11 @@ export class PostgresSharedRecord implements SharedRecord {
       this.isKnown = true;
       return beat;
     });
+  }
+
+  async statuses(): Promise<ToldStatus[]> {
+    const rows = await this.query<{ id: string; status: string | null }>(STATUSES, []);
+    return rows.map(({ id, status }) => ({ host: '', bots: {}, ...(JSON.parse(status ?? '{}') as object), node: id }));
   }
 
   async leave(): Promise<void> {
