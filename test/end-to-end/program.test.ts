@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pass } from 'node:timers/promises';
 import { call, handoff, startProgram, withData, type Program } from '../fakes/program.js';
 
 interface Chat {
@@ -260,6 +261,28 @@ describe('the program', function () {
       assert.equal((await handoff(['keys', 'revoke', signing?.kid ?? '', '--data', data])).code, 0);
       assert.ok(!(await listed()).some(({ kid }) => kid === signing?.kid));
     }));
+
+  it('waits for a server that does not answer at once, instead of taking it for stopped', function () {
+    // Windows cannot pause a process.
+    if (process.platform === 'win32') return this.skip();
+    return withData(async (data) => {
+      const program = await startProgram(data);
+      try {
+        program.child.kill('SIGSTOP');
+        const listed = handoff(['keys', '--data', data, '--json']);
+        await pass(3_000);
+        program.child.kill('SIGCONT');
+        assert.deepEqual(
+          Object.keys(JSON.parse((await listed).out) as object),
+          ['keys'],
+          `it was answered: ${(await listed).err}`,
+        );
+      } finally {
+        program.child.kill('SIGCONT');
+        await program.stop();
+      }
+    });
+  });
 
   it('refuses a directory it cannot write, with the cure', function () {
     // The superuser may write everywhere.
