@@ -3,9 +3,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { checkConfiguration, directoryOf } from '../config.js';
 import { mintControlToken, SERVER_FILE } from '../control.js';
+import type { Directory } from '../core/directory.js';
 import { ConfigError } from '../errors.js';
-import type { Clock } from '../hub/ports.js';
+import type { Clock, Store } from '../hub/ports.js';
 import { reading } from '../openStore.js';
 import type { Flags } from './flags.js';
 
@@ -38,6 +40,14 @@ export async function serverUrl(
       { cause: error },
     );
   }
+}
+
+/** The configuration in force. @throws ConfigError when there is none. */
+export async function directoryInForce(store: Store): Promise<Directory> {
+  const kept = await store.configuration();
+  if (kept === undefined)
+    throw new ConfigError(['There is no configuration yet: start the server once, or apply a file.']);
+  return directoryOf(checkConfiguration(kept.document), kept.version);
 }
 
 /** @returns undefined when no server runs. */

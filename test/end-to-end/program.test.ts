@@ -182,7 +182,7 @@ describe('the program', function () {
       const program = await startProgram(data);
       try {
         const planned = await handoff(['config', 'plan', '--config', file, '--data', data]);
-        assert.equal(planned.out, '~ people ana');
+        assert.equal(planned.out, '~ people ana: name Ana → Anna');
         const applied = await handoff(['config', 'apply', '--config', file, '--data', data, '--json']);
         assert.deepEqual(JSON.parse(applied.out), { version: 2 });
         const { out: ana } = await handoff(['token', 'ana', '--data', data]);
@@ -199,7 +199,7 @@ describe('the program', function () {
         );
         const planning = /Listening on [^]*differs from the configuration in force[^]*npx handoff (config plan .+)/;
         const [, command = ''] = planning.exec(explained) ?? [];
-        assert.match((await handoff(command.split(' '))).out, /^~ people ana$/);
+        assert.match((await handoff(command.split(' '))).out, /^~ people ana: name Anna → Ana$/);
         const exported = await handoff(['config', 'export', '--data', data]);
         assert.match(exported.out, /name: Anna/);
       } finally {
