@@ -1,7 +1,7 @@
 /** The console page against a steered stand-in server: every state a person may meet, the rare ones above all. */
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
 import { FakePagesServer, type FakeConversation } from './fakePagesServer.js';
 
@@ -286,81 +286,6 @@ describe('the console page', function () {
     assert.deepEqual(
       server.calls.filter(({ path }) => path.endsWith('/messages')).map(({ body }) => body),
       [{ type: 'message', text: 'Card blocked.', audience: 'staff' }],
-    );
-  });
-
-  it('sends a note to staff only and a message to the customer from the same box', async () => {
-    await openChat();
-    await sendBox().fill('she sounds upset');
-    await button('Note').click();
-    await page.getByText('private note').waitFor();
-    assert.equal(await sendBox().inputValue(), '');
-    await sendBox().fill('I have blocked it.');
-    // The bubble is there before the server has it.
-    const posted = page.waitForResponse(/\/activities$/);
-    await sendBox().press('Enter');
-    await posted;
-    await bubble('I have blocked it.').waitFor();
-    const log = server.directLine.logs.get('kim') ?? [];
-    assert.deepEqual(
-      log.map(({ text, channelData }) => [
-        text,
-        Boolean((channelData?.['handoff'] as { audience?: string })?.audience),
-      ]),
-      [
-        ['my card is lost', false],
-        ['she sounds upset', true],
-        ['I have blocked it.', false],
-      ],
-    );
-  });
-
-  it('tells the customer nothing while a note is typed, and says so until the box is for messages again', async () => {
-    await openChat();
-    const posted: unknown[] = [];
-    const isPost = (request: Request) => request.method() === 'POST' && request.url().endsWith('/activities');
-    const typeOf = (request: Request) => (request.postDataJSON() as { type?: string }).type;
-    page.on('request', (request) => void (isPost(request) && posted.push(typeOf(request))));
-    const box = page.getByPlaceholder('Private note');
-    await button('Note').click();
-    await box.waitFor();
-    assert.equal(await button('Note').getAttribute('aria-pressed'), 'true');
-    await box.pressSequentially('she sounds', { delay: 20 });
-    await page.reload();
-    await box.waitFor();
-    assert.equal(await box.inputValue(), 'she sounds', 'half a note comes back as half a note');
-    await box.press('End');
-    await box.pressSequentially(' upset', { delay: 20 });
-    await box.press('Enter');
-    await page.getByText('private note').waitFor();
-    assert.equal(await box.inputValue(), '');
-    await box.fill('be careful');
-    await button('Keep note').click();
-    await page.getByText('private note').nth(1).waitFor();
-    assert.deepEqual(posted, [], 'neither a message nor that anybody types');
-
-    await button('Note').click();
-    await page.getByPlaceholder('Type your message').waitFor();
-    const typing = page.waitForRequest((request) => isPost(request) && typeOf(request) === 'typing');
-    await sendBox().pressSequentially('I have', { delay: 20 });
-    await typing;
-    await sendBox().fill('I have blocked it.');
-    const answered = page.waitForResponse(
-      (response) => isPost(response.request()) && typeOf(response.request()) === 'message',
-    );
-    await sendBox().press('Enter');
-    await answered;
-    assert.deepEqual(
-      (server.directLine.logs.get('kim') ?? []).map(({ text, channelData }) => [
-        text,
-        Boolean((channelData?.['handoff'] as { audience?: string })?.audience),
-      ]),
-      [
-        ['my card is lost', false],
-        ['she sounds upset', true],
-        ['be careful', true],
-        ['I have blocked it.', false],
-      ],
     );
   });
 
