@@ -26,8 +26,11 @@ export function isPrivateHost(hostname: string): boolean {
 /** Addresses looked at: a bot calls from the same one each time, and the look costs more than its token's check. */
 const known = new Map<string, boolean>();
 const KNOWN_ADDRESSES = 1_000;
+/** Characters of an address with its zone; what is longer was made up. */
+const LONGEST = 100;
 
 export function isPrivate(address: string): boolean {
+  if (address.length > LONGEST) return false;
   let answer = known.get(address);
   if (answer === undefined) {
     if (known.size >= KNOWN_ADDRESSES) known.clear();
@@ -46,4 +49,31 @@ function isListed(address: string): boolean {
       return PRIVATE.check(plain, 'ipv6');
   }
   return false;
+}
+
+/**
+ * Whom attempts are counted for. Every household with IPv6 has 2^64 addresses to call from: they count as one. What a proxy
+ * passes on as an address and is none is all one's, however it is written.
+ */
+export function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  switch (isIP(plain)) {
+    case 4:
+      return plain;
+    case 6:
+      return `${groupsOf(plain.split('%')[0] as string)
+        .slice(0, 4)
+        .map((group) => parseInt(group, 16).toString(16))
+        .join(':')}::/64`;
+  }
+  return 'unknown';
+}
+
+/** All eight, as they are written; an IPv4 end is the last two. */
+function groupsOf(address: string): string[] {
+  const [head = '', tail] = address.replace(/[\d.]*\.[\d.]*$/, '0:0').split('::');
+  const groups = (part: string) => (part === '' ? [] : part.split(':'));
+  const [first, last] = [groups(head), groups(tail ?? '')];
+  const missing = tail === undefined ? 0 : 8 - first.length - last.length;
+  return [...first, ...Array<string>(Math.max(0, missing)).fill('0'), ...last];
 }

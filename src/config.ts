@@ -7,6 +7,7 @@ import { withBotVariables } from './core/copilotStudio.js';
 import type { Directory, Person, Queue, WorkStream } from './core/directory.js';
 import { peopleOf } from './core/routing.js';
 import { ConfigError } from './errors.js';
+import { nameFaults, type Fault } from './config/names.js';
 import { skills } from './config/skills.js';
 import { defined, workStream, workStreamOf, workStreamWarnings } from './config/workStreams.js';
 
@@ -134,10 +135,10 @@ function canServe(one: PersonEntry): boolean {
 
 function checked(value: unknown, say: (path: readonly PropertyKey[], message: string) => string): Configuration {
   const parsed = configuration.safeParse(value ?? {}, { error: wordsOf });
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => say(issue.path, issue.message)));
-  const faults = faultsOf(parsed.data).map(({ path, message }) => say(path, message));
-  if (faults.length > 0) throw new ConfigError(faults);
-  return parsed.data;
+  const issues: Fault[] = parsed.error?.issues ?? [];
+  const faults = [...issues, ...nameFaults(value)];
+  if (parsed.success && faults.length === 0) return parsed.data;
+  throw new ConfigError(faults.map(({ path, message }) => say(path, message)));
 }
 
 const KINDS: Record<string, string> = {
@@ -158,69 +159,6 @@ function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code !== 'invalid_type') return undefined;
   const wanted = KINDS[issue.expected] ?? issue.expected;
   return issue.input === undefined ? `missing; write ${wanted}` : `write ${wanted}`;
-}
-
-interface Fault {
-  path: PropertyKey[];
-  message: string;
-}
-
-/** What a schema cannot say: names that must exist and must be unique. */
-function faultsOf(config: Configuration): Fault[] {
-  const faults: Fault[] = [];
-  const bots = config.bots ?? [];
-  const people = config.people ?? [];
-  const queues = config.queues ?? [];
-  const queueIds = new Set(queues.map((one) => one.id));
-  const members = new Set([...bots, ...people].map((one) => one.id));
-  const list = (names: Iterable<string>) => [...names].join(', ') || 'none';
-  const unique = (kind: string, items: readonly { id: string }[], taken = new Set<string>()) => {
-    for (const [index, one] of items.entries()) {
-      if (taken.has(one.id))
-        faults.push({ path: [kind, index, 'id'], message: `"${one.id}" is taken already; ids must differ` });
-      taken.add(one.id);
-    }
-    return taken;
-  };
-  // A queue's members name bots and people alike, so they share one set of ids.
-  unique('people', people, unique('bots', bots));
-  unique('queues', queues);
-  unique('workStreams', config.workStreams);
-  const needQueue = (path: PropertyKey[], name: string | undefined) => {
-    if (name !== undefined && !queueIds.has(name))
-      faults.push({ path, message: `there is no queue "${name}"; the queues are ${list(queueIds)}` });
-  };
-  for (const [index, one] of queues.entries())
-    for (const [position, member] of one.members.entries())
-      if (!members.has(member))
-        faults.push({
-          path: ['queues', index, 'members', position],
-          message: `there is no bot or person "${member}"; there are ${list(members)}`,
-        });
-  const streams = config.workStreams.map((one) => one.id);
-  for (const [index, { relay }] of bots.entries())
-    if (relay?.workStream !== undefined && !streams.includes(relay.workStream))
-      faults.push({
-        path: ['bots', index, 'relay', 'workStream'],
-        message: `there is no work stream "${relay.workStream}"; there are ${list(streams)}`,
-      });
-  for (const [index, stream] of config.workStreams.entries()) {
-    needQueue(['workStreams', index, 'fallbackQueue'], stream.fallbackQueue);
-    if (stream.observe === true && bots.length === 0)
-      faults.push({
-        path: ['workStreams', index, 'observe'],
-        message: 'a work stream that only observes needs a bot that has the conversations; name it under bots',
-      });
-    if (stream.surveyBot !== undefined && !bots.some((one) => one.id === stream.surveyBot))
-      faults.push({
-        path: ['workStreams', index, 'surveyBot'],
-        message: `there is no bot "${stream.surveyBot}"; the bots are ${list(bots.map((one) => one.id))}`,
-      });
-    for (const [position, one] of (stream.rules ?? []).entries())
-      needQueue(['workStreams', index, 'rules', position, 'queue'], one.queue);
-  }
-  needQueue(['defaultQueue'], config.defaultQueue);
-  return faults;
 }
 
 /** The line of the value at `path`, or of the nearest thing around it that is there. */

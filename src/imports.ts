@@ -3,7 +3,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Activity } from './core/activity.js';
-import { archivedPlace, recordedAt, type ArchivedPlace } from './core/archive.js';
+import { archivedPlace, recordedAt } from './core/archive.js';
+import type { ChannelPlace } from './core/channelPlace.js';
 import { isObject } from './core/context.js';
 import { ConfigError } from './errors.js';
 import { archiveIdOf, keepInArchive } from './hub/archive.js';
@@ -120,8 +121,8 @@ function faultOf(item: unknown): string | undefined {
   return undefined;
 }
 
-function byPlace(activities: readonly Activity[]): { place: ArchivedPlace; said: Activity[] }[] {
-  const places = new Map<string, { place: ArchivedPlace; said: Activity[] }>();
+function byPlace(activities: readonly Activity[]): { place: ChannelPlace; said: Activity[] }[] {
+  const places = new Map<string, { place: ChannelPlace; said: Activity[] }>();
   for (const activity of activities) {
     const [channelId = ''] = (activity.channelId ?? '').split(':', 1);
     const place = { channelId, conversationId: activity.conversation?.id ?? '' };

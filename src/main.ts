@@ -159,7 +159,7 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flag
   // Last, where it is read: a log line before the addresses is passed over.
   const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
   const named = `${file === 'handoff.yaml' ? '' : ` --config ${file}`}${where}`;
-  console.log(`  ${file} differs from the configuration in force, which the data directory keeps. What differs:`);
+  console.log(`  ${file} differs from the configuration in force, which the record keeps. What differs:`);
   console.log(`    npx handoff config plan${named}`);
   console.log(`  To put the file in force: the same with "apply" in place of "plan".`);
 }

@@ -53,7 +53,7 @@ describe('handoff.yaml', () => {
       '  - { id: demo, capacity: -1 }',
     ].join('\n');
     const schema = faultsOf(() => readConfiguration(text));
-    assert.equal(schema.length, 2, schema.join('\n'));
+    assert.equal(schema.length, 5, schema.join('\n'));
     assert.match(
       schema[0] ?? '',
       /^handoff\.yaml:9: workStreams\[1\]\.rules\[1\]\.when: unknown operator "resembles"\. Known: equals, notEquals/,
@@ -61,6 +61,7 @@ describe('handoff.yaml', () => {
     assert.match(schema[1] ?? '', /^handoff\.yaml:11: people\[1\]\.capacity: /);
 
     const names = faultsOf(() => readConfiguration(text.replace('resembles', 'equals').replace('-1', '1')));
+    assert.deepEqual(schema.slice(2), names, 'wrong names are told beside wrong shapes');
     assert.deepEqual(names, [
       'handoff.yaml:11: people[1].id: "demo" is taken already; ids must differ',
       'handoff.yaml:4: queues[1].members[2]: there is no bot or person "nobody"; there are demo',
@@ -92,6 +93,20 @@ describe('handoff.yaml', () => {
         'handoff.yaml:5: people[1].capacity: write a number',
       ],
     );
+  });
+
+  it('doubts no name of a list that it cannot read', () => {
+    const faults = (text: string) => faultsOf(() => readConfiguration(text)).join('\n');
+    const of = (people: string) =>
+      [
+        'queues: [{ id: Q, members: [ana, 7] }]',
+        `people: ${people}`,
+        'workStreams: [{ id: w, fallbackQueue: R }]',
+      ].join('\n');
+    for (const people of ['ana', '[{ id: 1 }]', '[ana]']) assert.doesNotMatch(faults(of(people)), /no bot or person/);
+    assert.match(faults(of('[{ id: ben, capacity: many }]')), /there is no bot or person "ana"; there are ben/);
+    for (const people of ['ana', '[{ id: ben }]'])
+      assert.match(faults(of(people)), /there is no queue "R"; the queues are Q/);
   });
 
   it('says where the YAML itself is broken', () => {

@@ -191,7 +191,7 @@ describe('handoff import', () => {
         await program.stop();
       }
       const again = await command('import', path);
-      assert.match(again.out, /^0 activities imported, 3 were there already/);
+      assert.match(again.out, /^0 activities imported, 3 there already/);
       assert.equal((await command('verify')).code, 0);
       assert.equal((await command('import', join(folder, 'none'))).code, 1);
     });

@@ -1,12 +1,11 @@
 // `handoff token`, `sign-in`, `pairing-code` and `keys`: ways in for people and scripts, and what signs for bots.
 
-import { checkConfiguration } from '../config.js';
 import { SigningKeys } from '../connector/trust/keys.js';
 import { createTicket, mintPersonToken, putPairingCode } from '../console/console.js';
 import { ConfigError } from '../errors.js';
 import { Tokens } from '../hub/tokens.js';
 import type { Store } from '../hub/ports.js';
-import { askServer, clockOf, serverUrl } from './data.js';
+import { askServer, clockOf, directoryInForce, serverUrl } from './data.js';
 import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
 
@@ -74,10 +73,7 @@ export async function keys(words: readonly string[], flags: Flags): Promise<numb
 }
 
 async function requirePerson(store: Store, person: string): Promise<void> {
-  const kept = await store.configuration();
-  if (kept === undefined)
-    throw new ConfigError(['Nobody is known here yet: start the server once, or apply a configuration.']);
-  const people = checkConfiguration(kept.document).people ?? [];
-  if (!people.some(({ id }) => id === person))
-    throw new ConfigError([`There is no person "${person}"; there are ${people.map(({ id }) => id).join(', ')}.`]);
+  const people = Object.keys((await directoryInForce(store)).people);
+  if (!people.includes(person))
+    throw new ConfigError([`There is no person "${person}"; there are ${people.join(', ') || 'none'}.`]);
 }

@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { checkConfiguration, readConfiguration, warningsOf, type Configuration } from '../config.js';
 import { ConfigError } from '../errors.js';
 import { askServer, clockOf } from './data.js';
+import { differences } from './differences.js';
 import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
 
@@ -63,22 +64,4 @@ async function apply(configuration: Configuration, flags: Flags): Promise<number
     return (await store.saveConfiguration(checked, 'handoff config apply', clockOf(store).now(), kept?.version ?? 0))
       .version;
   });
-}
-
-/** One line per named thing that comes, goes or changes. */
-function differences(before: Record<string, unknown>, after: Configuration): string[] {
-  const changes: string[] = [];
-  const keyed = (value: unknown) =>
-    new Map((Array.isArray(value) ? (value as { id: string }[]) : []).map((item) => [item.id, item]));
-  for (const kind of ['bots', 'queues', 'workStreams', 'people'] as const) {
-    const was = keyed(before[kind]);
-    const is = keyed(after[kind]);
-    for (const [id, item] of is) {
-      if (!was.has(id)) changes.push(`+ ${kind} ${id}`);
-      else if (!isDeepStrictEqual(was.get(id), item)) changes.push(`~ ${kind} ${id}`);
-    }
-    for (const id of was.keys()) if (!is.has(id)) changes.push(`- ${kind} ${id}`);
-  }
-  if (before['defaultQueue'] !== after.defaultQueue) changes.push(`~ defaultQueue ${after.defaultQueue ?? 'none'}`);
-  return changes;
 }

@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers';
 import { copy, type Progress } from '../copy.js';
 import { ConfigError } from '../errors.js';
 import type { Flags } from './flags.js';
+import { counted } from './words.js';
 
 const TELL_EVERY_MS = 1_000;
 
@@ -13,7 +14,10 @@ export async function copyStore({ from, to, json }: Pick<Flags, 'from' | 'to' | 
     throw new ConfigError(['Write: handoff copy --from ./data --to postgres://…, or the other way round.']);
   const rows = await copy(from, to, progressOn(process.stderr));
   if (json) console.log(JSON.stringify({ rows }));
-  else console.log(`${rows.conversation} conversations with ${rows.log} entries were copied and compared.`);
+  else
+    console.log(
+      `Copied and compared: ${counted(rows.conversation, 'conversation')} with ${counted(rows.log, 'entry', 'entries')}.`,
+    );
   return 0;
 }
 

@@ -3,7 +3,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { checkConfiguration, directoryOf } from '../config.js';
 import { mintControlToken, SERVER_FILE } from '../control.js';
+import type { Directory } from '../core/directory.js';
 import { ConfigError } from '../errors.js';
 import type { Clock, Store } from '../hub/ports.js';
 import { reading } from '../openStore.js';
@@ -14,17 +16,41 @@ export function clockOf(store: Store): Clock {
   return store.clock ?? { now: () => Date.now() };
 }
 
-/** Where a server on this data directory listens; a file left by one that was killed does not count. */
-export async function serverUrl(flags: Flags): Promise<string | undefined> {
+/** Longer than a loaded machine, a full disk or a paused process holds up an answer; nothing is waited for at a closed port. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * Where a server on this data directory listens; a file left by one that was killed does not count.
+ * @throws ConfigError when it takes the connection and does not answer: it may be at work, so nothing is done beside it.
+ */
+export async function serverUrl(
+  flags: Pick<Flags, 'data'>,
+  patienceMs: number = PATIENCE_MS,
+): Promise<string | undefined> {
   const file = join(resolve(flags.data), SERVER_FILE);
   if (!existsSync(file)) return undefined;
-  const { url } = JSON.parse(await readFile(file, 'utf8')) as { url: string };
+  const { url, pid } = JSON.parse(await readFile(file, 'utf8')) as { url: string; pid: number };
   try {
-    await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) });
+    await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(patienceMs) });
     return url;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if ((error as Error).name !== 'TimeoutError') return undefined;
+    throw new ConfigError(
+      [
+        `The server at ${url} (process ${pid}) has not answered for ${patienceMs / 1_000} s, and nothing was done beside it.` +
+          ` Try again when it answers, or stop it; where another program has that port now, delete ${file}.`,
+      ],
+      { cause: error },
+    );
   }
+}
+
+/** The configuration in force. @throws ConfigError when there is none. */
+export async function directoryInForce(store: Store): Promise<Directory> {
+  const kept = await store.configuration();
+  if (kept === undefined)
+    throw new ConfigError(['There is no configuration yet: start the server once, or apply a file.']);
+  return directoryOf(checkConfiguration(kept.document), kept.version);
 }
 
 /** @returns undefined when no server runs. */

@@ -1,5 +1,6 @@
 // `handoff doctor`: a bot and this server looked at from outside.
 
+import { VARIABLES } from '../environment.js';
 import { ConfigError } from '../errors.js';
 import type { DoctorHub } from '../doctor/trust.js';
 import { serverUrl } from './data.js';
@@ -18,7 +19,8 @@ export async function doctor(flags: Flags): Promise<number> {
     import('../doctor/configuredBot.js'),
   ]);
   const publicUrl = process.env['PUBLIC_URL'];
-  const origin = publicUrl === undefined || publicUrl === '' ? await serverUrl(flags) : publicUrl.replace(/\/+$/, '');
+  const running = await serverUrl(flags);
+  const origin = publicUrl === undefined || publicUrl === '' ? running : publicUrl.replace(/\/+$/, '');
   const examined = (hub: DoctorHub | undefined) =>
     examine({
       bot,
@@ -28,6 +30,7 @@ export async function doctor(flags: Flags): Promise<number> {
       ...(secret === undefined ? {} : { secret }),
       ...(authority === undefined ? {} : { authority: authority.replace(/\/+$/, '') }),
       ...(publicUrl === undefined || publicUrl === '' ? {} : { publicUrl }),
+      ownUrl: running ?? `http://localhost:${process.env['PORT'] || VARIABLES.PORT.unset}`,
       env: process.env,
       now: () => Date.now(),
     });

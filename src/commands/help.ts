@@ -104,6 +104,14 @@ const COMMANDS: Readonly<Record<string, { usage: string; does: string; lines: re
   },
 };
 
+export const COMMAND_NAMES = Object.keys(COMMANDS);
+
+/** Flags that a command takes, as its help lists them; undefined for a word that is no command. */
+export function flagsOf(command: string): string[] | undefined {
+  const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  return known?.lines.flatMap((line) => /^--([a-z-]+)/.exec(line)?.[1] ?? []);
+}
+
 /** @returns undefined for a word that is no command. */
 export function helpOf(command: string): string | undefined {
   const known = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;

@@ -1,6 +1,5 @@
 // `handoff observed`: what a work stream that only observes has seen, and how long customers would wait with how many people.
 
-import { checkConfiguration, directoryOf } from '../config.js';
 import { observedShape } from '../console/shapes.js';
 import type { Directory } from '../core/directory.js';
 import type { QueueReport, Tally } from '../core/observed.js';
@@ -8,7 +7,9 @@ import type { Waits } from '../core/staffing.js';
 import { ConfigError } from '../errors.js';
 import { observedIn, readQuestion, type AskedInWords, type Observed } from '../hub/observed.js';
 import { reading } from '../openStore.js';
+import { directoryInForce } from './data.js';
 import type { Flags } from './flags.js';
+import { counted } from './words.js';
 
 export async function observed(flags: Flags): Promise<number> {
   const { since, people, handling, capacity } = flags;
@@ -16,10 +17,7 @@ export async function observed(flags: Flags): Promise<number> {
   const read = readQuestion(asked, (field) => `--${field}`, Date.now());
   if ('faults' in read) throw new ConfigError(read.faults);
   const { report, directory } = await reading(flags, async (store) => {
-    const kept = await store.configuration();
-    if (kept === undefined)
-      throw new ConfigError(['This data directory has no configuration: start the server once, or apply a file.']);
-    const inForce = directoryOf(checkConfiguration(kept.document), kept.version);
+    const inForce = await directoryInForce(store);
     return { report: await observedIn(store, inForce, read.question), directory: inForce };
   });
   console.log(flags.json ? JSON.stringify(observedShape(report)) : show(report, directory));
@@ -29,7 +27,7 @@ export async function observed(flags: Flags): Promise<number> {
 /** A table for people, at most 100 columns. */
 export function show(report: Observed, directory: Directory): string {
   const { total, queues, together, conversations, truncated, assumptions, from, to } = report;
-  const looked = `${conversations} conversations looked at${truncated ? '; older ones were left out' : ''}`;
+  const looked = `${counted(conversations, 'conversation')} looked at${truncated ? '; older ones were left out' : ''}`;
   if (from === undefined || to === undefined) {
     const observing = Object.values(directory.workStreams).filter(({ observe }) => observe);
     const why =

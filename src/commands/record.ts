@@ -1,14 +1,14 @@
 // `handoff transcript`, `import` and `verify`: what has been said, printed, taken in from elsewhere, and checked.
 
-import { checkConfiguration, directoryOf } from '../config.js';
 import type { Activity } from '../core/activity.js';
 import { renderTranscript, transcriptFacts, TRANSCRIPT_FORMATS, type TranscriptFormat } from '../core/transcript.js';
 import { ConfigError } from '../errors.js';
 import { importActivities, readTranscripts, type Imported } from '../imports.js';
 import { verify } from '../verify.js';
-import { askServer, clockOf, serverUrl } from './data.js';
+import { askServer, clockOf, directoryInForce, serverUrl } from './data.js';
 import { reading, writing } from '../openStore.js';
 import type { Flags } from './flags.js';
+import { counted } from './words.js';
 
 /** Characters of JSON sent to a running server at once. */
 const IMPORT_BATCH_LENGTH = 2_000_000;
@@ -27,11 +27,7 @@ export async function transcript(conversationId: string, flags: Flags): Promise<
       entries.push(...page);
       if (page.length < ENTRIES_PER_READ) break;
     }
-    const kept = await store.configuration();
-    if (kept === undefined)
-      throw new ConfigError(['This data directory has no configuration: its record is not whole.']);
-    const directory = directoryOf(checkConfiguration(kept.document), kept.version);
-    return renderTranscript(transcriptFacts(state, directory), entries, format, 'staff');
+    return renderTranscript(transcriptFacts(state, await directoryInForce(store)), entries, format, 'staff');
   });
   console.log(flags.json ? JSON.stringify({ conversationId, format, transcript: text }) : text);
   return 0;
@@ -52,17 +48,17 @@ export async function importFiles(paths: readonly string[], flags: Flags): Promi
       add((await askServer(flags, '/api/v1/control/transcripts', { activities: some })) as Imported);
   } else {
     await writing(flags, async (store) => {
-      const kept = await store.configuration();
-      if (kept === undefined)
-        throw new ConfigError([
-          'This data directory has no configuration yet: start the server once, or apply a file.',
-        ]);
-      const { workStreams } = directoryOf(checkConfiguration(kept.document), kept.version);
+      const { workStreams } = await directoryInForce(store);
       add(await importActivities(store, Object.keys(workStreams)[0] ?? '', activities, Date.now()));
     });
   }
   if (flags.json) console.log(JSON.stringify({ conversations: [...ids], added, known }));
-  else console.log([`${added} activities imported, ${known} were there already. Conversations:`, ...ids].join('\n'));
+  else
+    console.log(
+      [`${counted(added, 'activity', 'activities')} imported, ${known} there already. Conversations:`, ...ids].join(
+        '\n',
+      ),
+    );
   return 0;
 }
 
@@ -90,7 +86,12 @@ export async function verifyStore(flags: Flags): Promise<number> {
   );
   if (flags.json) console.log(JSON.stringify({ conversations, entries, faults }));
   else if (faults.length === 0)
-    console.log(`${conversations} conversations with ${entries} entries: everything holds.`);
-  else console.log([...faults, `${faults.length} faults in ${conversations} conversations.`].join('\n'));
+    console.log(
+      `${counted(conversations, 'conversation')} with ${counted(entries, 'entry', 'entries')}: everything holds.`,
+    );
+  else
+    console.log(
+      [...faults, `${counted(faults.length, 'fault')} in ${counted(conversations, 'conversation')}.`].join('\n'),
+    );
   return faults.length === 0 ? 0 : 1;
 }

@@ -8,9 +8,10 @@ import { keys, pairingCode, signIn, token } from './access.js';
 import { configure } from './configuration.js';
 import { doctor } from './doctor.js';
 import { expectWords, type Flags } from './flags.js';
-import { helpOf } from './help.js';
+import { COMMAND_NAMES, flagsOf, helpOf } from './help.js';
 import { observed } from './observed.js';
 import { importFiles, transcript, verifyStore } from './record.js';
+import { nearest } from './words.js';
 
 const USAGE = `Usage: handoff <command> [flags]
 
@@ -45,11 +46,15 @@ export async function run(args: readonly string[]): Promise<number> {
       console.log(await ownVersion());
       return 0;
     }
-    if (help || words.length === 0) {
-      console.log(helpOf(words[0] ?? '') ?? USAGE);
+    const [command] = words;
+    if (command === undefined) {
+      console.log(USAGE);
       return help ? 0 : 1;
     }
-    return await dispatch(words, flags);
+    const explained = help ? helpOf(command) : undefined;
+    if (explained === undefined) return await dispatch(words, flags);
+    console.log(explained);
+    return 0;
   } catch (error) {
     if (error instanceof ConfigError) for (const fault of error.faults) console.error(fault);
     else console.error(error instanceof Error ? error.message : String(error));
@@ -106,43 +111,66 @@ async function dispatch(words: readonly string[], flags: Flags): Promise<number>
       return doctor(flags);
     case undefined:
     default:
-      throw new ConfigError([`There is no command "${command}".\n\n${USAGE}`]);
+      throw new ConfigError([
+        `There is no command "${command}".${meant(command, COMMAND_NAMES)}`,
+        `The commands: ${COMMAND_NAMES.join(', ')}. "handoff <command> --help" explains one.`,
+      ]);
   }
 }
 
+const OPTIONS = {
+  config: { type: 'string' },
+  data: { type: 'string', default: './data' },
+  port: { type: 'string' },
+  demo: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  format: { type: 'string' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  bot: { type: 'string' },
+  'app-id': { type: 'string' },
+  tenant: { type: 'string' },
+  secret: { type: 'string' },
+  authority: { type: 'string' },
+  since: { type: 'string' },
+  people: { type: 'string' },
+  handling: { type: 'string' },
+  capacity: { type: 'string' },
+  help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', default: false },
+} as const;
+/** Taken by every command, also by those that have no use for it. */
+const COMMON = ['config', 'data', 'json', 'help', 'version'];
+
 function parse(args: readonly string[]): { words: string[]; flags: Flags; help: boolean; version: boolean } {
+  refuseFlags(args);
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: 'string' },
-        data: { type: 'string', default: './data' },
-        port: { type: 'string' },
-        demo: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        format: { type: 'string' },
-        from: { type: 'string' },
-        to: { type: 'string' },
-        bot: { type: 'string' },
-        'app-id': { type: 'string' },
-        tenant: { type: 'string' },
-        secret: { type: 'string' },
-        authority: { type: 'string' },
-        since: { type: 'string' },
-        people: { type: 'string' },
-        handling: { type: 'string' },
-        capacity: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-        version: { type: 'boolean', default: false },
-      },
-    });
+    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS });
     const { 'app-id': appId, port, help, version, ...flags } = values;
     return { words: positionals, flags: { ...flags, appId, port: portOf(port) }, help, version };
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw new ConfigError([`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`]);
+    if (error instanceof ConfigError || !(error instanceof Error)) throw error;
+    throw new ConfigError([`${error.message} "handoff <command> --help" lists a command's flags.`], { cause: error });
   }
+}
+
+/** @throws ConfigError naming the first flag that there is not, or that is another command's. */
+function refuseFlags(args: readonly string[]): void {
+  const { tokens } = parseArgs({ args: [...args], options: OPTIONS, strict: false, tokens: true });
+  const command = tokens.find((token) => token.kind === 'positional')?.value ?? '';
+  const own = flagsOf(command);
+  const taken = [...(own ?? Object.keys(OPTIONS)), ...COMMON];
+  const help = `"handoff ${own === undefined ? '<command>' : command} --help" lists the flags.`;
+  for (const token of tokens) {
+    if (token.kind !== 'option' || taken.includes(token.name)) continue;
+    if (Object.hasOwn(OPTIONS, token.name)) throw new ConfigError([`${command} takes no --${token.name}. ${help}`]);
+    throw new ConfigError([`There is no flag ${token.rawName}.${meant(token.name, taken, '--')} ${help}`]);
+  }
+}
+
+function meant(word: string, known: readonly string[], before = ''): string {
+  const near = nearest(word, known);
+  return near === undefined ? '' : ` Did you mean ${before}${near}?`;
 }
 
 async function ownVersion(): Promise<string> {

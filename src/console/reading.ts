@@ -24,6 +24,8 @@ const MOST_ROWS = 1_000;
 /** Later than this after its deadline, a conversation counts as overdue. */
 const OVERDUE_AFTER_MS = 5_000;
 
+const OBSERVED_QUERY = ['since', 'people', 'handlingSeconds', 'capacity'];
+
 /** GET routes below /api/v1, by path. */
 export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
   const state = (request: HttpRequest) => stateOf(hub, request);
@@ -130,6 +132,10 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
     '/observed': async (caller, { query }) => {
       if (!caller.person.roles.some((role) => role === 'supervisor' || role === 'administrator'))
         throw new Rejected('notAllowed', 'What was observed is for supervisors and administrators.');
+      // A mistyped assumption would make another report, not a wider one.
+      const unknown = [...query.keys()].find((name) => !OBSERVED_QUERY.includes(name));
+      if (unknown !== undefined)
+        throw badQuery(`There is no "${unknown}" here. Ask with ${OBSERVED_QUERY.join(', ')}.`);
       const seconds = one(query, 'handlingSeconds');
       const asked = {
         since: one(query, 'since'),

@@ -8,6 +8,7 @@ import type { Hub } from '../hub/hub.js';
 import type { Grant, Store } from '../hub/ports.js';
 import { SESSION_GRANT } from '../hub/tokens.js';
 import { Buckets } from '../hub/buckets.js';
+import { networkOf } from '../addresses.js';
 import type { Caller } from './callers.js';
 
 /** A sign-in link works once, for this long. */
@@ -56,7 +57,7 @@ export async function comeToWork(hub: Pick<Hub, 'people'>, { id, roles }: Person
 }
 
 export class SignIn {
-  /** Wrong links by address. */
+  /** Wrong links by the network they are opened from. */
   readonly #attempts = new Buckets({ size: 10, refillMs: 6_000 });
   /** Sessions just ended, by time: a call that was under way must not bring one back by prolonging it. */
   readonly #ended = new Map<string, number>();
@@ -82,22 +83,11 @@ export class SignIn {
   /** Opens a session with the ticket of a sign-in link, or says on a page why not. */
   async redeem(request: HttpRequest, ticket: string): Promise<HttpResponse> {
     const now = this.hub.clock.now();
-    const waitMs = this.#attempts.waitMs(request.ip, now);
-    if (waitMs > 0) {
-      const seconds = Math.ceil(waitMs / 1_000);
-      const page = signInPage(429, 'Too many attempts', `Please wait ${seconds} seconds and open the link again.`);
-      return { ...page, headers: { ...page.headers, 'retry-after': String(seconds) } };
-    }
-    const grant = await this.hub.store.getGrant(TICKET, digest(ticket), now, true);
+    // First, and no write for what was guessed: a link that works is refused to nobody because others guess.
+    const known = await this.hub.store.getGrant(TICKET, digest(ticket), now);
+    const grant = known && (await this.hub.store.getGrant(TICKET, digest(ticket), now, true));
     const person = grant === undefined ? undefined : this.hub.directory.people[String(grant.value['person'])];
-    if (person === undefined) {
-      this.#attempts.spend(request.ip, now);
-      return signInPage(
-        401,
-        'This sign-in link does not work any more',
-        'A link works once, for ten minutes. Get a new one with "handoff sign-in <person>", or from the server\'s start.',
-      );
-    }
+    if (person === undefined) return this.#wrongLink(networkOf(request.ip), now);
     await this.#endSession(cookieOf(request, this.#cookieName));
     const secret = newSecret();
     const value = { person: person.id, since: now };
@@ -118,6 +108,21 @@ export class SignIn {
         'referrer-policy': 'no-referrer',
       },
     };
+  }
+
+  #wrongLink(network: string, now: number): HttpResponse {
+    const waitMs = this.#attempts.waitMs(network, now);
+    if (waitMs > 0) {
+      const seconds = Math.ceil(waitMs / 1_000);
+      const page = signInPage(429, 'Too many attempts', `Please wait ${seconds} seconds and open the link again.`);
+      return { ...page, headers: { ...page.headers, 'retry-after': String(seconds) } };
+    }
+    this.#attempts.spend(network, now);
+    return signInPage(
+      401,
+      'This sign-in link does not work any more',
+      'A link works once, for ten minutes. Get a new one with "handoff sign-in <person>", or from the server\'s start.',
+    );
   }
 
   /**

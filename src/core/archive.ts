@@ -1,14 +1,9 @@
 // Conversations the hub did not carry: what others recorded, kept and read back as it was.
 
 import type { Activity, ChannelAccount } from './activity.js';
+import { channelPlaceOf, type ChannelPlace } from './channelPlace.js';
 import { isObject } from './context.js';
 import type { Channel, Conversation, ConversationEvent, Entry, EventOf, Party } from './conversation.js';
-
-/** Whose record it is: the channel and the channel's own conversation. */
-export interface ArchivedPlace {
-  readonly channelId: string;
-  readonly conversationId: string;
-}
 
 const VIA = 'archive';
 
@@ -16,17 +11,15 @@ export function isArchived({ channel }: { readonly channel: Channel }): boolean 
   return channel.via === VIA;
 }
 
-/** The place of an archived conversation: it is in the envelope, so that it outlives an erasure. */
-export function archivedPlace({ channel }: Conversation): ArchivedPlace | undefined {
-  if (channel.via !== VIA || channel.key === undefined) return undefined;
-  const [, channelId, conversationId] = JSON.parse(channel.key) as [string, string, string];
-  return { channelId, conversationId };
+/** Whose record it is; undefined of what the hub carried itself. */
+export function archivedPlace(state: Conversation): ChannelPlace | undefined {
+  return isArchived(state) ? channelPlaceOf(state) : undefined;
 }
 
 /** Nobody holds an archived conversation: a log that only began folds to a closed one. */
 export function archiveStarted(
   id: string,
-  place: ArchivedPlace,
+  place: ChannelPlace,
   workStream: string,
   at: number,
   first: Activity,

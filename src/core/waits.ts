@@ -54,15 +54,16 @@ export function lengthsOf(durationsMs: readonly number[]): number[] {
 
 /**
  * Undefined when nobody could ever take it, or when too few recent chats are known to tell when somebody can.
- * 100 people with three chats each and 30 customers ahead: 20 ms on two busy cores; 1,000 people and 300 ahead: 80 ms.
+ * 100 people with three chats each and 30 customers ahead: 20 ms on two busy cores; 1,000 people and 300 ahead: 80 ms. A
+ * centre that needs more steps than `most` for one moment is looked at in part.
  */
-export function estimateWait(question: WaitQuestion): WaitEstimate | undefined {
+export function estimateWait(question: WaitQuestion, most = MOST_STEPS): WaitEstimate | undefined {
   const { ahead, cost, seats, lengths } = question;
   const needed = ahead + 1 / 2;
   const free = sumOf(seats, ({ capacity, load }) => placesIn(capacity - load, cost));
   if (free >= needed) return { estimatedWaitMs: 0, range: { fromMs: 0, toMs: 0 } };
   if (lengths.length < FEWEST_LENGTHS) return undefined;
-  const openings = new Openings(question);
+  const openings = new Openings(question, most);
   if (openings.places === 0) return undefined;
   const short = (at: number, deviations: number) => {
     const { mean, variance } = openings.by(at);
@@ -96,17 +97,24 @@ class Openings {
   /** After so long everything that is held now is over, as far as recent chats tell. */
   readonly #allOverMs: number;
 
-  constructor(private readonly question: WaitQuestion) {
+  readonly #seats: readonly WeighedSeat[];
+
+  constructor(
+    private readonly question: WaitQuestion,
+    most: number,
+  ) {
     const { seats, cost, lengths } = question;
-    this.places = sumOf(seats, ({ capacity, load, held }) =>
-      placesIn(capacity - load + sumOf(held, (chat) => chat.cost), cost),
-    );
+    this.places = sumOf(seats, ({ capacity, load, held }) => placesIn(capacity - load + sumOf(held, unitsOf), cost));
     this.#meanMs = sumOf(lengths, (ms) => ms) / lengths.length;
     this.#variation = sumOf(lengths, (ms) => (ms / this.#meanMs - 1) ** 2) / lengths.length;
     // At most by half: the range of a few chats of all lengths would have no end.
     this.#sampling = Math.min(this.#variation / lengths.length, 1 / 4);
-    const longest = seats.flatMap(({ held }) => held.map((chat) => this.#lengthsFor(chat).at(-1) ?? 0));
-    this.#allOverMs = longest.reduce((most, ms) => Math.max(most, ms), 0);
+    let allOverMs = 0;
+    for (const { held } of seats)
+      for (const chat of held) allOverMs = Math.max(allOverMs, this.#lengthsFor(chat).at(-1) ?? 0);
+    this.#allOverMs = allOverMs;
+    const rounds = Math.floor(allOverMs / this.#meanMs) + 1;
+    this.#seats = affordable(seats, cost, most / rounds);
   }
 
   by(at: number): Expected {
@@ -128,34 +136,108 @@ class Openings {
   #opened(withinMs: number): Expected {
     let mean = 0;
     let variance = 0;
-    for (const { capacity, load, held } of this.question.seats) {
-      // Chance per number of units that are given back: chats of other work streams may take more or less than this one.
-      let chances = new Map([[0, 1]]);
-      for (const chat of held) {
-        const over = chanceOver(this.#lengthsFor(chat), chat.elapsedMs, withinMs);
-        const next = new Map<number, number>();
-        for (const [units, chance] of chances) {
-          next.set(units, (next.get(units) ?? 0) + chance * (1 - over));
-          next.set(units + chat.cost, (next.get(units + chat.cost) ?? 0) + chance * over);
-        }
-        chances = next;
-      }
-      let places = 0;
-      let squares = 0;
-      for (const [units, chance] of chances) {
-        const count = placesIn(capacity - load + units, this.question.cost);
-        places += chance * count;
-        squares += chance * count * count;
-      }
-      mean += places;
-      variance += squares - places * places;
+    for (const seat of this.#seats) {
+      const opened = seat.isExact ? this.#exactly(seat, withinMs) : this.#nearly(seat, withinMs);
+      mean += seat.weight * opened.mean;
+      variance += seat.weight * opened.variance;
     }
     return { mean, variance: Math.max(0, variance) };
+  }
+
+  #exactly({ capacity, load, held }: WeighedSeat, withinMs: number): Expected {
+    // Chance per number of units that are given back: chats of other work streams may take more or less than this one.
+    let chances = new Map([[0, 1]]);
+    for (const chat of held) {
+      const over = chanceOver(this.#lengthsFor(chat), chat.elapsedMs, withinMs);
+      const next = new Map<number, number>();
+      for (const [units, chance] of chances) {
+        next.set(units, (next.get(units) ?? 0) + chance * (1 - over));
+        next.set(units + chat.cost, (next.get(units + chat.cost) ?? 0) + chance * over);
+      }
+      chances = next;
+    }
+    let mean = 0;
+    let squares = 0;
+    for (const [units, chance] of chances) {
+      const count = placesIn(capacity - load + units, this.question.cost);
+      mean += chance * count;
+      squares += chance * count * count;
+    }
+    return { mean, variance: squares - mean * mean };
+  }
+
+  /** Of many chats: by the mean of the units that are given back, exact where each chat frees whole places. */
+  #nearly({ capacity, load, held, chatWeight }: WeighedSeat, withinMs: number): Expected {
+    const { cost } = this.question;
+    let units = 0;
+    let variance = 0;
+    let isWhole = load <= capacity;
+    for (const chat of held) {
+      const over = chanceOver(this.#lengthsFor(chat), chat.elapsedMs, withinMs);
+      units += chatWeight * chat.cost * over;
+      variance += chatWeight * chat.cost ** 2 * over * (1 - over);
+      isWhole &&= chat.cost % cost === 0;
+    }
+    const spare = capacity - load;
+    // Units that are left over because they make no whole place: any number of them as likely as another.
+    const mean = isWhole ? placesIn(spare, cost) + units / cost : Math.max(0, spare + units - (cost - 1) / 2) / cost;
+    return { mean, variance: variance / cost ** 2 };
   }
 
   #lengthsFor({ lengths = [] }: HeldChat): readonly number[] {
     return lengths.length < FEWEST_LENGTHS ? this.question.lengths : lengths;
   }
+}
+
+interface WeighedSeat extends Seat {
+  /** Stands for so many seats. */
+  readonly weight: number;
+  /** Each of its chats stands for so many. */
+  readonly chatWeight: number;
+  readonly isExact: boolean;
+}
+
+/**
+ * Steps for one moment: 1,000 people with three chats each, or one with 150, are looked at exactly where the longest chat took
+ * up to eight times as long as the mean.
+ */
+const MOST_STEPS = 100_000;
+/** More chats of one person are not looked at one by one where the whole is too much. */
+const FEW_CHATS = 16;
+const MOST_CHATS = 500;
+
+/** All of them exactly where that takes at most `most` steps; else large ones nearly, and of many an even choice. */
+function affordable(seats: readonly Seat[], cost: number, most: number): WeighedSeat[] {
+  const exactly = ({ held }: Seat) => (held.length * (held.length + 1)) / 2;
+  const exact = { weight: 1, chatWeight: 1, isExact: true };
+  if (sumOf(seats, exactly) <= most) return seats.map((seat) => ({ ...seat, ...exact }));
+  const nearly = seats.map((seat): WeighedSeat => {
+    if (seat.held.length <= FEW_CHATS) return { ...seat, ...exact };
+    const held = evenChoice(seat.held, Math.min(MOST_CHATS, most));
+    // By units, so that what is free when all is over stays what it is.
+    const chatWeight = sumOf(seat.held, unitsOf) / sumOf(held, unitsOf);
+    return { ...seat, held, weight: 1, chatWeight, isExact: false };
+  });
+  const steps = sumOf(nearly, (seat) => (seat.isExact ? exactly(seat) : seat.held.length));
+  if (steps <= most) return nearly;
+  const bySize = nearly.filter((seat) => freeAtLast(seat, cost) > 0).sort((a, b) => a.held.length - b.held.length);
+  const chosen = evenChoice(bySize, Math.max(1, Math.floor((bySize.length * most) / steps)));
+  const weight = sumOf(bySize, (seat) => freeAtLast(seat, cost)) / sumOf(chosen, (seat) => freeAtLast(seat, cost));
+  return chosen.map((seat) => ({ ...seat, weight }));
+}
+
+function freeAtLast({ capacity, load, held, chatWeight }: WeighedSeat, cost: number): number {
+  return placesIn(capacity - load + Math.round(chatWeight * sumOf(held, unitsOf)), cost);
+}
+
+/** The middle one of each of `count` equal stretches. */
+function evenChoice<T>(items: readonly T[], count: number): readonly T[] {
+  if (items.length <= count) return items;
+  return Array.from({ length: count }, (_, index) => items[Math.floor(((index + 0.5) * items.length) / count)] as T);
+}
+
+function unitsOf({ cost }: HeldChat): number {
+  return cost;
 }
 
 /** The chance that a chat that has lasted `elapsedMs` is over `withinMs` from now. */

@@ -1,11 +1,10 @@
 // Who calls: the holder of the secret, the customer of one conversation, or a person's chat pane on one conversation.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIP } from 'node:net';
 import { mayReadLog } from '../core/access.js';
 import type { Conversation, Party } from '../core/conversation.js';
 import { BadRequest, StoreUnavailable } from '../errors.js';
-import { isLoopback } from '../addresses.js';
+import { isLoopback, networkOf } from '../addresses.js';
 import type { HttpRequest } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import {
@@ -128,20 +127,6 @@ async function requireSignedIn(gate: Gate, claims: StaffClaims): Promise<void> {
  */
 export function takeFromAddress(gate: Gate, request: HttpRequest): void {
   if (!isLoopback(request.ip)) gate.perAddress.take(networkOf(request.ip));
-}
-
-/** Every customer with IPv6 has 2^64 addresses to call from: they count as one. */
-function networkOf(address: string): string {
-  if (isIP(address) !== 6 || /^::ffff:\d/i.test(address)) return address;
-  const [head = '', tail] = (address.split('%')[0] as string).split('::');
-  const groups = (part: string) => (part === '' ? [] : part.split(':'));
-  const [first, last] = [groups(head), groups(tail ?? '')];
-  const missing = tail === undefined ? 0 : 8 - first.length - last.length;
-  const all = [...first, ...Array<string>(Math.max(0, missing)).fill('0'), ...last];
-  return `${all
-    .slice(0, 4)
-    .map((group) => parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
 }
 
 function refusal(gate: Gate, error: unknown, request: HttpRequest): unknown {

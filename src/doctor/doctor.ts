@@ -17,6 +17,8 @@ export interface DoctorOptions {
   readonly authority?: string;
   /** Under which bots and browsers reach this hub. */
   readonly publicUrl?: string;
+  /** Where this hub listens, or would. */
+  readonly ownUrl: string;
   /** Where the bot is one of the configuration that has the hub as issuer. */
   readonly hub?: DoctorHub;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -272,14 +274,14 @@ async function trustFinding(endpoint: URL, seen: Seen, token: string): Promise<F
 
 // ------------------------------------------------------------------------------------------------------------- this hub
 
-async function hubFindings(bot: URL | undefined, { publicUrl }: DoctorOptions): Promise<Finding[]> {
+async function hubFindings(bot: URL | undefined, { publicUrl, ownUrl }: DoctorOptions): Promise<Finding[]> {
   const setting = 'PUBLIC_URL=https://chat.example.com';
   if (publicUrl === undefined || !URL.canParse(publicUrl))
     return [
       {
         check: 'publicUrl',
         is: bot !== undefined && isPrivateHost(bot.hostname) ? 'doubtful' : 'wrong',
-        text: 'PUBLIC_URL is not set: the bot is told to answer to http://localhost, which is this machine only for bots on it.',
+        text: `PUBLIC_URL is not set: the bot is told to answer to ${ownUrl}, which is this machine only for bots on it.`,
         setting,
       },
     ];

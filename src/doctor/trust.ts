@@ -26,8 +26,8 @@ export async function hubTrustFindings(endpoint: URL, seen: Seen | undefined, hu
     token = await issuer.tokenFor(appId, auth, serviceUrl);
   } catch {
     const text =
-      'This data directory holds no key to sign with yet. Start the server once, or name its directory with --data.';
-    return ['check' in read ? read : { check: 'keys', is: 'wrong', text, setting: '--data' }];
+      'This record holds no key to sign with yet. Start the server once, or name its record with --data or DATABASE_URL.';
+    return ['check' in read ? read : { check: 'keys', is: 'wrong', text, setting: '--data or DATABASE_URL' }];
   }
   const keys = 'check' in read ? read : keysFinding(read, decodeProtectedHeader(token).kid);
   if (seen === undefined) return [keys];
@@ -71,8 +71,8 @@ function keysFinding({ uri, kids }: Published, kid: string | undefined): Finding
   return {
     check: 'keys',
     is: 'wrong',
-    text: `${uri} has other keys than this data directory. Name the directory of the server that runs there.`,
-    setting: '--data',
+    text: `${uri} has other keys than this record. Name the record of the server that runs there.`,
+    setting: '--data or DATABASE_URL',
   };
 }
 

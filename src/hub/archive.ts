@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import type { Activity } from '../core/activity.js';
-import { archivedTurn, archiveStarted, recordedAt, type ArchivedPlace } from '../core/archive.js';
+import { archivedTurn, archiveStarted, recordedAt } from '../core/archive.js';
+import type { ChannelPlace } from '../core/channelPlace.js';
 import { NOT_STARTED, type ConversationEvent, type Entry, type State } from '../core/conversation.js';
 import { evolve } from '../core/evolve.js';
 import { Conflict } from '../errors.js';
@@ -13,7 +14,7 @@ const ATTEMPTS = 5;
 const ENTRIES_PER_READ = 500;
 
 /** The same for the same place, in every process. */
-export function archiveIdOf({ channelId, conversationId }: ArchivedPlace): string {
+export function archiveIdOf({ channelId, conversationId }: ChannelPlace): string {
   const digest = createHash('sha256')
     .update(JSON.stringify([channelId, conversationId]))
     .digest('base64url');
@@ -27,7 +28,7 @@ export function archiveIdOf({ channelId, conversationId }: ArchivedPlace): strin
  */
 export async function keepInArchive(
   store: Store,
-  place: ArchivedPlace,
+  place: ChannelPlace,
   workStream: string,
   activities: readonly Activity[],
   now: number,

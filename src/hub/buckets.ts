@@ -1,5 +1,7 @@
 // Attempts per key, as buckets that refill: what guesses, waits.
 
+import { createHash } from 'node:crypto';
+
 export interface BucketOptions {
   /** Attempts at once. */
   size: number;
@@ -9,6 +11,8 @@ export interface BucketOptions {
 
 /** Keys kept at most; those that tried longest ago are forgotten first. */
 const MOST_KEYS = 10_000;
+/** Characters; of longer keys a digest is kept, because whoever guesses may choose them. */
+const LONGEST_KEY = 100;
 
 export class Buckets {
   readonly #spent = new Map<string, { spent: number; at: number }>();
@@ -17,11 +21,12 @@ export class Buckets {
 
   /** Milliseconds until the key has an attempt left; 0 = now. */
   waitMs(key: string, now: number): number {
-    const spent = this.#spentBy(key, now);
+    const spent = this.#spentBy(kept(key), now);
     return spent + 1 <= this.options.size ? 0 : Math.ceil((spent + 1 - this.options.size) * this.options.refillMs);
   }
 
-  spend(key: string, now: number): void {
+  spend(whole: string, now: number): void {
+    const key = kept(whole);
     const spent = this.#spentBy(key, now) + 1;
     this.#spent.delete(key);
     this.#spent.set(key, { spent, at: now });
@@ -40,4 +45,8 @@ export class Buckets {
     if (bucket === undefined) return 0;
     return Math.max(0, bucket.spent - Math.max(0, now - bucket.at) / this.options.refillMs);
   }
+}
+
+function kept(key: string): string {
+  return key.length <= LONGEST_KEY ? key : createHash('sha256').update(key).digest('base64');
 }

@@ -3,6 +3,7 @@
 import { loadsOf, type Conversation, type State } from '../core/conversation.js';
 import { lengthsOf } from '../core/waits.js';
 import type { Engine } from './engine.js';
+import { Turns } from './turns.js';
 
 /** Of each queue so many are remembered. */
 const REMEMBERED = 100;
@@ -25,6 +26,9 @@ export class Handling {
   /** Per queue, the latest last. */
   readonly #recent = new Map<string, number[]>();
   readonly #lengths = new Map<string, readonly number[]>();
+  /** Per queue: learned here and not in the record yet. */
+  readonly #unsaved = new Map<string, number[]>();
+  readonly #saving = new Turns();
   #saved: Promise<void> = Promise.resolve();
 
   constructor(private readonly hub: Pick<Engine, 'store' | 'log' | 'clock' | 'directory' | 'known'>) {}
@@ -96,22 +100,33 @@ export class Handling {
     const recent = [...(this.#recent.get(queue) ?? []), ms].slice(-REMEMBERED);
     this.#recent.set(queue, recent);
     this.#lengths.delete(queue);
-    const { store, clock, log } = this.hub;
-    const expiresAt = clock.now() + KEPT_MS;
-    // Losing one costs nothing but its part in the next estimates.
-    const saved = this.#merged(queue, ms, recent)
-      .then((all) => store.putGrant({ kind: KIND, id: queue, value: { ms: all }, expiresAt }))
-      .catch((error: unknown) => {
-        log.warn({ err: error, queue }, 'how long a chat took could not be kept; estimates go on without it');
-      });
+    this.#unsaved.set(queue, [...(this.#unsaved.get(queue) ?? []), ms]);
+    // One after another: a save that read before the one before it had written would undo it.
+    const saved = this.#saving.run(queue, () => this.#save(queue));
     this.#saved = Promise.all([this.#saved, saved]).then(() => undefined);
   }
 
+  /** What two nodes write at the same moment only one of them has written: it costs nothing but its part in estimates. */
+  async #save(queue: string): Promise<void> {
+    const { store, clock, log } = this.hub;
+    const fresh = this.#unsaved.get(queue);
+    // A save before this one has taken it along.
+    if (fresh === undefined) return;
+    this.#unsaved.delete(queue);
+    try {
+      const ms = await this.#merged(queue, fresh);
+      await store.putGrant({ kind: KIND, id: queue, value: { ms }, expiresAt: clock.now() + KEPT_MS });
+    } catch (error) {
+      log.warn({ err: error, queue }, 'how long a chat took could not be kept; estimates go on without it');
+    }
+  }
+
   /** With what other nodes have kept meanwhile. */
-  async #merged(queue: string, ms: number, recent: readonly number[]): Promise<readonly number[]> {
+  async #merged(queue: string, fresh: readonly number[]): Promise<readonly number[]> {
     const { store, clock } = this.hub;
+    const recent = this.#recent.get(queue) ?? fresh;
     if (store.shared === undefined) return recent;
     const kept = (await store.getGrant(KIND, queue, clock.now()))?.value['ms'];
-    return Array.isArray(kept) ? [...(kept as number[]), ms].slice(-REMEMBERED) : recent;
+    return Array.isArray(kept) ? [...(kept as number[]), ...fresh].slice(-REMEMBERED) : recent;
   }
 }

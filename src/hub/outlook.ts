@@ -97,17 +97,20 @@ type Newcomer = Pick<
 function waitOf(hub: Prospect, newcomer: Newcomer): WaitEstimate | undefined {
   const { queue, mode, cost } = newcomer;
   if (mode === 'pick') return undefined;
-  const estimate = (people: readonly Candidate[]) =>
-    estimateWait({
-      ahead: aheadOf(hub, newcomer, people),
-      cost,
-      seats: people.map((person) => seatOf(hub, person)),
-      lengths: hub.handling.lengths(queue),
-    });
+  const estimate = (people: readonly Candidate[], seats: readonly Seat[]) =>
+    estimateWait({ ahead: aheadOf(hub, newcomer, people), cost, seats, lengths: hub.handling.lengths(queue) });
   const takers = takersOf(hub, queue, newcomer);
-  // Who waits before although these have room waits for somebody else.
-  const atOnce = estimate(takers.filter(({ load, capacity }) => load + cost <= capacity));
-  return atOnce?.estimatedWaitMs === 0 ? atOnce : estimate(takers);
+  // Who waits before although these have room waits for somebody else. What they hold has no part in that.
+  const free = takers.filter(({ load, capacity }) => load + cost <= capacity);
+  const atOnce = estimate(
+    free,
+    free.map(({ load, capacity }) => ({ load, capacity, held: [] })),
+  );
+  if (atOnce?.estimatedWaitMs === 0) return atOnce;
+  return estimate(
+    takers,
+    takers.map((person) => seatOf(hub, person)),
+  );
 }
 
 function seatOf({ clock, handling }: Prospect, { id, capacity, load }: Candidate): Seat {

@@ -42,7 +42,7 @@ export interface Store {
   findEntry(conversationId: string, by: { key: string } | { channelActivityId: string }): Promise<Entry | undefined>;
   /** The conversation of a foreign channel's key that is not closed. */
   findOpen(channelKey: string): Promise<string | undefined>;
-  /** Conversations, newest first. */
+  /** Conversations a page at a time, in the order of their start. */
   list(filter: ConversationFilter, limit: number, cursor?: string): Promise<{ items: Conversation[]; next?: string }>;
   /** Every conversation in phase queued or offered, in no particular order. */
   waiting(): Promise<Conversation[]>;
@@ -261,6 +261,12 @@ export interface ConversationFilter {
   /** Held by, in wrap-up with, or offered to this person. */
   agent?: string;
   customer?: string;
+  /** The Bot Framework channel it came in by. */
+  channel?: string;
+  /** The channel's own conversation, with `channel`: all that took place there. */
+  channelConversation?: string;
+  /** Newest first unless set. */
+  oldestFirst?: boolean;
 }
 
 export interface OutboxRow {

@@ -1,12 +1,13 @@
 // HandoffTranscriptStore: the SDKs' TranscriptStore over the hub's log, for what reads transcripts and what logs them.
 
-import { archivedActivities, archivedPlace, isArchived } from '../core/archive.js';
+import { archivedActivities, isArchived } from '../core/archive.js';
 import { activityId, type Activity } from '../core/activity.js';
+import { channelPlaceOf, type ChannelPlace } from '../core/channelPlace.js';
 import type { Conversation, Entry } from '../core/conversation.js';
 import { readActivities } from '../core/projection.js';
-import { allEntries, archiveIdOf, eraseConversation, keepInArchive } from '../hub/archive.js';
+import { allEntries, eraseConversation, keepInArchive } from '../hub/archive.js';
 import type { Hub } from '../hub/hub.js';
-import { baseChannel, type Reference, type SdkActivity } from './host.js';
+import { baseChannel, type SdkActivity } from './host.js';
 import { fromSdk, toSdk } from './sdkActivity.js';
 
 export interface HandoffTranscriptStoreOptions {
@@ -28,7 +29,6 @@ export interface Transcript {
 }
 
 const PAGE = 20;
-const CONVERSATIONS_PER_READ = 200;
 /** Conversations of one customer that are asked whether they have an activity already. */
 const EARLIER = 50;
 /** What is being sent is waited for so long, to learn which id the channel gave it. */
@@ -70,7 +70,7 @@ export class HandoffTranscriptStore<A = never> {
     requireText(channelId, 'channelId');
     requireText(conversationId, 'conversationId');
     const found: Said[] = [];
-    for (const state of await this.#conversations(channelId, conversationId))
+    for await (const state of this.#conversations({ channelId, conversationId }))
       found.push(...saidIn(state, await allEntries(this.hub.store, state.id), conversationId));
     // Conversations of the hub and the archive's are one to whoever reads: in the order in which they were said.
     found.sort((a, b) => a.at - b.at);
@@ -84,29 +84,27 @@ export class HandoffTranscriptStore<A = never> {
     };
   }
 
-  /** Each conversation of the channel once, oldest first, 20 at a time. */
+  /** Each conversation of the channel once, oldest first, at most 20 at a time. */
   async listTranscripts(channelId: string, continuationToken?: string): Promise<TranscriptPage<Transcript>> {
     requireText(channelId, 'channelId');
-    const transcripts = new Map<string, Transcript>();
-    for await (const state of this.#all(channelId)) {
-      const id = conversationIdOf(state);
-      if (await this.#isErased(state)) continue;
-      const known = transcripts.get(id);
-      if (known === undefined || known.created.getTime() > state.startedAt)
-        transcripts.set(id, { channelId, id, created: new Date(state.startedAt) });
-    }
-    const sorted = [...transcripts.values()].sort((a, b) => a.created.getTime() - b.created.getTime());
-    const after = continuationToken === undefined ? -1 : sorted.findIndex(({ id }) => id === continuationToken);
-    const page = sorted.slice(after + 1, after + 1 + PAGE);
-    const hasMore = after + 1 + PAGE < sorted.length;
-    return { items: page, continuationToken: (hasMore ? page.at(-1)?.id : undefined) as string };
+    const items: Transcript[] = [];
+    let cursor = continuationToken;
+    do {
+      const page = await this.hub.store.list({ channel: channelId, oldestFirst: true }, PAGE, cursor);
+      for (const state of page.items)
+        if (await this.#isFirstLeft(state))
+          items.push({ channelId, id: channelPlaceOf(state).conversationId, created: new Date(state.startedAt) });
+      cursor = page.next;
+    } while (items.length === 0 && cursor !== undefined);
+    return { items, continuationToken: cursor as string };
   }
 
   /** Erases it: nothing that was said in it, here or in the hub's own conversations of that place, can be read any more. */
   async deleteTranscript(channelId: string, conversationId: string): Promise<void> {
     requireText(channelId, 'channelId');
     requireText(conversationId, 'conversationId');
-    for (const { id } of await this.#conversations(channelId, conversationId)) await eraseConversation(this.hub, id);
+    for await (const { id } of this.#conversations({ channelId, conversationId }))
+      await eraseConversation(this.hub, id);
   }
 
   async #isRecorded(activity: Activity): Promise<boolean> {
@@ -152,35 +150,36 @@ export class HandoffTranscriptStore<A = never> {
     return items.filter(({ channel }) => channel.key === key).map(({ id }) => id);
   }
 
-  /** All that was said at this place: in the hub's conversations, one after another, and in the archive. */
-  async #conversations(channelId: string, conversationId: string): Promise<Conversation[]> {
-    const { store } = this.hub;
-    const states: Conversation[] = [];
-    const [archived, own] = await Promise.all([
-      store.conversation(archiveIdOf({ channelId, conversationId })),
-      store.conversation(conversationId),
-    ]);
-    if (archived !== undefined) states.push(archived);
-    if (own?.channel.id === channelId && own.reference === undefined) return [own, ...states];
-    for await (const state of this.#all(channelId))
-      if (!isArchived(state) && state.id !== conversationId && conversationIdOf(state) === conversationId)
-        states.push(state);
-    return states;
-  }
-
-  async *#all(channelId: string): AsyncGenerator<Conversation> {
+  /** All that took place there, oldest first: the hub's conversations, one after another, and the archive's. */
+  async *#conversations({ channelId, conversationId }: ChannelPlace): AsyncGenerator<Conversation> {
+    const there = { channel: channelId, channelConversation: conversationId, oldestFirst: true };
     let cursor: string | undefined;
     do {
-      const page = await this.hub.store.list({}, CONVERSATIONS_PER_READ, cursor);
-      for (const state of page.items) if (state.channel.id === channelId) yield state;
+      const page = await this.hub.store.list(there, PAGE, cursor);
+      yield* page.items;
       cursor = page.next;
     } while (cursor !== undefined);
   }
 
+  /** Of all that took place there and is not erased, the first. */
+  async #isFirstLeft(state: Conversation): Promise<boolean> {
+    if (await this.#isErased(state)) return false;
+    for await (const earlier of this.#conversations(channelPlaceOf(state))) {
+      if (earlier.id === state.id) break;
+      if (!(await this.#isErased(earlier))) return false;
+    }
+    return true;
+  }
+
   /** Nothing has been said since it was erased. */
   async #isErased({ id, version }: Conversation): Promise<boolean> {
-    const [last] = await this.hub.entries(id, version - 1, 1);
-    return last?.event.type === 'erased';
+    for (let before = version; before > 0; before -= PAGE) {
+      const after = Math.max(before - PAGE, 0);
+      // What a channel refused, say, is told to the log whenever it is found out.
+      for (const { event } of (await this.hub.entries(id, after, before - after)).toReversed())
+        if (event.type === 'erased' || event.body !== undefined) return event.type === 'erased';
+    }
+    return false;
   }
 }
 
@@ -188,14 +187,6 @@ interface Said {
   readonly at: number;
   readonly activity: Activity;
   readonly token: string;
-}
-
-/** The id under which the channel knows it. */
-function conversationIdOf(state: Conversation): string {
-  const place = archivedPlace(state);
-  if (place !== undefined) return place.conversationId;
-  const reference = state.reference as Reference | undefined;
-  return reference?.conversation?.id ?? state.id;
 }
 
 function saidIn(state: Conversation, entries: readonly Entry[], conversationId: string): Said[] {

@@ -1,6 +1,7 @@
 // What every engine has in common: the port in the hub's words on one side, calls in rows on the other.
 
 import { BadRequest, Conflict } from '../errors.js';
+import { channelPlaceOf } from '../core/channelPlace.js';
 import type { Conversation, Entry } from '../core/conversation.js';
 import type { Presence } from '../core/directory.js';
 import type {
@@ -116,7 +117,11 @@ export abstract class RecordStore implements Store {
     const rows = await this.read('list', { ...filter, ...(after === undefined ? {} : { after }), limit: limit + 1 });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
-    const items = page.map((row) => toConversation(row.state));
+    const { channelConversation } = filter;
+    // As with an id: SQLite compares up to the first NUL.
+    const isThere = (state: Conversation) =>
+      channelConversation === undefined || channelPlaceOf(state).conversationId === channelConversation;
+    const items = page.map((row) => toConversation(row.state)).filter(isThere);
     return rows.length > limit && last !== undefined ? { items, next: toCursor(last) } : { items };
   }
 

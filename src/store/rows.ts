@@ -1,5 +1,6 @@
 // Between what the hub speaks of and what tables hold. Only strings, numbers and bytes leave here, so every engine can take them.
 
+import { channelPlaceOf } from '../core/channelPlace.js';
 import type { Conversation, ConversationEvent, Entry } from '../core/conversation.js';
 import type { Append, AgentRow, Claim, Grant, OutboxRow, Settlement, StoredConfiguration } from '../hub/ports.js';
 import type { Presence } from '../core/directory.js';
@@ -106,7 +107,8 @@ export function entriesOf(request: Append): Entry[] {
 
 /** Columns of `conversation` in the order of FACETS. */
 function facetsOf(state: Conversation): Value[] {
-  const place = 'waitingSince' in state ? state : undefined;
+  const line = 'waitingSince' in state ? state : undefined;
+  const place = channelPlaceOf(state);
   return [
     state.phase,
     state.workStream,
@@ -115,11 +117,13 @@ function facetsOf(state: Conversation): Value[] {
     state.phase === 'offered' ? `/${state.offers.map((offer) => offer.agent).join('/')}/` : null,
     state.phase === 'bot' ? state.bot : null,
     state.customer.id ?? null,
-    place?.priority ?? null,
-    place?.waitingSince ?? null,
+    line?.priority ?? null,
+    line?.waitingSince ?? null,
     state.startedAt,
     state.phase === 'closed' ? state.closedAt : null,
     state.channel.key ?? null,
+    place.channelId,
+    place.conversationId,
   ];
 }
 

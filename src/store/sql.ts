@@ -15,6 +15,8 @@ export const FACETS = [
   'started_at',
   'closed_at',
   'channel_key',
+  'channel',
+  'channel_conversation',
 ] as const;
 
 /** Which of them is the key of a foreign channel. */
@@ -109,12 +111,15 @@ export const sql = {
   deleteAttachment: 'DELETE FROM attachment WHERE id = ?',
 } as const;
 
-/** A list of conversations, newest first; `after` = the last row of the page before. */
+/** A list of conversations; `after` = the last row of the page before. */
 export interface ListQuery {
   phases?: readonly string[];
   queues?: readonly string[];
   agent?: string;
   customer?: string;
+  channel?: string;
+  channelConversation?: string;
+  oldestFirst?: boolean;
   after?: { startedAt: number; id: string };
   limit: number;
 }
@@ -133,17 +138,20 @@ export function listSql(
   if (query.phases !== undefined) oneOf('phase', query.phases);
   if (query.queues !== undefined) oneOf('queue', query.queues);
   if (query.customer !== undefined) oneOf('customer_id', [query.customer]);
+  if (query.channel !== undefined) oneOf('channel', [query.channel]);
+  if (query.channelConversation !== undefined) oneOf('channel_conversation', [query.channelConversation]);
   if (query.agent !== undefined) {
     where.push(`(agent = ? OR (phase = 'offered' AND ${contains('offered_to')}))`);
     values.push(query.agent, `/${query.agent}/`);
   }
+  const [beyond, direction] = query.oldestFirst === true ? ['>', 'ASC'] : ['<', 'DESC'];
   if (query.after !== undefined) {
-    where.push('(started_at, id) < (?, ?)');
+    where.push(`(started_at, id) ${beyond} (?, ?)`);
     values.push(query.after.startedAt, query.after.id);
   }
   const text =
     'SELECT id, started_at, state FROM conversation' +
     (where.length > 0 ? ` WHERE ${where.join(' AND ')}` : '') +
-    ' ORDER BY started_at DESC, id DESC LIMIT ?';
+    ` ORDER BY started_at ${direction}, id ${direction} LIMIT ?`;
   return { text, values: [...values, query.limit] };
 }

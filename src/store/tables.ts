@@ -57,6 +57,8 @@ export const TABLES = {
       started_at: 'number',
       closed_at: 'number',
       channel_key: 'text',
+      channel: 'text',
+      channel_conversation: 'text',
       state: 'text',
       chain: 'bytes',
     },

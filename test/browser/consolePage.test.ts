@@ -289,32 +289,6 @@ describe('the console page', function () {
     );
   });
 
-  it('sends a note to staff only and a message to the customer from the same box', async () => {
-    await openChat();
-    await sendBox().fill('she sounds upset');
-    await button('Note').click();
-    await page.getByText('private note').waitFor();
-    assert.equal(await sendBox().inputValue(), '');
-    await sendBox().fill('I have blocked it.');
-    // The bubble is there before the server has it.
-    const posted = page.waitForResponse(/\/activities$/);
-    await sendBox().press('Enter');
-    await posted;
-    await bubble('I have blocked it.').waitFor();
-    const log = server.directLine.logs.get('kim') ?? [];
-    assert.deepEqual(
-      log.map(({ text, channelData }) => [
-        text,
-        Boolean((channelData?.['handoff'] as { audience?: string })?.audience),
-      ]),
-      [
-        ['my card is lost', false],
-        ['she sounds upset', true],
-        ['I have blocked it.', false],
-      ],
-    );
-  });
-
   it("sends a bot's late reply on, or puts it away, and offers that only once", async () => {
     for (const text of ['late one', 'late two'])
       server.say('kim', {

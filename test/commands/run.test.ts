@@ -10,6 +10,7 @@ import { serveControl, SERVER_FILE } from '../../src/control.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { FunctionBot } from '../fakes/hub.js';
+import { Chat } from '../store/chat.js';
 
 /** What a command prints on standard output, and on standard error. */
 async function printed(args: readonly string[], isTerminal: boolean): Promise<{ out: string[]; err: string[] }> {
@@ -65,6 +66,85 @@ describe('handoff sign-in', () => {
         string
       >;
       assert.equal(address, `${url}${path}`);
+    }
+  });
+});
+
+describe('handoff written wrongly', () => {
+  const refused = async (...args: string[]): Promise<string> => {
+    const lines: string[] = [];
+    const { log, error } = console;
+    console.error = (line: string) => void lines.push(line);
+    console.log = (line: string) => assert.fail(`printed as an answer: ${line}`);
+    try {
+      assert.equal(await run(args), 1);
+    } finally {
+      Object.assign(console, { log, error });
+    }
+    assert.ok(lines.length <= 2, lines.join('\n'));
+    return lines.join('\n');
+  };
+
+  it('names a flag that there is not, and the one that was probably meant', async () => {
+    for (const [args, expected] of [
+      [['observed', '--poeple', '2'], 'There is no flag --poeple. Did you mean --people? "handoff observed --help"'],
+      [['verify', '--jsn'], 'There is no flag --jsn. Did you mean --json? "handoff verify --help"'],
+      [['verify', '--people-count=2'], 'There is no flag --people-count. "handoff verify --help"'],
+      [['verify', '-x'], 'There is no flag -x. "handoff verify --help"'],
+      [['--dat', '.'], 'There is no flag --dat. Did you mean --data? "handoff <command> --help"'],
+    ] as const)
+      assert.equal(await refused(...args), `${expected} lists the flags.`);
+  });
+
+  it('refuses a flag of another command', async () => {
+    assert.equal(
+      await refused('verify', '--people', '2'),
+      'verify takes no --people. "handoff verify --help" lists the flags.',
+    );
+    assert.match(await refused('token', 'ana', '--port', '1'), /^token takes no --port\./);
+    assert.match(await refused('verify', '--people', '2', '--help'), /^verify takes no --people\./);
+  });
+
+  it('names the commands for a word that is none, also when it is asked to explain it', async () => {
+    for (const args of [['nosuch'], ['nosuch', '--help'], ['']]) {
+      const said = await refused(...args);
+      assert.match(
+        said,
+        new RegExp(`^There is no command "${args[0]}"\\.\nThe commands: start, config, .*, doctor\\. `),
+      );
+    }
+    assert.match(await refused('verfiy'), /^There is no command "verfiy"\. Did you mean verify\?\n/);
+  });
+
+  it('says which flag lacks its value', async () => {
+    assert.match(await refused('start', '--port'), /--port <value>.* argument missing/);
+    assert.match(await refused('start', '--port', 'x'), /--port takes a number/);
+  });
+
+  it('revokes no key that is not named', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
+    try {
+      assert.match(await refused('keys', 'revoke', '', '--data', data), /^Name the key to revoke\./);
+    } finally {
+      await rm(data, { recursive: true });
+    }
+  });
+});
+
+describe('handoff verify', () => {
+  it('counts in words that fit the number', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
+    try {
+      const store = new SqliteStore({ directory: data });
+      await store.open();
+      const chat = new Chat();
+      await chat.append(store, ...chat.start());
+      await store.close();
+      assert.deepEqual((await printed(['verify', '--data', data], true)).out, [
+        '1 conversation with 2 entries: everything holds.',
+      ]);
+    } finally {
+      await rm(data, { recursive: true });
     }
   });
 });

@@ -62,6 +62,7 @@ describe('staff API: what was observed', () => {
       ['people=8-1', /"people" takes a number from 1 to 50/],
       ['handlingSeconds=fast', /"handlingSeconds" takes a time from 1 second/],
       ['capacity=0', /"capacity" takes a number from 1 to 20/],
+      ['people=1&handling=8m', /There is no "handling" here. Ask with since, people, handlingSeconds, capacity\./],
     ] as const) {
       const refused = await sam.get(`/observed?${query}`);
       assert.deepEqual([refused.status, errorIn(refused).code], [400, 'badQuery'], query);

@@ -83,8 +83,9 @@ describe('signing in', () => {
     assert.deepEqual(statuses, [...Array<number>(10).fill(401), 429, 429]);
     const ana = await office.as('ana');
     assert.equal((await ana.get('/me')).status, 200);
+    assert.match(await signIn(), /^handoff_session=/, 'whose link is right is not refused because others guess');
     office.clock.advance(6_000);
-    assert.match(await signIn(), /^handoff_session=/);
+    assert.equal((await openLink('/console/?ticket=guess12')).status, 401);
   });
 
   it('keeps nothing in the store that opens a session', async () => {

@@ -136,6 +136,99 @@ describe('the estimated wait, whatever it is asked', () => {
   });
 });
 
+describe('the estimated wait of a large centre', () => {
+  const LONG = lengthsOf(Array.from({ length: 100 }, (_, index) => -8 * MINUTE * Math.log(1 - (index + 0.5) / 100)));
+  /** Chats that began at different moments, and how often one of them was looked at. */
+  const centre = (people: number, chats: number, cost: (index: number) => number = () => 1) => {
+    let looks = 0;
+    const seats = Array.from({ length: people }, (_, person): Seat => {
+      const held = Array.from({ length: chats }, (_none, index): HeldChat => ({
+        cost: cost(index),
+        get elapsedMs() {
+          looks += 1;
+          return (((person + 1) * (index + 7) * 7_919) % 600) * 1_000;
+        },
+      }));
+      const load = held.reduce((sum, one) => sum + one.cost, 0);
+      return { capacity: load, load, held };
+    });
+    return {
+      question: { ahead: Math.floor((people * chats) / 10), cost: 1, seats, lengths: LONG },
+      looks: () => looks,
+    };
+  };
+
+  it('takes no more looks at what is held than a middling one, however many people have however many chats', () => {
+    for (const [people, chats] of [
+      [1, 10_000],
+      [3, 3_000],
+      [100, 1_000],
+      [20_000, 3],
+    ] as const) {
+      const { question, looks } = centre(people, chats);
+      assert.ok(estimateWait(question) !== undefined);
+      // At most 100,000 for one moment; the three numbers are found by looking at some forty moments.
+      assert.ok(looks() < 6_000_000, `${people} people with ${chats} chats: ${looks()} looks`);
+    }
+  });
+
+  it('does not make distributions of what many chats would leave: each look is one step', () => {
+    let steps = 0;
+    const { question } = centre(1, 5_000);
+    const held = question.seats[0]!.held.map(({ elapsedMs }) => ({
+      elapsedMs,
+      get cost() {
+        steps += 1;
+        return 1;
+      },
+    }));
+    assert.ok(estimateWait({ ...question, seats: [{ capacity: 5_000, load: 5_000, held }] }) !== undefined);
+    assert.ok(steps < 1_000_000, `${steps} steps; one distribution alone would be 12,500,000`);
+  });
+
+  it('is what it would be without the limit wherever that is quick', () => {
+    const held = fc.record({ cost: fc.integer({ min: 1, max: 3 }), elapsedMs: fc.nat(20 * MINUTE) });
+    const seat = fc.array(held, { maxLength: 25 }).map((chats): Seat => {
+      const load = chats.reduce((sum, { cost }) => sum + cost, 0);
+      return { capacity: load, load, held: chats };
+    });
+    const questions = fc.record({
+      ahead: fc.nat(30),
+      cost: fc.integer({ min: 1, max: 3 }),
+      seats: fc.array(seat, { maxLength: 20 }),
+      lengths: fc.constantFrom(LONG, FIVE),
+    });
+    fc.assert(
+      fc.property(questions, (question) => assert.deepEqual(estimateWait(question), estimateWait(question, Infinity))),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is nearly what it would be without the limit where that is slow', () => {
+    for (const { question } of [
+      centre(1, 300),
+      centre(1, 300, (index) => 1 + (index % 3)),
+      centre(5, 120),
+      centre(1_000, 6),
+    ]) {
+      for (const cost of [1, 2]) {
+        const asked = { ...question, cost };
+        const [near, exact] = [estimateWait(asked, 2_000), estimateWait(asked, Infinity)];
+        assert.ok(near !== undefined && exact !== undefined);
+        for (const of of [
+          (one: typeof exact) => one.estimatedWaitMs,
+          (one: typeof exact) => one.range.fromMs,
+          (one: typeof exact) => one.range.toMs,
+        ])
+          assert.ok(
+            Math.abs(of(near) - of(exact)) <= 0.1 * of(exact) + 2_000,
+            `${JSON.stringify(near)} for ${JSON.stringify(exact)}`,
+          );
+      }
+    }
+  }).timeout(30_000);
+});
+
 describe('the estimated wait, in a simulated contact centre', () => {
   for (const [people, capacity, variation] of [
     [1, 1, 1],

@@ -81,7 +81,7 @@ describe('handoff doctor', function () {
     return server;
   }
   const look = (bot: string, more: Partial<DoctorOptions> = {}) =>
-    examine({ bot, env: {}, now: () => Date.now(), ...more });
+    examine({ bot, env: {}, ownUrl: 'http://localhost:3978', now: () => Date.now(), ...more });
   const about = (findings: readonly Finding[], check: Finding['check']) =>
     findings.filter((one) => one.check === check).map(({ is, text }) => `${is}: ${text}`);
   const only = (findings: readonly Finding[], check: Finding['check']): string => {

@@ -97,6 +97,7 @@ describe('handoff doctor, on a bot that has the hub as issuer', function () {
       examine({
         bot: at,
         env: {},
+        ownUrl: origin,
         now: () => Date.now(),
         publicUrl: origin,
         // Nobody is there: a bot that trusts the hub needs no Entra.

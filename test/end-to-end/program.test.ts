@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pass } from 'node:timers/promises';
 import { call, handoff, startProgram, withData, type Program } from '../fakes/program.js';
 
 interface Chat {
@@ -181,7 +182,7 @@ describe('the program', function () {
       const program = await startProgram(data);
       try {
         const planned = await handoff(['config', 'plan', '--config', file, '--data', data]);
-        assert.equal(planned.out, '~ people ana');
+        assert.equal(planned.out, '~ people ana: name Ana → Anna');
         const applied = await handoff(['config', 'apply', '--config', file, '--data', data, '--json']);
         assert.deepEqual(JSON.parse(applied.out), { version: 2 });
         const { out: ana } = await handoff(['token', 'ana', '--data', data]);
@@ -198,7 +199,7 @@ describe('the program', function () {
         );
         const planning = /Listening on [^]*differs from the configuration in force[^]*npx handoff (config plan .+)/;
         const [, command = ''] = planning.exec(explained) ?? [];
-        assert.match((await handoff(command.split(' '))).out, /^~ people ana$/);
+        assert.match((await handoff(command.split(' '))).out, /^~ people ana: name Anna → Ana$/);
         const exported = await handoff(['config', 'export', '--data', data]);
         assert.match(exported.out, /name: Anna/);
       } finally {
@@ -260,6 +261,28 @@ describe('the program', function () {
       assert.equal((await handoff(['keys', 'revoke', signing?.kid ?? '', '--data', data])).code, 0);
       assert.ok(!(await listed()).some(({ kid }) => kid === signing?.kid));
     }));
+
+  it('waits for a server that does not answer at once, instead of taking it for stopped', function () {
+    // Windows cannot pause a process.
+    if (process.platform === 'win32') return this.skip();
+    return withData(async (data) => {
+      const program = await startProgram(data);
+      try {
+        program.child.kill('SIGSTOP');
+        const listed = handoff(['keys', '--data', data, '--json']);
+        await pass(3_000);
+        program.child.kill('SIGCONT');
+        assert.deepEqual(
+          Object.keys(JSON.parse((await listed).out) as object),
+          ['keys'],
+          `it was answered: ${(await listed).err}`,
+        );
+      } finally {
+        program.child.kill('SIGCONT');
+        await program.stop();
+      }
+    });
+  });
 
   it('refuses a directory it cannot write, with the cure', function () {
     // The superuser may write everywhere.

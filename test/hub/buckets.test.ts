@@ -34,6 +34,14 @@ describe('attempts', () => {
     );
   });
 
+  it('keeps of a long key what tells it from others, and no more', () => {
+    const buckets = new Buckets({ size: 1, refillMs: 60_000 });
+    const long = 'x'.repeat(12_000);
+    buckets.spend(long, 0);
+    assert.ok(buckets.waitMs(long, 0) > 0);
+    assert.equal(buckets.waitMs(`${long}y`, 0), 0);
+  });
+
   it('remembers who guesses while a hundred thousand others try once', () => {
     const buckets = new Buckets({ size: 2, refillMs: 60_000 });
     buckets.spend('guesser', 0);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import * as agents from '@microsoft/agents-hosting';
 import { TestAdapter, TranscriptLoggerMiddleware, type Activity, type TranscriptStore } from 'botbuilder';
+import { eraseConversation } from '../../src/hub/archive.js';
 import { escalate } from '../../src/middleware/escalation.js';
 import { HandoffTranscriptStore } from '../../src/middleware/transcriptStore.js';
 import { verify } from '../../src/verify.js';
@@ -159,6 +160,58 @@ describe('HandoffTranscriptStore', () => {
   });
 
   describe('over the hub’s log', () => {
+    it('reads no more of the record than the page and the place it was asked for', async () => {
+      for (let index = 0; index < 60; index += 1) await log(talk(1, `talk-${index}`, 'other'));
+      for (let index = 0; index < 60; index += 1) await log(talk(1, `talk-${index}`));
+      const read: string[] = [];
+      const list = test.store.list.bind(test.store);
+      test.store.list = async (...asked) => {
+        const page = await list(...asked);
+        read.push(...page.items.map(({ channel }) => channel.key ?? ''));
+        return page;
+      };
+      assert.equal((await store.listTranscripts('test')).items.length, 20);
+      // Each of the page, and whether it is the first of its place.
+      assert.equal(read.length, 40);
+      assert.ok(read.every((key) => key.includes('"test"')));
+      read.length = 0;
+      assert.equal((await store.getTranscriptActivities('test', 'talk-30')).items.length, 2);
+      await store.deleteTranscript('test', 'talk-30');
+      assert.deepEqual(new Set(read), new Set(['["archive","test","talk-30"]']));
+    });
+
+    it('lists a place once, from what is left of it when its first conversation was erased', async () => {
+      const key = JSON.stringify(['demo', 'msteams', 'a:1', 'kim']);
+      const chats: string[] = [];
+      for (let index = 0; index < 45; index += 1) {
+        const id = `chat-${index}`;
+        await test.hub.handle(id, [
+          { type: 'start', id, workStream: 'web', channel: { id: 'msteams', key }, customer: 'kim' },
+          { type: 'say', by: { role: 'customer', id: 'kim' }, activity: { type: 'message', text: 'hello' } },
+        ]);
+        await test.hub.handle(id, { type: 'close', by: { role: 'supervisor', id: 'sam' } });
+        chats.push(id);
+        test.clock.advance(MINUTE_MS);
+      }
+      const created = async () => {
+        const listed: number[] = [];
+        let token: string | undefined;
+        do {
+          const page = await store.listTranscripts('msteams', token);
+          for (const item of page.items) {
+            assert.equal(item.id, 'a:1');
+            listed.push(item.created.getTime());
+          }
+          token = page.continuationToken;
+        } while (token !== undefined);
+        return listed;
+      };
+      const startOf = async (id: string) => (await test.state(id)).startedAt;
+      assert.deepEqual(await created(), [await startOf('chat-0')]);
+      for (const id of chats.slice(0, 30)) await eraseConversation(test.hub, id);
+      assert.deepEqual(await created(), [await startOf('chat-30')]);
+    });
+
     it('keeps what arrives twice once, also when it arrives at once', async () => {
       const said = talk(3);
       await Promise.all([log(said), log(said)]);

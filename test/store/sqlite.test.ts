@@ -12,10 +12,12 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { ConfigError, StoreUnavailable } from '../../src/errors.js';
 import { loadSqlite } from '../../src/store/sqlite/engine.js';
+import { listSql } from '../../src/store/sql.js';
+import { contains } from '../../src/store/sqlite/schema.js';
 import { fileSystemOf, networkFileSystem } from '../../src/store/sqlite/place.js';
 import { SqliteStore, type SqliteStoreOptions } from '../../src/store/sqlite/sqliteStore.js';
 import { ANN, Chat, says } from './chat.js';
-import { describeStore, done } from './store.contract.js';
+import { describeStore, done, INDEXED } from './store.contract.js';
 
 const APPENDER = fileURLToPath(new URL('./appender.js', import.meta.url));
 
@@ -172,6 +174,47 @@ describe('SqliteStore', () => {
       await refused(make(), /newer release/, /schema 99/);
       assert.deepEqual(await readFile(join(directory, 'handoff.db')), before);
       await refused(make(), /newer release/);
+    });
+
+    it('of an older release is brought up to date by a server, and refused by who only reads', async () => {
+      const store = await opened();
+      const teams = new Chat();
+      done(await teams.append(store, ...teams.start({ channelKey: '["demo","msteams","a:1","kim"]' })));
+      const odd = new Chat('widget\0');
+      done(await odd.append(store, ...odd.start({ channelKey: 'no list' })));
+      const widget = await started(store);
+      await store.close();
+      await change(
+        directory,
+        'DROP INDEX conversation_of_channel; DROP INDEX conversation_place;' +
+          ' ALTER TABLE conversation DROP COLUMN channel; ALTER TABLE conversation DROP COLUMN channel_conversation;' +
+          ' PRAGMA user_version = 1',
+      );
+      await refused(make({ readOnly: true }), /older release's/, /Start the server on it once/);
+      const newer = await opened();
+      const at = async (channel: string, channelConversation: string) =>
+        (await newer.list({ channel, channelConversation }, 10)).items.map(({ id }) => id);
+      assert.deepEqual(await at('msteams', 'a:1'), [teams.id]);
+      assert.deepEqual(await at('directline', widget.id), [widget.id]);
+      assert.equal((await newer.list({ channel: 'msteams' }, 10)).items.length, 2);
+      done(await teams.append(newer, says('and it goes on')));
+    });
+
+    it('finds a channel’s conversations and those of one place by an index', async () => {
+      await (await opened()).close();
+      const { DatabaseSync } = await loadSqlite();
+      const db = new DatabaseSync(join(directory, 'handoff.db'));
+      for (const [filter, index] of INDEXED) {
+        const { text, values } = listSql({ ...filter, limit: 20 }, contains);
+        const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all(...values) as { detail: string }[];
+        const steps = plan.map(({ detail }) => detail).join('; ');
+        assert.match(
+          steps,
+          new RegExp(`^SEARCH conversation USING INDEX ${index} \\([^;]*$`),
+          'it neither scans nor sorts',
+        );
+      }
+      db.close();
     });
 
     it('of another program is refused', async () => {

@@ -20,6 +20,13 @@ export interface StoreUnderTest {
   dispose(): Promise<void>;
 }
 
+/** Lists that must not read more than they show, and the index that sees to it. */
+export const INDEXED = [
+  [{ channel: 'msteams', oldestFirst: true, after: { startedAt: T0, id: 'x' } }, 'conversation_of_channel'],
+  [{ channel: 'msteams', channelConversation: 'a:1', oldestFirst: true }, 'conversation_place'],
+  [{ channel: 'msteams', channelConversation: 'a:1', after: { startedAt: T0, id: 'x' } }, 'conversation_place'],
+] as const;
+
 export function describeStore(name: string, makeStore: () => Promise<StoreUnderTest>): void {
   describe(`${name} keeps the store's contract`, () => {
     let place: StoreUnderTest;
@@ -429,6 +436,41 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         assert.deepEqual(await ids({ agent: 'an' }), []);
         assert.deepEqual(await ids({ phases: [] }), []);
         assert.deepEqual(await ids({ agent: "ana' OR '1'='1" }), []);
+      });
+
+      it('filter by channel and by the place in it, also oldest first, page by page', async () => {
+        const key = (place: string, user: string) => JSON.stringify(['demo', 'msteams', place, user]);
+        const widget = await started();
+        const chats: Chat[] = [];
+        for (let n = 0; n < 7; n++) {
+          // Two at a time start at the same moment.
+          const chat = new Chat(`teams-${n}`, T0 + (n >> 1));
+          const channelKey = key(`a\0;${n % 2}`, `user-${n}`);
+          done(await chat.append(store, ...chat.start({ channelKey }), queues('cards', T0)));
+          chats.push(chat);
+        }
+        const all = async (filter: Parameters<Store['list']>[0]) => {
+          const ids: string[] = [];
+          let cursor: string | undefined;
+          do {
+            const page = await store.list(filter, 2, cursor);
+            ids.push(...page.items.map(({ id }) => id));
+            cursor = page.next;
+          } while (cursor !== undefined);
+          return ids;
+        };
+        const even = chats.filter((_, n) => n % 2 === 0).map(({ id }) => id);
+        const channel = 'msteams';
+        const oldestFirst = true;
+        assert.deepEqual(
+          await all({ channel, oldestFirst }),
+          chats.map(({ id }) => id),
+        );
+        assert.deepEqual(await all({ channel, channelConversation: 'a\0;0', oldestFirst }), even);
+        assert.deepEqual(await all({ channel, channelConversation: 'a\0;0' }), even.toReversed());
+        assert.deepEqual(await all({ channel: 'directline', channelConversation: widget.id }), [widget.id]);
+        assert.deepEqual(await all({ channel, channelConversation: widget.id }), []);
+        assert.deepEqual(await all({ channel: 'other', oldestFirst }), []);
       });
 
       it('give every conversation id once, in order', async () => {

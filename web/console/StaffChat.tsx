@@ -1,8 +1,8 @@
 // Web Chat on a person's view of one conversation; a chunk of its own, loaded after the console's shell stands.
-import { Button, Tooltip } from '@fluentui/react-components';
+import { ToggleButton, Tooltip } from '@fluentui/react-components';
 import { NoteRegular } from '@fluentui/react-icons/svg/note';
 import { Components, createDirectLine, createStore, hooks } from 'botframework-webchat';
-import { useEffect, useLayoutEffect, useMemo, useState } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, type MutableRefObject } from 'react';
 import { dropEvents, groupBySpeaker } from '../shared/activityMiddlewares.js';
 import type { SeenActivity } from '../shared/handoffActivity.js';
 import { adaptiveCardsLook, WEB_CHAT_WORDS, webChatLook } from '../shared/webChatLook.js';
@@ -41,6 +41,13 @@ const CONNECTIONS: Record<number, ChatConnection> = { 2: 'online', 3: 'expired',
 
 const ACTIVITY_MIDDLEWARE = [dropEvents, markSpeakers];
 
+/** While what is typed is for staff, the box says so. */
+const NOTE_WORDS = {
+  ...WEB_CHAT_WORDS,
+  TEXT_INPUT_PLACEHOLDER: 'Private note: the customer sees neither it nor that you type',
+  TEXT_INPUT_SEND_BUTTON_ALT: 'Keep note',
+};
+
 export default function StaffChat({
   token,
   draftKey,
@@ -53,8 +60,16 @@ export default function StaffChat({
   onNote,
   drafts,
 }: Props) {
+  const [isNoting, setNoting] = useState(() => readDraft(modeKey(draftKey)) === NOTE);
+  useEffect(() => keepDraft(modeKey(draftKey), isNoting ? NOTE : ''), [draftKey, isNoting]);
+  /** Set while the box is for notes: then Enter and the send button keep one. */
+  const keepNote = useRef<(() => void) | undefined>(undefined);
   const store = useMemo(() => {
     const watch = () => (next: (action: StoreAction) => unknown) => (action: StoreAction) => {
+      if (action.type === 'WEB_CHAT/SUBMIT_SEND_BOX' && keepNote.current) {
+        keepNote.current();
+        return undefined;
+      }
       if (action.type === 'DIRECT_LINE/INCOMING_ACTIVITY' && action.payload?.activity?.id)
         onSeen(action.payload.activity.id);
       // What a bot suggests is for the customer to press.
@@ -83,13 +98,17 @@ export default function StaffChat({
   }, [directLine, onConnection]);
 
   const look = useMemo(
-    () =>
-      webChatLook(dark, dark ? '#479ef5' : '#0f6cbd', {
+    () => ({
+      ...webChatLook(dark, dark ? '#479ef5' : '#0f6cbd', {
         background: dark ? '#292929' : '#ffffff',
         ...(dark ? { bubble: '#3a3a3a', bubbleBorder: '#3a3a3a' } : {}),
         mine: dark ? '#17375a' : '#e3effb',
       }),
-    [dark],
+      // A note is text.
+      hideUploadButton: isNoting,
+      ...(isNoting ? { sendBoxBackground: 'transparent' } : {}),
+    }),
+    [dark, isNoting],
   );
 
   const cards = useMemo(() => adaptiveCardsLook(dark), [dark]);
@@ -103,51 +122,86 @@ export default function StaffChat({
       activityMiddleware={ACTIVITY_MIDDLEWARE}
       avatarMiddleware={fluentAvatars}
       cardActionMiddleware={inertCards}
-      overrideLocalizedStrings={WEB_CHAT_WORDS}
+      overrideLocalizedStrings={isNoting ? NOTE_WORDS : WEB_CHAT_WORDS}
       groupActivitiesMiddleware={groupBySpeaker}
       disabled={paused}
       typingIndicatorMiddleware={whoTypes}
-      sendTypingIndicator={canSpeak}
+      sendTypingIndicator={canSpeak && !isNoting}
     >
       <DraftContext.Provider value={drafts}>
         <div className="staff-chat">
           <BasicTranscript className="staff-transcript" />
-          {canSpeak && <SendRow draftKey={draftKey} paused={paused} focusOnOpen={focusOnOpen} onNote={onNote} />}
+          {canSpeak && (
+            <SendRow
+              draftKey={draftKey}
+              paused={paused}
+              focusOnOpen={focusOnOpen}
+              onNote={onNote}
+              isNoting={isNoting}
+              setNoting={setNoting}
+              keepNote={keepNote}
+            />
+          )}
         </div>
       </DraftContext.Provider>
     </Composer>
   );
 }
 
-function SendRow({
-  draftKey,
-  paused,
-  focusOnOpen,
-  onNote,
-}: Pick<Props, 'draftKey' | 'paused' | 'focusOnOpen' | 'onNote'>) {
+const NOTE = 'note';
+const KEEPS = 'Keeps what you typed among staff; the customer never sees it';
+const BEGINS = 'What you type next stays among staff; the customer sees neither it nor that you type';
+const ENDS = 'What you type next goes to the customer again';
+
+/** Kept with the draft: half a note must not come back as half a message. */
+function modeKey(draftKey: string): string {
+  return `${draftKey}.mode`;
+}
+
+interface SendRowProps extends Pick<Props, 'draftKey' | 'paused' | 'focusOnOpen' | 'onNote'> {
+  isNoting: boolean;
+  setNoting(isNoting: boolean): void;
+  keepNote: MutableRefObject<(() => void) | undefined>;
+}
+
+function SendRow({ draftKey, paused, focusOnOpen, onNote, isNoting, setNoting, keepNote }: SendRowProps) {
   const [text, setText] = useSendBoxValue();
-  const [noting, setNoting] = useState(false);
+  const [isKeeping, setKeeping] = useState(false);
   const focus = useFocus();
   useEffect(() => {
     // Only after the person's own Accept or Pick: the pressed button is gone and the next thing is to type.
     if (focusOnOpen) void focus('sendBox');
   }, [focus, focusOnOpen]);
 
+  const hasText = text.trim() !== '';
+
   async function note(): Promise<void> {
-    setNoting(true);
+    if (!hasText || isKeeping) return;
+    setKeeping(true);
     setText('');
     // A refused note comes back, unless the person is typing on already.
     if (!(await onNote(text)) && !readDraft(draftKey)) setText(text);
-    setNoting(false);
+    setKeeping(false);
+  }
+
+  // Before anything can be pressed: a note never goes out as a message.
+  useLayoutEffect(() => {
+    keepNote.current = isNoting ? () => void note() : undefined;
+  });
+
+  function press(): void {
+    if (hasText) return void note();
+    setNoting(!isNoting);
+    void focus('sendBox');
   }
 
   return (
-    <div className="send-row">
+    <div className={isNoting ? 'send-row noting' : 'send-row'}>
       <BasicSendBox className="send-box" />
-      <Tooltip content="Keeps what you typed among staff; the customer never sees it" relationship="description">
-        <Button icon={<NoteRegular />} disabled={paused || noting || !text.trim()} onClick={() => void note()}>
+      <Tooltip content={hasText ? KEEPS : isNoting ? ENDS : BEGINS} relationship="description">
+        <ToggleButton icon={<NoteRegular />} checked={isNoting} disabled={paused || isKeeping} onClick={press}>
           Note
-        </Button>
+        </ToggleButton>
       </Tooltip>
     </div>
   );

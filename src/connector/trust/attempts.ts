@@ -1,5 +1,6 @@
-// Failed attempts to be a bot, by client address and app id: who guesses waits, and every other bot goes on.
+// Failed attempts to be a bot, by client network and app id: who guesses waits, and every bot goes on.
 
+import { networkOf } from '../../addresses.js';
 import { BadRequest } from '../../errors.js';
 import { Buckets, type BucketOptions } from '../../hub/buckets.js';
 import type { Clock } from '../../hub/ports.js';
@@ -16,10 +17,15 @@ export class FailedAttempts {
     this.#buckets = new Buckets(options);
   }
 
-  /** @throws BadRequest 429 with the seconds until the next attempt is looked at. */
-  requireLeft(address: string, appId: string | null | undefined): void {
-    const waitMs = this.#buckets.waitMs(this.#key(address, appId), this.clock.now());
-    if (waitMs === 0) return;
+  /**
+   * One more that was wrong. What is right never comes here: nobody is refused because others guess.
+   * @throws BadRequest 429 when too many were wrong before it, with the seconds until the next one is answered otherwise.
+   */
+  failed(address: string, appId: string | null | undefined): void {
+    const now = this.clock.now();
+    const key = JSON.stringify([networkOf(address), appId != null && this.isBot(appId) ? appId : '']);
+    const waitMs = this.#buckets.waitMs(key, now);
+    if (waitMs === 0) return this.#buckets.spend(key, now);
     const retryAfterS = Math.ceil(waitMs / 1_000);
     throw new BadRequest(
       429,
@@ -27,13 +33,5 @@ export class FailedAttempts {
       `Too many failed attempts of this app from this address. Correct its secret or token, and try again in ${retryAfterS} s.`,
       { retryAfterS },
     );
-  }
-
-  failed(address: string, appId: string | null | undefined): void {
-    this.#buckets.spend(this.#key(address, appId), this.clock.now());
-  }
-
-  #key(address: string, appId: string | null | undefined): string {
-    return JSON.stringify([address, appId != null && this.isBot(appId) ? appId : '']);
   }
 }

@@ -13,7 +13,7 @@ import { notBelieved, TokenNotBelieved } from './refusal.js';
 
 /** Verified tokens remembered: a look-up takes a hundredth of a signature's time. */
 const REMEMBERED_TOKENS = 4_096;
-/** Tokens of one app from one address that were not believed: a signature each. 100 at once, then 100 a minute. */
+/** Tokens of one app from one address that were not believed. 100 at once, then 100 a minute. */
 const WRONG_TOKENS = { size: 100, refillMs: 600 };
 
 interface Believed {
@@ -55,7 +55,7 @@ export class TrustedCallers implements BotCallers {
     }
   }
 
-  /** What was believed before is believed at once: who fails beside it at the same address costs it nothing. */
+  /** Who fails beside a bot at the same address costs it nothing: only what is not believed is counted and slowed. */
   async #believe(token: string, address: string): Promise<BotCaller> {
     const claims = claimsOf(token);
     const from = { address, appId: appIdOf(claims) };
@@ -91,7 +91,6 @@ export class TrustedCallers implements BotCallers {
       if (known.kid === undefined || (await this.issuer.keys.find(known.kid)) !== undefined) return known;
     }
     this.#believed.delete(id);
-    this.#wrong.requireLeft(from.address, from.appId);
     try {
       const believed = await verify();
       this.#believed.set(id, believed);

@@ -36,22 +36,22 @@ export function serveTrust(http: HttpServer, hub: Hub, { issuer, env }: TrustOpt
     throw new BadRequest(404, 'NotFound', `There is nothing at ${request.path}: no bot has {issuer: hub}.`);
   };
   const wrong = new FailedAttempts(hub.clock, WRONG_SECRETS, (id) => bots().some(({ appId }) => appId === id));
-  /** @returns undefined when the secret is wrong. @throws BadRequest 429 after too many of those, right or wrong. */
+  /** @returns undefined when the secret is wrong. @throws BadRequest 429 after too many of those. */
   const authenticate = (
     request: HttpRequest,
     among: readonly OwnBot[],
     appId: string | null,
     secret?: string | null,
   ) => {
+    // First, in constant time: a bot gets its token however many guess beside it, and secrets are too long to be guessed.
+    const bot = verified(among, env, appId, secret);
+    if (bot !== undefined) return bot;
     try {
-      wrong.requireLeft(request.ip, appId);
+      wrong.failed(request.ip, appId);
     } catch (error) {
       hub.notify('callRefused', { reason: 'tooMany' });
       throw error;
     }
-    const bot = verified(among, env, appId, secret);
-    if (bot !== undefined) return bot;
-    wrong.failed(request.ip, appId);
     hub.notify('callRefused', { reason: 'secret' });
     return undefined;
   };

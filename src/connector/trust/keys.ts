@@ -81,6 +81,7 @@ export class SigningKeys {
    * @throws Rejected for a key that is none of the list, or not the only one.
    */
   async revoke(named: string): Promise<void> {
+    if (named === '') throw new Rejected('badCommand', 'Name the key to revoke. "handoff keys" lists them.');
     const [key, ...others] = (await this.published()).filter(({ kid }) => kid.startsWith(named));
     if (key === undefined)
       throw new Rejected('notFound', `There is no signing key "${named}". "handoff keys" lists them.`);

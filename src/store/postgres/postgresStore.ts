@@ -14,7 +14,7 @@ import { refusal } from './faults.js';
 import { Notices } from './notices.js';
 import { placeOf, type Place } from './place.js';
 import { RedisBus } from './redisBus.js';
-import { checkSchema, contains, migrate } from './schema.js';
+import { checkSchema, contains, migrate, SCHEMA_VERSION } from './schema.js';
 import { PostgresSharedRecord } from './sharedRecord.js';
 import { Writer } from './writer.js';
 
@@ -132,7 +132,11 @@ export class PostgresStore extends RecordStore {
     try {
       await checkServer(client, place);
       if (options.readOnly !== true) await migrate(client, place);
-      else if ((await checkSchema(client, place)) === 0) throw noRecord(place);
+      else {
+        const version = await checkSchema(client, place);
+        if (version === 0) throw noRecord(place);
+        if (version < SCHEMA_VERSION) throw olderRecord(place);
+      }
     } finally {
       await client.end();
     }
@@ -176,6 +180,13 @@ export class PostgresStore extends RecordStore {
     const answer = ([rows]: readonly (readonly unknown[])[]) => (rows?.[0] as { now: number }).now;
     return this.readers === undefined ? this.clock.now() : this.readers.run({ statements: [statement], answer });
   }
+}
+
+/** For who only reads: the tables may not be changed then. */
+function olderRecord({ shown, schema }: Place): ConfigError {
+  return new ConfigError([
+    `The record in the schema "${schema}" of ${shown} is an older release's. Start the server once, which brings it up to date.`,
+  ]);
 }
 
 function noRecord({ shown, schema }: Place): ConfigError {

@@ -1,8 +1,10 @@
 // What is PostgreSQL's own: the tables, how they grow from release to release, and expressions that other engines spell differently.
 
 import type { ClientBase } from 'pg';
+import { channelPlaceOf } from '../../core/channelPlace.js';
 import { ConfigError } from '../../errors.js';
-import type { Place } from './place.js';
+import { toConversation } from '../rows.js';
+import { escapeText, type Place } from './place.js';
 import { WRITING } from './writing.js';
 
 export const contains = (column: string): string => `strpos(${column}, ?) > 0`;
@@ -161,9 +163,35 @@ CREATE TABLE writer (
   at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 `,
+  `
+ALTER TABLE conversation ADD COLUMN channel TEXT COLLATE "C";
+ALTER TABLE conversation ADD COLUMN channel_conversation TEXT COLLATE "C";
+CREATE INDEX conversation_of_channel ON conversation (channel, started_at, id);
+CREATE INDEX conversation_place ON conversation (channel, channel_conversation, started_at, id);
+CREATE INDEX conversation_unplaced ON conversation (id) WHERE channel IS NULL;
+`,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
+
+const UNPLACED = 'SELECT id, state FROM conversation WHERE channel IS NULL ORDER BY id LIMIT 500';
+const PLACE =
+  'UPDATE conversation c SET channel = p.channel, channel_conversation = p.conversation' +
+  ' FROM unnest($1::text[], $2::text[], $3::text[]) AS p(id, channel, conversation) WHERE c.id = p.id';
+
+/** Of conversations that an older release wrote: before the columns were there, or while a newer one served beside it. */
+async function fillChannelPlaces(client: ClientBase): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ id: string; state: string }>(UNPLACED);
+    if (rows.length === 0) return;
+    const places = rows.map(({ state }) => channelPlaceOf(toConversation(state)));
+    await client.query(PLACE, [
+      rows.map(({ id }) => escapeText(id)),
+      places.map(({ channelId }) => escapeText(channelId)),
+      places.map(({ conversationId }) => escapeText(conversationId)),
+    ]);
+  }
+}
 
 /** Rows of processes that ended without saying so are kept this long. */
 const FORGET_WRITERS = "DELETE FROM writer WHERE at < now() - interval '30 days'";
@@ -195,6 +223,7 @@ export async function migrate(client: ClientBase, place: Place): Promise<void> {
       [schema, WRITING.name],
     );
     if (made.rowCount === 0) await client.query(WRITING.definition);
+    await fillChannelPlaces(client);
     await client.query(FORGET_WRITERS);
     await client.query('COMMIT');
   } catch (error) {

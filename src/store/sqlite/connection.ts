@@ -5,8 +5,8 @@ import type { Call } from '../calls.js';
 import type { Answer, Fault, ThreadSettings } from './calls.js';
 import type { Database, SqliteModule } from './engine.js';
 import { diskFault, faultOf } from './faults.js';
-import { databaseFile, holdLock, noRecord } from './place.js';
-import { checkSchema, migrate, pragma, prepareForReading, prepareForWriting } from './schema.js';
+import { databaseFile, holdLock, noRecord, olderRecord } from './place.js';
+import { checkSchema, migrate, pragma, prepareForReading, prepareForWriting, SCHEMA_VERSION } from './schema.js';
 import { Reader } from './reader.js';
 import { Writer } from './writer.js';
 
@@ -83,7 +83,9 @@ export function openReader({ DatabaseSync }: SqliteModule, { directory }: Thread
   const file = databaseFile(directory);
   const db = new DatabaseSync(file, { readOnly: true });
   try {
-    if (checkSchema(db, file) === 0) throw noRecord(directory);
+    const version = checkSchema(db, file);
+    if (version === 0) throw noRecord(directory);
+    if (version < SCHEMA_VERSION) throw olderRecord(directory);
     prepareForReading(db);
   } catch (error) {
     db.close();

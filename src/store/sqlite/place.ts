@@ -128,6 +128,13 @@ export function noRecord(directory: string): ConfigError {
   ]);
 }
 
+/** For who only reads: the tables may not be changed then. */
+export function olderRecord(directory: string): ConfigError {
+  return new ConfigError([
+    `The record in ${directory} is an older release's. Start the server on it once (--data), which brings it up to date.`,
+  ]);
+}
+
 function refuseNetwork(directory: string, fileSystem: FileSystem): void {
   const kind = networkFileSystem(fileSystem);
   if (kind === undefined) return;

@@ -1,10 +1,9 @@
 // What is SQLite's own: the tables, the settings of a connection, and expressions that other engines spell differently.
 
+import { channelPlaceOf } from '../../core/channelPlace.js';
 import { ConfigError } from '../../errors.js';
+import { toConversation } from '../rows.js';
 import { CODE, codeOf, type Database } from './engine.js';
-
-/** Grows by one with each change of the tables; `PRAGMA user_version` of the file. */
-export const SCHEMA_VERSION = 1;
 
 /** "hoff": tells this program's files from any other SQLite database. */
 const APPLICATION_ID = 0x686f6666;
@@ -14,7 +13,7 @@ export const contains = (column: string): string => `instr(${column}, ?) > 0`;
 // The log keeps its rowid: entries of all conversations fill the same pages in the order they come. Clustered by
 // conversation instead (WITHOUT ROWID), each 1 KB entry dirties a leaf and an overflow page of its own: measured 14k
 // against 44k appends/s and three times the file, for a page of 50 entries that reads in 88 µs instead of 75.
-const SCHEMA = `
+const TABLES = `
 CREATE TABLE log (
   conversation_id TEXT NOT NULL,
   seq INTEGER NOT NULL CHECK (seq > 0),
@@ -112,6 +111,40 @@ CREATE TABLE attachment (
 CREATE INDEX attachment_conversation ON attachment (conversation_id);
 `;
 
+const CHANNEL_PLACES = `
+ALTER TABLE conversation ADD COLUMN channel TEXT;
+ALTER TABLE conversation ADD COLUMN channel_conversation TEXT;
+CREATE INDEX conversation_of_channel ON conversation (channel, started_at, id);
+CREATE INDEX conversation_place ON conversation (channel, channel_conversation, started_at, id);
+`;
+
+/** One step for each change of the tables, in order. What was released is never edited. */
+const MIGRATIONS: readonly ((db: Database) => void)[] = [
+  (db) => db.exec(TABLES),
+  (db) => {
+    db.exec(CHANNEL_PLACES);
+    fillChannelPlaces(db);
+  },
+];
+
+/** `PRAGMA user_version` of the file: how many of the steps have been taken. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+const ROWS_AT_ONCE = 500;
+
+function fillChannelPlaces(db: Database): void {
+  const next = db.prepare('SELECT rowid AS row, state FROM conversation WHERE rowid > ? ORDER BY rowid LIMIT ?');
+  const fill = db.prepare('UPDATE conversation SET channel = ?, channel_conversation = ? WHERE rowid = ?');
+  for (let last: number | undefined = 0; last !== undefined;) {
+    const rows = next.all(last, ROWS_AT_ONCE) as { row: number; state: string }[];
+    for (const { row, state } of rows) {
+      const { channelId, conversationId } = channelPlaceOf(toConversation(state));
+      fill.run(channelId, conversationId, row);
+    }
+    last = rows.at(-1)?.row;
+  }
+}
+
 /** Settings of the one connection that writes. */
 export function prepareForWriting(db: Database, file: string): void {
   db.exec('PRAGMA busy_timeout = 5000');
@@ -132,13 +165,14 @@ export function prepareForReading(db: Database): void {
   db.exec('PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY');
 }
 
-/** Creates the tables in a new file. @throws ConfigError when the file is not ours or newer than this program. */
+/** Makes the tables or brings them up to this release. @throws ConfigError when the file is not ours or newer than this program. */
 export function migrate(db: Database, file: string): void {
   const version = checkSchema(db, file);
   if (version === SCHEMA_VERSION) return;
-  db.exec(
-    `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`,
-  );
+  // All or nothing: whoever opened the connection closes it when a step fails.
+  db.exec('BEGIN IMMEDIATE');
+  for (const step of MIGRATIONS.slice(version)) step(db);
+  db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
 }
 
 /** The version of the file's tables, 0 for a new file. */

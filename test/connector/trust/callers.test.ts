@@ -218,10 +218,13 @@ describe('bots that the hub gives tokens to', () => {
         const { headers, body } = answer as Awaited<ReturnType<typeof guess>>;
         assert.equal(headers['retry-after'], '3');
         assert.equal((body as { error: { code: string } }).error.code, 'TooManyRequests');
-        assert.equal((await guess(path, APP_A, SECRETS.a)).status, 429, 'a right guess is none of the 20');
-        assert.equal((await guess(path, APP_B, SECRETS.b)).status, 200, 'the other bot at this address goes on');
+        assert.equal((await guess(path, APP_A, SECRETS.a)).status, 200, 'the bot itself is not refused for it');
+        assert.equal((await guess(path, APP_A, 'wrong')).status, 429, 'nor does it get others further attempts');
+        assert.equal((await guess(path, APP_B, 'wrong')).status, 401, 'the other bot at this address goes on');
+        assert.equal((await guess(path, APP_B, SECRETS.b)).status, 200);
         site.clock.advance(3_000);
-        assert.equal((await guess(path, APP_A, SECRETS.a)).status, 200);
+        assert.equal((await guess(path, APP_A, 'wrong')).status, 401);
+        assert.equal((await guess(path, APP_A, 'wrong')).status, 429);
       });
 
     it('get no further attempts by inventing app ids', async () => {
@@ -234,7 +237,7 @@ describe('bots that the hub gives tokens to', () => {
       for (let asked = 0; asked < 50; asked += 1) assert.equal((await guess('form', APP_A, SECRETS.a)).status, 200);
     });
 
-    it('are not looked at for a while when their tokens are wrong, and a token believed before is believed', async () => {
+    it('are slowed when their tokens are wrong, and right tokens are believed meanwhile, old and new', async () => {
       const issued = await site.tokenOf('a');
       assert.equal((await site.speak(conversation, issued)).status, 200);
       const forged = await token({}, { key: stranger.privateKey });
@@ -242,6 +245,12 @@ describe('bots that the hub gives tokens to', () => {
       assert.equal(guesses, 100);
       assert.ok((await site.metric('tooMany')) > 0);
       assert.equal((await site.speak(conversation, issued)).status, 200);
+      site.clock.advance(1_000);
+      const fresh = await site.tokenOf('a');
+      assert.notEqual(fresh, issued);
+      assert.equal((await site.speak(conversation, forged)).status, 401);
+      assert.equal((await site.speak(conversation, forged)).status, 429);
+      assert.equal((await site.speak(conversation, fresh)).status, 200);
       const ofAnother = await site.tokenOf('b');
       assert.equal((await site.speak(await site.conversationOf('b'), ofAnother)).status, 200);
     });
