@@ -5,6 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import fc from 'fast-check';
 import type { Log } from '../src/hub/ports.js';
+import { BadRequest } from '../src/errors.js';
 import { BODY_LIMIT_BYTES, HttpServer, isLocal, parseJson } from '../src/http.js';
 import { request } from './fakes/request.js';
 
@@ -18,10 +19,32 @@ describe('The HTTP server', () => {
     server = new HttpServer({ log: silent });
     server.post('/echo', async (incoming) => ({ body: { got: await incoming.json() } }));
     server.post('/text', async (incoming) => ({ body: (await incoming.bytes()).toString() }));
+    server.hotPost('/hot/:id/said', ({ id, params, query }) => ({
+      headers: { 'x-seen': id },
+      body: { id: params['id'], q: query.get('q') },
+    }));
+    server.hotPost('/hot/:id/fails', () => {
+      throw new BadRequest(409, 'Taken', 'Somebody has it.');
+    });
+    server.area('/hot', { headers: () => ({ 'access-control-allow-origin': '*' }) });
     url = await server.listen(0, '127.0.0.1');
   });
 
   after(() => server.close(0));
+
+  it('answers a route that every message takes as it answers every other, however its path is spelled', async () => {
+    for (const path of ['/hot/a%7Cb/said?q=1', '/hot/a|b/said/?q=1']) {
+      const { status, body, headers } = await request('POST', url + path, { body: {} });
+      assert.equal(status, 200, path);
+      assert.deepEqual([(body as { id: string }).id, (body as { q: string }).q], ['a|b', '1'], path);
+      assert.equal(headers['access-control-allow-origin'], '*', path);
+      assert.equal(headers['x-request-id'], headers['x-seen'], path);
+    }
+    const refused = await request('POST', `${url}/hot/x/fails`, { body: {} });
+    assert.deepEqual([refused.status, (refused.body as { error: { code: string } }).error.code], [409, 'Taken']);
+    assert.equal(refused.headers['access-control-allow-origin'], '*');
+    assert.equal((await request('POST', `${url}/hot/x/said/more`, { body: {} })).status, 404);
+  });
 
   it('hands on a JSON body that came in many pieces, with letters of many bytes', async () => {
     const { port } = new URL(url);

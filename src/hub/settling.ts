@@ -65,7 +65,7 @@ export class Settling {
 
   /** Rows as the record has them, less what is settled meanwhile or was and could not be written. */
   async stillOwed(read: () => Promise<OutboxRow[]>): Promise<OutboxRow[]> {
-    const settled = new Set<string>();
+    const settled = new Set(this.#gathered.map(({ settlement }) => settlement.id));
     this.#readings.add(settled);
     try {
       return (await read()).filter(({ id }) => !settled.has(id) && !this.#unwritten.has(id));

@@ -40,6 +40,15 @@ describe('tokens', () => {
     }
   });
 
+  it('is one of its kind only, also when it was checked before', async () => {
+    const token = await tokens.mint('a', { n: 1 }, 60_000);
+    await tokens.verify('a', token);
+    await assert.rejects(tokens.verify('b', token), refused('invalid'));
+    const [header, , signature] = token.split('.');
+    const forged = Buffer.from(JSON.stringify({ n: 2, aud: 'a', nbf: 0, exp: 9e9 })).toString('base64url');
+    await assert.rejects(tokens.verify('a', `${header}.${forged}.${signature}`), refused('invalid'));
+  });
+
   it('ends to the second, also when it was checked before', async () => {
     const fresh = await tokens.mint('a', {}, 60_000);
     const checked = await tokens.mint('a', { n: 2 }, 60_000);
