@@ -19,6 +19,14 @@ export const FACETS = [
   'channel_conversation',
 ] as const;
 
+/** Told once, at the start. An update that names them would write their indexes anew each time. */
+const FIXED: ReadonlySet<string> = new Set(['started_at', 'channel_key', 'channel', 'channel_conversation']);
+
+/** Of values in the order of FACETS, those that may change. */
+export function changing<T>(facets: readonly T[]): T[] {
+  return facets.filter((_, index) => !FIXED.has(FACETS[index] as string));
+}
+
 /** Which of them is the key of a foreign channel. */
 export const CHANNEL_KEY = FACETS.indexOf('channel_key');
 
@@ -47,7 +55,9 @@ export const sql = {
   updateConversation: 'UPDATE conversation SET version = ?, due_at = ?, state = ?, chain = ? WHERE id = ?',
   updateConversationWhole:
     'UPDATE conversation SET version = ?, due_at = ?, state = ?, chain = ?, ' +
-    `${FACETS.map((column) => `${column} = ?`).join(', ')} WHERE id = ?`,
+    `${changing(FACETS)
+      .map((column) => `${column} = ?`)
+      .join(', ')} WHERE id = ?`,
   head: `SELECT version, chain, ${facets} FROM conversation WHERE id = ?`,
   state: 'SELECT state FROM conversation WHERE id = ?',
   auditConversation: 'SELECT version, state, chain FROM conversation WHERE id = ?',

@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { THUMBNAIL } from '../../hub/attachments.js';
-import { CHANNEL_KEY, FACETS, sql } from '../sql.js';
+import { changing, CHANNEL_KEY, FACETS, sql } from '../sql.js';
 
 function fill(text: string, ...expressions: readonly string[]): string {
   let used = 0;
@@ -85,7 +85,7 @@ BEGIN
     IF the_version IS NULL THEN
       ${fill(sql.insertConversation, 'the_id', 'the_seq', `(ask->>'dueAt')::bigint`, `ask->>'state'`, 'the_chain', ...facets)};
     ELSE
-      ${fill(sql.updateConversationWhole, 'the_seq', `(ask->>'dueAt')::bigint`, `ask->>'state'`, 'the_chain', ...facets, 'the_id')};
+      ${fill(sql.updateConversationWhole, 'the_seq', `(ask->>'dueAt')::bigint`, `ask->>'state'`, 'the_chain', ...changing(facets), 'the_id')};
     END IF;
     IF jsonb_array_length(ask->'outbox') > 0 THEN
       FOR item IN

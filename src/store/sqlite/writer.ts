@@ -3,7 +3,7 @@
 import { chainNext, chainStart, digestOf, newSalt } from '../chain.js';
 import { DONE, type AppendAnswer, type Call, type Writes } from '../calls.js';
 import type { AppendRows, SettlementRow, StoredEntry, StoredGrant, Value } from '../rows.js';
-import { CHANNEL_KEY, sql } from '../sql.js';
+import { changing, CHANNEL_KEY, sql } from '../sql.js';
 import { columnsOf } from '../tables.js';
 import { originalOf } from '../../hub/attachments.js';
 import type { Claim } from '../../hub/ports.js';
@@ -263,7 +263,7 @@ export class Writer {
     if (head === undefined) this.run(sql.insertConversation, conversationId, version, dueAt, state, chain, ...facets);
     else if (facets.every((value, index) => value === head.facets[index])) {
       this.run(sql.updateConversation, version, dueAt, state, chain, conversationId);
-    } else this.run(sql.updateConversationWhole, version, dueAt, state, chain, ...facets, conversationId);
+    } else this.run(sql.updateConversationWhole, version, dueAt, state, chain, ...changing(facets), conversationId);
     this.remember(conversationId, { version, chain, facets });
   }
 
