@@ -10,7 +10,7 @@ import { configurationOf, Customer, describeFaults, leftBehind, overdue, personS
 import { sized } from './size.js';
 
 const JUMPS = sized({ full: 20, short: 2 });
-const SENDS = 30;
+const SENDS = sized({ full: 30, short: 10 });
 const OFFER_MS = 120_000;
 const CARRIED_OUT_WITHIN_MS = 5_000;
 

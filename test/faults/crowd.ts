@@ -9,6 +9,7 @@ import { request } from '../fakes/request.js';
 import { until } from '../fakes/shop.js';
 import { faultsOf, History } from './history.js';
 import { Nodes } from './nodes.js';
+import { sized } from './size.js';
 import { AGAIN_MS, configurationOf, Customer, leftBehind, overdue, personSays, type Place } from './rig.js';
 
 const PEOPLE = ['agent0', 'agent1'];
@@ -18,6 +19,11 @@ const CLOCKS_DIFFER_MS = 250;
 
 /** Until something that must go on by itself has. */
 const PATIENCE_MS = 60_000;
+
+/** How much is said before a fault and after it, by a number from 0 up to 1. */
+export function stretch(number: number): number {
+  return sized({ full: 20 + Math.floor(number * 80), short: 5 + Math.floor(number * 20) });
+}
 
 export class Crowd {
   readonly history = new History();

@@ -4,9 +4,9 @@ import { Crowd } from './crowd.js';
 import { describeFaults, proxyBeforeDatabase, randomFor, report } from './rig.js';
 import { sized } from './size.js';
 
-const ROUNDS = sized({ full: 20, short: 2 });
+const ROUNDS = sized({ full: 20, short: 1 });
 const CUTS = 5;
-const CUSTOMERS = sized({ full: 16, short: 6 });
+const CUSTOMERS = sized({ full: 16, short: 4 });
 
 describeFaults(
   'connections to the database that break under load',
@@ -18,7 +18,7 @@ describeFaults(
       try {
         crowd = await Crowd.start(place(), { customers: CUSTOMERS, env });
         for (let round = 0; round < ROUNDS; round += 1) {
-          await crowd.talk(20, async (more) => {
+          await crowd.talk(10, async (more) => {
             for (let cut = 0; cut < CUTS; cut += 1) {
               proxy.cutAll();
               await more(1 + Math.floor(random() * 30));

@@ -1,12 +1,12 @@
 // The database server is restarted under load, as for a new version: everybody is told to try again meanwhile.
 
 import { restartServer } from '../store/cluster.js';
-import { Crowd } from './crowd.js';
+import { Crowd, stretch } from './crowd.js';
 import { describeFaults, randomFor, report } from './rig.js';
 import { sized } from './size.js';
 
 const RESTARTS = sized({ full: 10, short: 1 });
-const CUSTOMERS = sized({ full: 16, short: 6 });
+const CUSTOMERS = sized({ full: 16, short: 4 });
 
 describeFaults(
   'a database server that is restarted under load',
@@ -16,7 +16,7 @@ describeFaults(
       const crowd = await Crowd.start(place(), { customers: CUSTOMERS });
       try {
         for (let restart = 0; restart < RESTARTS; restart += 1) {
-          await crowd.talk(20 + Math.floor(random() * 80), () => restartServer());
+          await crowd.talk(stretch(random()), () => restartServer());
           await crowd.moveOn();
         }
         report({ restarts: RESTARTS, ...(await crowd.verdict()) });

@@ -1,12 +1,12 @@
 // What nodes tell each other by the database does not arrive, as on a connection that is lost again and again.
 
 import assert from 'node:assert/strict';
-import { Crowd } from './crowd.js';
+import { Crowd, stretch } from './crowd.js';
 import { describeFaults, proxyBeforeDatabase, randomFor, report } from './rig.js';
 import { sized } from './size.js';
 
-const ROUNDS = sized({ full: 20, short: 2 });
-const CUSTOMERS = sized({ full: 16, short: 6 });
+const ROUNDS = sized({ full: 20, short: 1 });
+const CUSTOMERS = sized({ full: 16, short: 4 });
 /** Each node looks every 500 ms; the rest is for a machine that has much else to do. */
 const SEEN_WITHIN_MS = 5_000;
 
@@ -22,7 +22,7 @@ describeFaults(
         proxy.losesNotices = true;
         const delays: number[] = [];
         for (let round = 0; round < ROUNDS; round += 1) {
-          await crowd.talk(20 + Math.floor(random() * 80), () => Promise.resolve());
+          await crowd.talk(stretch(random()), () => Promise.resolve());
           for (let n = 0; n < CUSTOMERS; n += 1) delays.push(await crowd.sayElsewhere(n));
           await crowd.moveOn();
         }
