@@ -44,8 +44,10 @@ export class Settling {
   }
 
   async #write(gathered: readonly Gathered[]): Promise<void> {
+    let isWritten = false;
     try {
       await this.store.settle(gathered.map(({ settlement }) => settlement));
+      isWritten = true;
     } catch (error) {
       for (const { settlement } of gathered) {
         if (settlement.outcome !== 'retry') this.#unwritten.set(settlement.id, settlement);
@@ -53,6 +55,10 @@ export class Settling {
       }
     }
     for (const { written } of gathered) written();
+    if (!isWritten || this.#unwritten.size === 0) return;
+    await this.catchUp().catch((error: unknown) => {
+      this.log.debug({ err: error }, 'what could not be marked as settled before cannot be yet');
+    });
   }
 
   /** Writes what could not be written before. @throws StoreUnavailable when it still cannot. */
@@ -60,7 +66,11 @@ export class Settling {
     const late = [...this.#unwritten.values()];
     if (late.length === 0) return;
     await this.store.settle(late);
-    for (const { id } of late) this.#unwritten.delete(id);
+    for (const { id } of late) {
+      this.#unwritten.delete(id);
+      // A reading that began before this may have the row still.
+      for (const settled of this.#readings) settled.add(id);
+    }
   }
 
   /** Rows as the record has them, less what is settled meanwhile or was and could not be written. */
