@@ -16,6 +16,8 @@ export class Settling {
   readonly #readings = new Set<Set<string>>();
   /** Settlements that the store could not take. */
   readonly #unwritten = new Map<string, Settlement>();
+  /** Rows whose settlement is gathered or being written: a reading may or may not have them. */
+  readonly #pending = new Set<string>();
   #gathered: Gathered[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -30,6 +32,7 @@ export class Settling {
    */
   settle(settlement: Settlement): Promise<void> {
     for (const settled of this.#readings) settled.add(settlement.id);
+    this.#pending.add(settlement.id);
     return new Promise((written) => {
       this.#gathered.push({ settlement, written });
       this.#timer ??= setTimeout(() => this.write(), GATHER_MS);
@@ -54,7 +57,10 @@ export class Settling {
         this.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
       }
     }
-    for (const { written } of gathered) written();
+    for (const { settlement, written } of gathered) {
+      this.#pending.delete(settlement.id);
+      written();
+    }
     if (!isWritten || this.#unwritten.size === 0) return;
     await this.catchUp().catch((error: unknown) => {
       this.log.debug({ err: error }, 'what could not be marked as settled before cannot be yet');
@@ -75,7 +81,7 @@ export class Settling {
 
   /** Rows as the record has them, less what is settled meanwhile or was and could not be written. */
   async stillOwed(read: () => Promise<OutboxRow[]>): Promise<OutboxRow[]> {
-    const settled = new Set(this.#gathered.map(({ settlement }) => settlement.id));
+    const settled = new Set(this.#pending);
     this.#readings.add(settled);
     try {
       return (await read()).filter(({ id }) => !settled.has(id) && !this.#unwritten.has(id));
