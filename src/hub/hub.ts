@@ -114,12 +114,13 @@ export class Hub implements Engine {
   async stop(graceMs = 5_000): Promise<void> {
     if (!this.#running) return;
     this.#running = false;
+    // Before this node leaves: whoever takes over what it owes would send again what is on its way.
+    await this.outbox.stop(graceMs);
     this.#ticker.stop();
     await this.nodes?.stop();
     this.people.stop();
     this.#positions.stop();
     await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
-    await this.outbox.stop(graceMs);
     let timer: NodeJS.Timeout | undefined;
     await Promise.race([this.#busy.quiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);

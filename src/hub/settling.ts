@@ -16,6 +16,8 @@ export class Settling {
   readonly #readings = new Set<Set<string>>();
   /** Settlements that the store could not take. */
   readonly #unwritten = new Map<string, Settlement>();
+  /** Rows whose settlement is gathered or being written: a reading may or may not have them. */
+  readonly #pending = new Set<string>();
   #gathered: Gathered[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -30,6 +32,7 @@ export class Settling {
    */
   settle(settlement: Settlement): Promise<void> {
     for (const settled of this.#readings) settled.add(settlement.id);
+    this.#pending.add(settlement.id);
     return new Promise((written) => {
       this.#gathered.push({ settlement, written });
       this.#timer ??= setTimeout(() => this.write(), GATHER_MS);
@@ -44,15 +47,24 @@ export class Settling {
   }
 
   async #write(gathered: readonly Gathered[]): Promise<void> {
+    let isWritten = false;
     try {
       await this.store.settle(gathered.map(({ settlement }) => settlement));
+      isWritten = true;
     } catch (error) {
       for (const { settlement } of gathered) {
         if (settlement.outcome !== 'retry') this.#unwritten.set(settlement.id, settlement);
         this.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
       }
     }
-    for (const { written } of gathered) written();
+    for (const { settlement, written } of gathered) {
+      this.#pending.delete(settlement.id);
+      written();
+    }
+    if (!isWritten || this.#unwritten.size === 0) return;
+    await this.catchUp().catch((error: unknown) => {
+      this.log.debug({ err: error }, 'what could not be marked as settled before cannot be yet');
+    });
   }
 
   /** Writes what could not be written before. @throws StoreUnavailable when it still cannot. */
@@ -60,12 +72,16 @@ export class Settling {
     const late = [...this.#unwritten.values()];
     if (late.length === 0) return;
     await this.store.settle(late);
-    for (const { id } of late) this.#unwritten.delete(id);
+    for (const { id } of late) {
+      this.#unwritten.delete(id);
+      // A reading that began before this may have the row still.
+      for (const settled of this.#readings) settled.add(id);
+    }
   }
 
   /** Rows as the record has them, less what is settled meanwhile or was and could not be written. */
   async stillOwed(read: () => Promise<OutboxRow[]>): Promise<OutboxRow[]> {
-    const settled = new Set(this.#gathered.map(({ settlement }) => settlement.id));
+    const settled = new Set(this.#pending);
     this.#readings.add(settled);
     try {
       return (await read()).filter(({ id }) => !settled.has(id) && !this.#unwritten.has(id));

@@ -8,7 +8,7 @@ import { CONFIGURATION, officeBot } from '../console/office.js';
 import { ChatClient, wordsOf } from '../fakes/chatClient.js';
 import { until } from '../fakes/shop.js';
 import { Widget } from '../fakes/widget.js';
-import { freshSchema } from '../store/cluster.js';
+import { ask, freshSchema, inSchema } from '../store/cluster.js';
 
 const SECRET = 'the-secret-of-two-nodes';
 const TIMES = { beatMs: 50, silentMs: 600, lookMs: 50, recountMs: 300 };
@@ -245,6 +245,33 @@ describe('people in a chat with several nodes', () => {
     await ana.writes('sign out');
     await ana.reads(/^You are signed out\.$/);
     leadTo(0);
+    await ana.writes('status');
+    await ana.reads(/You are not signed in here/);
+  });
+
+  it('sign out who asks for it at one while another asks for the seat', async () => {
+    await signInAt(0);
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const { people } = hubAt(0);
+    const attended = people.attended.bind(people);
+    const underWay = new Promise<void>((resolve) => {
+      people.attended = async (person) => {
+        resolve();
+        await held;
+        return attended(person);
+      };
+    });
+    const out = ana.writes('sign out');
+    await underWay;
+    leadTo(1);
+    const listed = ana.writes('list');
+    await until('the seat is asked for', async () => {
+      const wanted = await ask(inSchema(url), 'SELECT 1 FROM holding WHERE wanted_by IS NOT NULL');
+      return wanted.length > 0;
+    });
+    release();
+    await Promise.all([out, listed]);
     await ana.writes('status');
     await ana.reads(/You are not signed in here/);
   });

@@ -345,6 +345,37 @@ for (const [name, open] of [
       assert.equal(two.nodes?.isKeeper, true);
     });
 
+    it('lets nobody take over, and so send again, what is on its way to a bot while a node stops', async () => {
+      const order: string[] = [];
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      let begin: () => void = () => undefined;
+      const begun = new Promise<void>((resolve) => (begin = resolve));
+      const slow = new FunctionBot(async ({ type }) => {
+        if (type !== 'message') return [];
+        begin();
+        await held;
+        order.push('answered');
+        return ['Echo'];
+      });
+      const one = await node('one', slow);
+      await say(one, await startAt(one), 'take your time');
+      await begun;
+      const shared = one.store.shared as { leave: () => Promise<void> };
+      const leave = shared.leave.bind(shared);
+      shared.leave = () => {
+        order.push('left');
+        return leave();
+      };
+      const stop = one.outbox.stop.bind(one.outbox);
+      one.outbox.stop = (graceMs) => {
+        release();
+        return stop(graceMs);
+      };
+      await one.stop();
+      assert.deepEqual(order, ['answered', 'left']);
+    });
+
     it('waits for a person whose node died, and takes back what they held when they do not return', async () => {
       const one = await node('one');
       const two = await node('two');

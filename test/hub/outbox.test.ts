@@ -1,8 +1,9 @@
 // The outbox: in order, tried again only where that is safe, given up into an event, fenced when the holder changes.
 
 import assert from 'node:assert/strict';
-import { DeliveryFailed } from '../../src/errors.js';
+import { DeliveryFailed, StoreUnavailable } from '../../src/errors.js';
 import { FunctionBot, handoff, openHub, type TestHub } from '../fakes/hub.js';
+import { until } from '../fakes/shop.js';
 
 const CUSTOMER = { role: 'customer', id: 'kim' } as const;
 
@@ -124,6 +125,19 @@ describe('outbox', () => {
     const id = await test.startConversation();
     assert.equal((await test.state(id)).phase, 'bot');
     assert.deepEqual(await test.customerSees(id), []);
+  });
+
+  it('marks as settled what a full disk could not, once it can write, so that no restart sends it again', async () => {
+    const id = await test.startConversation();
+    const { store } = test;
+    const settle = store.settle.bind(store);
+    store.settle = () => Promise.reject(new StoreUnavailable('The disk is full.'));
+    await test.says(id, 'heard');
+    assert.equal((await store.outbox(10)).length, 1);
+    store.settle = settle;
+    await test.says(id, 'and this');
+    await until('all is marked', async () => (await store.outbox(10)).length === 0, 5_000);
+    assert.deepEqual(texts(), ['heard', 'and this']);
   });
 
   it('recognises the replies of a turn that is run again after a crash', async () => {

@@ -66,4 +66,22 @@ describe('settlements', () => {
     await settled;
     assert.deepEqual(rows, [row('b/1/0')]);
   });
+
+  it('that are being written when the record is read, too', async () => {
+    const settled = settling.settle(done('a/1/0'));
+    settling.write();
+    const rows = await settling.stillOwed(async () => {
+      await settled;
+      return [row('a/1/0'), row('b/1/0')];
+    });
+    assert.deepEqual(rows, [row('b/1/0')]);
+  });
+
+  it('that the store could not take are written with the next that it takes', async () => {
+    refuses = true;
+    await settling.settle(done('a/1/0'));
+    refuses = false;
+    await settling.settle(done('b/1/0'));
+    assert.deepEqual(calls, [['b/1/0'], ['a/1/0']]);
+  });
 });

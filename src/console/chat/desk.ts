@@ -320,6 +320,8 @@ export class ChatDesk {
   /** The end of the binding. Within the account's turn. */
   async #drop(seat: Seat): Promise<void> {
     this.#dismiss(seat);
+    // Meanwhile it may have gone to a node that asked for it: only who holds it ends it.
+    await this.#hold(seat.id);
     await this.#accounts.remove(seat.id);
     await seat.close();
     const { person } = seat.account;
