@@ -361,6 +361,7 @@ describe('PostgresStore', () => {
         (error: Error) => !error.message.includes('battery'),
       );
       assert.throws(() => make({ url: `${url}"` }), /schema takes up to/);
+      assert.throws(() => make({ url: `${url}&sslmod=verify-full` }), /no parameter "sslmod".*sslmode/);
     });
 
     it('says which right is missing', async () => {

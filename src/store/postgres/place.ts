@@ -15,6 +15,9 @@ export interface Place {
 const SCHEMA = /^[a-z_][a-z0-9_]{0,47}$/;
 const DEFAULT_SCHEMA = 'handoff';
 
+/** What says how the connection is encrypted: a slip in one of these must not go unnoticed. */
+const TLS: ReadonlySet<string> = new Set(['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation']);
+
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 15_000;
 
@@ -29,6 +32,11 @@ export function placeOf(url: string): Place {
       'DATABASE_URL: schema takes up to 48 small letters, digits and underscores, beginning with a letter, as in ?schema=handoff',
     ]);
   parsed.searchParams.delete('schema');
+  const [unknown] = [...parsed.searchParams.keys()].filter((name) => /^ssl/i.test(name) && !TLS.has(name));
+  if (unknown !== undefined)
+    throw new ConfigError([
+      `DATABASE_URL: there is no parameter "${unknown}", and with it ignored the connection might not be encrypted. Known: ${[...TLS].join(', ')}.`,
+    ]);
   // As psql and every other tool read it: `require` encrypts, `verify-full` checks the certificate as well.
   if (parsed.searchParams.has('sslmode') && !parsed.searchParams.has('uselibpqcompat'))
     parsed.searchParams.set('uselibpqcompat', 'true');
