@@ -5,6 +5,7 @@ import { directoryOf, readConfiguration, checkConfiguration, type Configuration 
 import type { Directory } from '../../src/core/directory.js';
 import { route, type RouteReceipt } from '../../src/core/routing.js';
 import { newConversationId } from '../../src/hub/hub.js';
+import { until } from '../fakes/shop.js';
 import { Hubs } from './nodes.js';
 import { configurationOf, describeFaults, leftBehind, randomFor, report } from './rig.js';
 import { sized } from './size.js';
@@ -58,6 +59,9 @@ describeFaults('rules that are edited under load', (place) => {
     const topics = new Map<string, string>();
     try {
       await apply();
+      const [first] = versions.keys();
+      // Until a node has heard of it, what it opened with is in force there.
+      await until('all go by it', () => hubs.all.every(({ directory }) => directory.version === first));
       let started = 0;
       const arrive = async (): Promise<void> => {
         while (started < CUSTOMERS) {

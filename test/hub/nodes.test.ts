@@ -235,6 +235,8 @@ for (const [name, open] of [
       for (let count = 0; count < 4; count += 1) {
         const id = await startAt(two);
         await say(two, id, 'human');
+        // Its bot asks for people before the next one's does.
+        await until('it is in line', async () => (await store.conversation(id))?.phase !== 'bot');
         ids.push(id);
       }
       const phases = async () => Promise.all(ids.map(async (id) => (await store.conversation(id))?.phase));
