@@ -18,12 +18,18 @@ export type RemoteBot = 'bare bot' | 'CloudAdapter bot';
 
 const SCRIPTS: Record<RemoteBot, string> = { 'bare bot': './echoBot.js', 'CloudAdapter bot': './cloudAdapterBot.js' };
 
-/** What the product can keep its record in. One more store is one more entry, and appears in every section. */
-const STORES: readonly { name?: string; open?: () => Promise<string> }[] = [
-  {},
-  // A server of its own on this machine, syncing every commit: it shares the processors with everybody else here.
-  { name: 'PostgreSQL', open: () => freshDatabase({ durable: true }) },
-];
+/** Where the product keeps its record, and how many processes serve it. */
+interface Kept {
+  name?: string;
+  open?: () => Promise<string>;
+  nodes?: number;
+}
+
+/** A server of its own on this machine, syncing every commit: it shares the processors with everybody else here. */
+const postgres = () => freshDatabase({ durable: true });
+
+/** One more store is one more entry, and appears in every section. */
+const STORES: readonly Kept[] = [{}, { name: 'on PostgreSQL', open: postgres }];
 
 export function reference(bot: RemoteBot = 'bare bot'): Contender {
   return {
@@ -36,34 +42,36 @@ export function reference(bot: RemoteBot = 'bare bot'): Contender {
 }
 
 /** The product, once per store. */
-export function products({ profile }: Options, bot?: RemoteBot, more: ProductOptions = {}): Contender[] {
+export function products(options: Options, bot?: RemoteBot, more: ProductOptions = {}): Contender[] {
   // Where a section brings a store of its own there is nothing to choose.
-  const stores = more.store === undefined ? STORES : STORES.slice(0, 1);
-  return stores.map(({ name, open }) => ({
-    name: ['product', ...(name === undefined ? [] : [`on ${name}`]), ...(bot === undefined ? [] : [bot])].join(', '),
-    start: async () => {
-      const remote = bot === undefined ? undefined : await MeasuredServer.start(bot, SCRIPTS[bot]);
-      const botUrl = remote === undefined ? {} : { bot: remote.listening.url };
-      const store = open === undefined ? {} : { store: await open() };
-      const args = [JSON.stringify({ ...store, ...botUrl, ...more } satisfies ProductOptions)];
-      const hub = await MeasuredServer.start('product', './product.js', args, nodeOptionsFor(profile));
-      return remote === undefined ? [hub] : [hub, remote];
-    },
-  }));
+  const kept = more.store === undefined ? STORES : STORES.slice(0, 1);
+  return kept.map((one) => product(one, options, bot, more));
 }
 
 /** Two nodes on one PostgreSQL: customers are spread over both. */
-export function twoNodes({ profile }: Options, bot?: RemoteBot): Contender {
+export function twoNodes(options: Options, bot?: RemoteBot): Contender {
+  return product({ name: 'two nodes on PostgreSQL', open: postgres, nodes: 2 }, options, bot);
+}
+
+function product(
+  { name, open, nodes = 1 }: Kept,
+  { profile }: Options,
+  bot?: RemoteBot,
+  more?: ProductOptions,
+): Contender {
   return {
-    name: ['product', 'two nodes on PostgreSQL', ...(bot === undefined ? [] : [bot])].join(', '),
-    nodes: 2,
+    name: ['product', ...(name === undefined ? [] : [name]), ...(bot === undefined ? [] : [bot])].join(', '),
+    nodes,
     start: async () => {
-      const remote = bot === undefined ? undefined : await MeasuredServer.start(bot, SCRIPTS[bot]);
-      const botUrl = remote === undefined ? {} : { bot: remote.listening.url };
-      const args = [JSON.stringify({ store: await freshDatabase({ durable: true }), ...botUrl })];
+      const remote = bot === undefined ? [] : [await MeasuredServer.start(bot, SCRIPTS[bot])];
+      const botUrl = remote.map(({ listening }) => ({ bot: listening.url }))[0];
+      const store = open === undefined ? {} : { store: await open() };
+      const args = [JSON.stringify({ ...store, ...botUrl, ...more } satisfies ProductOptions)];
       const start = () => MeasuredServer.start('product', './product.js', args, nodeOptionsFor(profile));
       const first = await start();
-      return [first, await start(), ...(remote === undefined ? [] : [remote])];
+      const others: MeasuredServer[] = [];
+      while (others.length < nodes - 1) others.push(await start());
+      return [first, ...others, ...remote];
     },
   };
 }

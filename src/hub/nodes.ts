@@ -194,7 +194,7 @@ export class Nodes {
       const { keeper, inherited, forgotten } = await this.shared.beat(silentMs, this.work.status());
       // After a silence what others took over is found out first: until the next sign of life nobody is told anything.
       if (!forgotten) this.#heardAt = askedAt;
-      if (forgotten) {
+      else {
         this.log.warn({ node: this.shared.node }, 'this node was silent for so long that others took over what it had');
         this.work.letGo();
         await this.work.standInLine();

@@ -1,78 +1,31 @@
 // Several nodes on one record: what is done at one is seen at all, one keeps the house, and a dead one's work is taken over.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { checkConfiguration, directoryOf, readConfiguration } from '../../src/config.js';
 import type { Entry } from '../../src/core/conversation.js';
-import { DeliveryFailed } from '../../src/errors.js';
+import { DeliveryFailed, StoreUnavailable } from '../../src/errors.js';
 import { Hub, newConversationId } from '../../src/hub/hub.js';
 import { activityFor, NO_LONGER_OWED } from '../../src/hub/owed.js';
-import type { Append, Appended, BotConnection, Notice, Store } from '../../src/hub/ports.js';
-import { PostgresStore } from '../../src/store/postgres/postgresStore.js';
-import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
+import type { Append, Appended, BotConnection, Store } from '../../src/hub/ports.js';
 import { FunctionBot, handoff, SILENT } from '../fakes/hub.js';
-import { SharedPlace } from '../fakes/sharedRecord.js';
+import { postgres, simulated, type NodesRecord } from '../fakes/nodesRecord.js';
 import { until } from '../fakes/shop.js';
-import { freshSchema } from '../store/cluster.js';
 
 const TIMES = { beatMs: 50, silentMs: 400, lookMs: 50, recountMs: 200 };
 
-/** One record, as each node has it, and for tests to look at. */
-interface Record {
-  as(node: string): Promise<Store>;
-  readonly store: Store;
-  /** Notices that are lost from now on. */
-  loses(notice: Notice): boolean;
-  close(): Promise<void>;
-}
-
-/** In this process, where nothing but the tests decides what gets lost. */
-async function simulated(): Promise<Record> {
-  const directory = await mkdtemp(join(tmpdir(), 'handoff-nodes-'));
-  const store = new SqliteStore({ directory });
-  await store.open();
-  const place = new SharedPlace(store);
-  const record: Record = {
-    as: (node) => Promise.resolve(place.as(node)),
-    store,
-    loses: () => false,
-    async close() {
-      await store.close();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-  place.loses = (notice) => record.loses(notice);
-  return record;
-}
-
-async function postgres(): Promise<Record> {
-  const url = await freshSchema();
-  const stores: PostgresStore[] = [];
-  const open = async () => {
-    const store = new PostgresStore({ url });
-    stores.push(store);
-    await store.open();
-    return store;
-  };
-  const record: Record = {
-    async as() {
-      const store = await open();
-      const { bus } = store.shared;
-      const publish = bus.publish.bind(bus);
-      bus.publish = (notice) => {
-        if (!record.loses(notice)) publish(notice);
-      };
-      return store;
-    },
-    store: await open(),
-    loses: () => false,
-    async close() {
-      await Promise.all(stores.map((store) => store.close()));
-    },
-  };
-  return record;
+/** Hangs at the message "first" until it is released. */
+function slowBot(): { slow: FunctionBot; heard: string[]; release: () => void } {
+  const heard: string[] = [];
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const slow = new FunctionBot(async (activity) => {
+    if (activity.type !== 'message') return [];
+    if (activity.text === 'first') await held;
+    heard.push(activity.text ?? '');
+    return [];
+  });
+  return { slow, heard, release: () => release() };
 }
 
 for (const [name, open] of [
@@ -80,7 +33,7 @@ for (const [name, open] of [
   ['PostgreSQL', postgres],
 ] as const)
   describe(`several nodes on ${name}`, () => {
-    let record: Record;
+    let record: NodesRecord;
     let store: Store;
     let hubs: Hub[];
 
@@ -253,15 +206,7 @@ for (const [name, open] of [
     });
 
     it('keeps what is owed to one bot in order, whichever node took the message', async () => {
-      const heard: string[] = [];
-      let release: () => void = () => undefined;
-      const held = new Promise<void>((resolve) => (release = resolve));
-      const slow = new FunctionBot(async (activity) => {
-        if (activity.type !== 'message') return [];
-        if (activity.text === 'first') await held;
-        heard.push(activity.text ?? '');
-        return [];
-      });
+      const { slow, heard, release } = slowBot();
       const [one, two] = [await node('one', slow), await node('two', slow)];
       const id = await startAt(one);
       await one.settled();
@@ -274,15 +219,7 @@ for (const [name, open] of [
     });
 
     it('keeps that order also where the node that owes has not heard of what another one wrote', async () => {
-      const heard: string[] = [];
-      let release: () => void = () => undefined;
-      const held = new Promise<void>((resolve) => (release = resolve));
-      const slow = new FunctionBot(async (activity) => {
-        if (activity.type !== 'message') return [];
-        if (activity.text === 'first') await held;
-        heard.push(activity.text ?? '');
-        return [];
-      });
+      const { slow, heard, release } = slowBot();
       const [one, two] = [await node('one', slow), await node('two', slow)];
       const id = await startAt(one);
       await one.settled();
@@ -413,6 +350,23 @@ for (const [name, open] of [
         await one.people.recount();
         return one.people.isConnected('ana');
       });
+    });
+
+    it('counts as heard after a silence only when it has found out what others took over', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      const shared = one.store.shared as { beat: (...asked: unknown[]) => Promise<unknown> };
+      const beat = shared.beat.bind(shared);
+      let isSilent = true;
+      const heard: (boolean | undefined)[] = [];
+      shared.beat = async (...asked) => {
+        if (isSilent) throw new StoreUnavailable('The line is down.');
+        heard.push(one.nodes?.isHeard);
+        return beat(...asked);
+      };
+      await until('the other one keeps the house', () => two.nodes?.isKeeper === true);
+      isSilent = false;
+      await until('it has given three signs of life', () => heard.length >= 3);
+      assert.deepEqual(heard.slice(0, 3), [false, false, true]);
     });
 
     it('lets go of what others took over while it was silent, and goes on', async () => {
