@@ -161,13 +161,16 @@ export class Outbox {
     return depth;
   }
 
-  /** Nothing is under way; rows that wait for their next try do not count. */
+  /** Nothing is under way or to be marked as settled; rows that wait for their next try do not count. */
   get isIdle(): boolean {
-    return this.#running === 0;
+    return this.#running === 0 && this.#settling.isIdle;
   }
 
-  settled(): Promise<void> {
-    return this.isIdle ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  async settled(): Promise<void> {
+    while (!this.isIdle) {
+      if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+      else await this.#settling.settled();
+    }
   }
 
   /** Lets running turns finish for at most `graceMs`; what is not settled by then stays on disk. */
@@ -227,7 +230,7 @@ export class Outbox {
       lane.running = false;
       this.#running -= 1;
       tell(lane, 'waits');
-      if (this.isIdle) for (const resolve of this.#idle.splice(0)) resolve();
+      if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
 
@@ -445,7 +448,7 @@ export class Outbox {
     if (!again || now + delayMs - lane.failingSince >= patienceMs) return this.#giveUp(lane, row, error, handsOver);
     row.attempts += 1;
     row.dueAt = now + delayMs;
-    await this.#settling.settle({ id: row.id, outcome: 'retry', attempts: row.attempts, dueAt: row.dueAt });
+    this.#settling.settle({ id: row.id, outcome: 'retry', attempts: row.attempts, dueAt: row.dueAt });
     return delayMs;
   }
 
@@ -476,7 +479,9 @@ export class Outbox {
   }
 
   async #finish(lane: Lane, settlement: Settlement): Promise<undefined> {
-    await this.#settling.settle(settlement);
+    this.#settling.settle(settlement);
+    // The channel's own id is how the bot may name this activity next.
+    if (settlement.outcome === 'done' && settlement.channelActivityId !== undefined) await this.#settling.settled();
     lane.rows.shift();
   }
 }

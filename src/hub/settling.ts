@@ -6,11 +6,6 @@ import type { Log, OutboxRow, Settlement, Store } from './ports.js';
 /** Settlements wait this long for an append to go with: a flush of their own costs as much as a message's. */
 const GATHER_MS = 5;
 
-interface Gathered {
-  readonly settlement: Settlement;
-  written(): void;
-}
-
 export class Settling {
   /** Per reading of the record that is under way, what was settled meanwhile. */
   readonly #readings = new Set<Set<string>>();
@@ -18,8 +13,10 @@ export class Settling {
   readonly #unwritten = new Map<string, Settlement>();
   /** Rows whose settlement is gathered or being written: a reading may or may not have them. */
   readonly #pending = new Set<string>();
-  #gathered: Gathered[] = [];
+  #gathered: Settlement[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Resolves when everything given to the store is answered. */
+  #written: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly store: Store,
@@ -27,40 +24,48 @@ export class Settling {
   ) {}
 
   /**
-   * Resolves when it is written, or cannot be: losing a settlement repeats a delivery after a crash and loses nothing, so a
-   * store that cannot write now is no reason to stop.
+   * Nobody need wait until it is written: losing a settlement repeats a delivery after a crash and loses nothing, so a
+   * store that cannot write now is no reason to stop either.
    */
-  settle(settlement: Settlement): Promise<void> {
+  settle(settlement: Settlement): void {
     for (const settled of this.#readings) settled.add(settlement.id);
     this.#pending.add(settlement.id);
-    return new Promise((written) => {
-      this.#gathered.push({ settlement, written });
-      this.#timer ??= setTimeout(() => this.write(), GATHER_MS);
-    });
+    this.#gathered.push(settlement);
+    this.#timer ??= setTimeout(() => this.write(), GATHER_MS);
   }
 
   /** Writes what is gathered: called with every append, which takes it along. */
   write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#gathered.length > 0) void this.#write(this.#gathered.splice(0));
+    if (this.#gathered.length === 0) return;
+    const earlier = this.#written;
+    this.#written = this.#write(this.#gathered.splice(0)).then(() => earlier);
   }
 
-  async #write(gathered: readonly Gathered[]): Promise<void> {
+  get isIdle(): boolean {
+    return this.#pending.size === 0;
+  }
+
+  /** Resolves when everything settled so far is written, or cannot be. */
+  async settled(): Promise<void> {
+    this.write();
+    await this.#written;
+  }
+
+  /** Never rejects. */
+  async #write(gathered: readonly Settlement[]): Promise<void> {
     let isWritten = false;
     try {
-      await this.store.settle(gathered.map(({ settlement }) => settlement));
+      await this.store.settle(gathered);
       isWritten = true;
     } catch (error) {
-      for (const { settlement } of gathered) {
+      for (const settlement of gathered) {
         if (settlement.outcome !== 'retry') this.#unwritten.set(settlement.id, settlement);
         this.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
       }
     }
-    for (const { settlement, written } of gathered) {
-      this.#pending.delete(settlement.id);
-      written();
-    }
+    for (const { id } of gathered) this.#pending.delete(id);
     if (!isWritten || this.#unwritten.size === 0) return;
     await this.catchUp().catch((error: unknown) => {
       this.log.debug({ err: error }, 'what could not be marked as settled before cannot be yet');

@@ -140,6 +140,26 @@ describe('outbox', () => {
     assert.deepEqual(texts(), ['heard', 'and this']);
   });
 
+  it('keeps nobody waiting while what was delivered is marked as settled', async () => {
+    const id = await test.startConversation();
+    await test.hub.settled();
+    const { store } = test;
+    const settle = store.settle.bind(store);
+    let mark = () => {};
+    const marked = new Promise<void>((resolve) => (mark = resolve));
+    store.settle = async (settlements) => {
+      await marked;
+      await settle(settlements);
+    };
+    await say(id, '1');
+    await say(id, '2');
+    await until('both are heard', () => texts().length === 2);
+    assert.equal(test.hub.outbox.isIdle, false, 'what is not marked yet is work under way');
+    mark();
+    await test.hub.settled();
+    assert.deepEqual(await store.outbox(10), []);
+  });
+
   it('recognises the replies of a turn that is run again after a crash', async () => {
     const id = await test.startConversation();
     let runs = 0;

@@ -1,6 +1,7 @@
 // What is delivered is marked as settled: together, with the next append where one comes soon, and never forgotten.
 
 import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
 import type { OutboxRow, Settlement, Store } from '../../src/hub/ports.js';
 import { Settling } from '../../src/hub/settling.js';
 
@@ -27,23 +28,34 @@ describe('settlements', () => {
   const row = (id: string) => ({ id }) as OutboxRow;
 
   it('go together with the next append, in the order in which they came', async () => {
-    const settled = Promise.all([settling.settle(done('a/1/0')), settling.settle(done('b/1/0'))]);
+    settling.settle(done('a/1/0'));
+    settling.settle(done('b/1/0'));
     assert.deepEqual(calls, [], 'they wait for an append');
     settling.write();
     assert.deepEqual(calls, [['a/1/0', 'b/1/0']], 'before the append itself is given to the store');
-    await settled;
-    settling.write();
+    await settling.settled();
     assert.deepEqual(calls, [['a/1/0', 'b/1/0']], 'and once');
   });
 
   it('are written by themselves when nothing is appended', async () => {
-    await settling.settle(done('a/1/0'));
+    settling.settle(done('a/1/0'));
+    assert.equal(settling.isIdle, false);
+    while (!settling.isIdle) await setTimeout(1);
     assert.deepEqual(calls, [['a/1/0']]);
+  });
+
+  it('are written at once for whoever must know that they are', async () => {
+    settling.settle(done('a/1/0'));
+    const settled = settling.settled();
+    assert.deepEqual(calls, [['a/1/0']]);
+    await settled;
+    assert.equal(settling.isIdle, true);
   });
 
   it('that the store could not take are owed no more here, and are written when it can', async () => {
     refuses = true;
-    await settling.settle(done('a/1/0'));
+    settling.settle(done('a/1/0'));
+    await settling.settled();
     assert.equal(warned, 1);
     await assert.rejects(settling.catchUp(), /full/);
     assert.deepEqual(await settling.stillOwed(() => Promise.resolve([row('a/1/0'), row('a/2/0')])), [row('a/2/0')]);
@@ -54,22 +66,22 @@ describe('settlements', () => {
 
   it('that come while the record is read are not taken for owed', async () => {
     const rows = await settling.stillOwed(async () => {
-      await settling.settle(done('a/1/0'));
+      settling.settle(done('a/1/0'));
+      await settling.settled();
       return [row('a/1/0'), row('b/1/0')];
     });
     assert.deepEqual(rows, [row('b/1/0')]);
   });
 
   it('that are gathered when the record is read, too', async () => {
-    const settled = settling.settle(done('a/1/0'));
+    settling.settle(done('a/1/0'));
     const rows = await settling.stillOwed(() => Promise.resolve([row('a/1/0'), row('b/1/0')]));
-    await settled;
     assert.deepEqual(rows, [row('b/1/0')]);
   });
 
   it('that are being written when the record is read, too', async () => {
-    const settled = settling.settle(done('a/1/0'));
-    settling.write();
+    settling.settle(done('a/1/0'));
+    const settled = settling.settled();
     const rows = await settling.stillOwed(async () => {
       await settled;
       return [row('a/1/0'), row('b/1/0')];
@@ -79,9 +91,11 @@ describe('settlements', () => {
 
   it('that the store could not take are written with the next that it takes', async () => {
     refuses = true;
-    await settling.settle(done('a/1/0'));
+    settling.settle(done('a/1/0'));
+    await settling.settled();
     refuses = false;
-    await settling.settle(done('b/1/0'));
+    settling.settle(done('b/1/0'));
+    await settling.settled();
     assert.deepEqual(calls, [['b/1/0'], ['a/1/0']]);
   });
 });

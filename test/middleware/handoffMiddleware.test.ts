@@ -40,6 +40,7 @@ describeOnEachSdk('handoffMiddleware', (sdk) => {
           ['bot', 'Echo: hello', 'out-1'],
         ],
       );
+      await bot.test.hub.settled();
       assert.equal((await bot.test.store.outbox(10)).length, 0, 'nothing is owed any more');
     });
 
