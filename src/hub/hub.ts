@@ -77,6 +77,7 @@ export class Hub implements Engine {
   readonly #turns = new Turns();
   #directory: Directory;
   #running = false;
+  #started = false;
   readonly #busy = new Busy();
 
   constructor(options: HubOptions) {
@@ -108,12 +109,13 @@ export class Hub implements Engine {
     await this.outbox.start();
     if (this.nodes === undefined) await this.#keep(true);
     else await this.nodes.start();
+    this.#started = true;
   }
 
   /** Stops taking work, lets running turns finish for at most `graceMs`, and leaves the rest on disk. Idempotent. */
   async stop(graceMs = 5_000): Promise<void> {
     if (!this.#running) return;
-    this.#running = false;
+    this.#running = this.#started = false;
     // Before this node leaves: whoever takes over what it owes would send again what is on its way.
     await this.outbox.stop(graceMs);
     this.#ticker.stop();
@@ -127,8 +129,9 @@ export class Hub implements Engine {
     await this.handling.settled();
   }
 
+  /** Everything from before is picked up, and work is taken. */
   get running(): boolean {
-    return this.#running;
+    return this.#started;
   }
 
   get directory(): Directory {

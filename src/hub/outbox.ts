@@ -38,7 +38,9 @@ export class Outbox {
   readonly #settling: Settling;
   /** The next probe of each bot that holds up lanes, and the next release of those that are back. */
   readonly #botTimers = new Map<string, NodeJS.Timeout>();
-  #stopped = false;
+  #stopped = true;
+  /** While the hub starts: what is committed meanwhile, which goes after what is owed from before. */
+  #early: (() => void)[] | undefined;
   /** Lanes that are under way. */
   #running = 0;
   #idle: (() => void)[] = [];
@@ -48,10 +50,14 @@ export class Outbox {
     this.#settling = new Settling(hub.store, hub.log);
   }
 
-  /** Everything a crash left unsettled goes out again. */
+  /** Everything a crash left unsettled goes out again, before anything that is new. */
   async start(): Promise<void> {
     this.#stopped = false;
+    const early = (this.#early = []) as (() => void)[];
     await this.take();
+    this.#early = undefined;
+    for (const add of early) add();
+    for (const lane of this.#lanes.values()) this.#go(lane);
   }
 
   /** What the record says this process owes, as far as it does not know: of one conversation, or all. */
@@ -93,11 +99,14 @@ export class Outbox {
    */
   add(rows: readonly OutboxRow[], entries: readonly Entry[], behind: readonly string[] = []): boolean {
     if (this.#stopped) return true;
+    const first = entries[0]?.seq ?? 0;
+    const enqueue = () => rows.forEach((row) => this.#enqueue(row, entries[row.seq - first]));
+    // While the hub starts nothing is delivered yet; where others write, too, the record says whether something goes first.
+    if (this.#early !== undefined && behind.length === 0) return this.#early.push(enqueue) > 0;
     const known = (id: string) =>
       rows.some((row) => this.#lanes.get(`${row.conversationId}/${row.party}`)?.rows.some((one) => one.row.id === id));
     if (!behind.every(known)) return false;
-    const first = entries[0]?.seq ?? 0;
-    for (const row of rows) this.#enqueue(row, entries[row.seq - first]);
+    enqueue();
     return true;
   }
 
@@ -204,7 +213,11 @@ export class Outbox {
       delete lane.failingSince;
       this.#wake(lane);
     }
-    if (!lane.running && lane.timer === undefined) void this.#run(lane);
+    this.#go(lane);
+  }
+
+  #go(lane: Lane): void {
+    if (!lane.running && lane.timer === undefined && this.#early === undefined) void this.#run(lane);
   }
 
   async #run(lane: Lane): Promise<void> {

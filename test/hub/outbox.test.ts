@@ -160,6 +160,35 @@ describe('outbox', () => {
     assert.deepEqual(await store.outbox(10), []);
   });
 
+  it('sends what was left from before ahead of anything new, however soon that comes', async () => {
+    const id = await test.startConversation();
+    await test.hub.settled();
+    test.bot.script = () => new Promise(() => {});
+    await say(id, 'before');
+    await until('the bot is at it', () => texts().length === 1);
+    await test.hub.stop(1);
+    const bot = new FunctionBot();
+    test.hub.connectBot('demo', bot);
+    const { store } = test;
+    const read = store.outbox.bind(store);
+    let goOn = () => {};
+    const isSaid = new Promise<void>((resolve) => (goOn = resolve));
+    store.outbox = async (limit, after) => {
+      const rows = await read(limit, after);
+      await isSaid;
+      return rows;
+    };
+    const started = test.hub.start();
+    await say(id, 'meanwhile');
+    assert.equal(test.hub.running, false, 'nobody else is served yet');
+    goOn();
+    await started;
+    assert.equal(test.hub.running, true);
+    const heard = () => bot.heard.flatMap(({ text }) => text ?? []);
+    await until('both are heard', () => heard().length === 2);
+    assert.deepEqual(heard(), ['before', 'meanwhile']);
+  });
+
   it('recognises the replies of a turn that is run again after a crash', async () => {
     const id = await test.startConversation();
     let runs = 0;
