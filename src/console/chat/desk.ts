@@ -291,7 +291,7 @@ export class ChatDesk {
     }
     this.hub.log.info({ person: person.id, channel: channelId }, 'signed in from a chat');
     await comeToWork(this.hub, person);
-    await this.hub.people.attended(person.id);
+    await this.hub.people.attendedAnew(person.id);
     const seat = this.#sit(account);
     await seat.run(async () => {
       await seat.tell(
