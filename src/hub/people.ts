@@ -264,8 +264,12 @@ export class People {
   }
 
   /** Runs the commit of these claims: whatever the record says meanwhile, each of them is counted once. */
-  async whileClaiming<T>(claims: readonly Claim[], commit: () => Promise<T>): Promise<T> {
-    if (claims.length === 0) return commit();
+  whileClaiming<T>(claims: readonly Claim[], commit: () => Promise<T>): Promise<T> {
+    // Most commits claim nothing.
+    return claims.length === 0 ? commit() : this.#whileClaiming(claims, commit);
+  }
+
+  async #whileClaiming<T>(claims: readonly Claim[], commit: () => Promise<T>): Promise<T> {
     for (const { agent } of claims) this.#claiming.set(agent, (this.#claiming.get(agent) ?? 0) + 1);
     try {
       return await commit();
