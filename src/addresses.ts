@@ -4,8 +4,8 @@ import { BlockList, isIP } from 'node:net';
 
 /** 127.0.0.0/8, ::1, the same as IPv6 writes them, and the name localhost. */
 export function isLoopback(address: string): boolean {
-  const plain = address.replace(/^\[|\]$/g, '').replace(/^::ffff:/, '');
-  return plain === 'localhost' || plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
+  const plain = plainOf(address.replace(/^\[|\]$/g, ''));
+  return plain === 'localhost' || plain === '0:0:0:0:0:0:0:1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }
 
 /** Without link-local addresses: in clouds, machines' credentials are there. */
@@ -40,8 +40,7 @@ export function isPrivate(address: string): boolean {
 }
 
 function isListed(address: string): boolean {
-  // An IPv4 peer of a socket that takes both.
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  const plain = plainOf(address);
   switch (isIP(plain)) {
     case 4:
       return PRIVATE.check(plain, 'ipv4');
@@ -56,24 +55,44 @@ function isListed(address: string): boolean {
  * passes on as an address and is none is all one's, however it is written.
  */
 export function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  const plain = plainOf(address);
   switch (isIP(plain)) {
     case 4:
       return plain;
     case 6:
-      return `${groupsOf(plain.split('%')[0] as string)
-        .slice(0, 4)
-        .map((group) => parseInt(group, 16).toString(16))
-        .join(':')}::/64`;
+      return `${plain.split(':').slice(0, 4).join(':')}::/64`;
   }
   return 'unknown';
 }
 
-/** All eight, as they are written; an IPv4 end is the last two. */
-function groupsOf(address: string): string[] {
-  const [head = '', tail] = address.replace(/[\d.]*\.[\d.]*$/, '0:0').split('::');
-  const groups = (part: string) => (part === '' ? [] : part.split(':'));
-  const [first, last] = [groups(head), groups(tail ?? '')];
-  const missing = tail === undefined ? 0 : 8 - first.length - last.length;
-  return [...first, ...Array<string>(Math.max(0, missing)).fill('0'), ...last];
+/**
+ * One form of each address: an IPv4 peer of a socket that takes both is IPv4, other IPv6 has all eight groups and no zone.
+ * What is no address stays as it is.
+ */
+function plainOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const groups = groupsOf(address.split('%')[0] as string);
+  if (groups.slice(0, 5).some((group) => group !== 0) || groups[5] !== 0xffff)
+    return groups.map((group) => group.toString(16)).join(':');
+  return groups
+    .slice(6)
+    .flatMap((group) => [group >> 8, group & 0xff])
+    .join('.');
+}
+
+/** All eight of a sound address, which may end as IPv4 does. */
+function groupsOf(address: string): number[] {
+  const [head = [], tail = []] = address
+    .split('::')
+    .map((part) =>
+      part === ''
+        ? []
+        : part.split(':').flatMap((piece) => (piece.includes('.') ? pairs(piece) : [parseInt(piece, 16)])),
+    );
+  return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+}
+
+function pairs(ipv4: string): number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
+  return [(a << 8) | b, (c << 8) | d];
 }

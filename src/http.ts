@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream';
 import restify from 'restify';
 import { BadRequest, StoreUnavailable, toHttpError } from './errors.js';
 import type { Log } from './hub/ports.js';
-import { decode, Incoming, type Forwarding, type HttpRequest } from './httpRequest.js';
+import { decode, Incoming, toOriginForm, type Forwarding, type HttpRequest } from './httpRequest.js';
 
 export { BODY_LIMIT_BYTES, isLocal, type HttpRequest } from './httpRequest.js';
 export { parseJson } from './json.js';
@@ -45,6 +45,10 @@ export interface Area {
 
 type Method = 'get' | 'head' | 'post' | 'put' | 'del' | 'opts' | 'patch';
 
+/** What every answer names as its server. */
+const NAME = 'botframework-handoff';
+/** Characters of one piece of a path, decoded: what is longer is nobody's route. */
+const LONGEST_PARAMETER = 2_048;
 /** Of a body nobody wants, so much is read and thrown away: a client that is still sending does not read its answer. */
 const DISCARD_BYTES = 16 * 1_048_576;
 const DISCARD_MS = 3_000;
@@ -66,13 +70,16 @@ export class HttpServer {
 
   constructor(private readonly options: HttpOptions) {
     this.#server = restify.createServer({
-      name: 'botframework-handoff',
+      name: NAME,
       // restify's own logger is not ours; requests are logged where they are handled.
       ignoreTrailingSlash: true,
       // Ids in paths hold `|`, percent-encoded or not.
-      maxParamLength: 2_048,
+      maxParamLength: LONGEST_PARAMETER,
     });
-    (this.#server as unknown as Preceded).first((raw, response) => !this.#answerHot(raw, response));
+    (this.#server as unknown as Preceded).first((raw, response) => {
+      toOriginForm(raw);
+      return !this.#answerHot(raw, response) && !this.#refuseNoUrl(raw, response);
+    });
     // restify repeats the node server's errors, which `listen` handles; unheard they would end the process.
     this.#server.on('error', () => {});
     this.node.keepAliveTimeout = 65_000;
@@ -91,12 +98,17 @@ export class HttpServer {
       'restifyError',
       (raw: restify.Request, response: restify.Response, error: Error & { statusCode?: number }, done: () => void) => {
         const request = new Incoming(raw, {}, this.options);
-        const told =
+        let told: unknown =
           error.statusCode === 405
             ? new BadRequest(405, 'MethodNotAllowed', `${request.method} does not go here.`)
             : notFoundAt(request.path);
-        for (const [name, value] of Object.entries(this.#areaHeaders(request))) response.setHeader(name, value);
-        Object.assign(error, { statusCode: told.status, toJSON: () => toHttpError(told).body });
+        try {
+          for (const [name, value] of Object.entries(this.#areaHeaders(request))) response.setHeader(name, value);
+        } catch (fault) {
+          told = fault;
+        }
+        const { status, body } = toHttpError(told);
+        Object.assign(error, { statusCode: status, toJSON: () => body });
         done();
       },
     );
@@ -190,10 +202,7 @@ export class HttpServer {
 
   #route(method: Method, path: string, handler: Handler): void {
     this.#server[method](path, (raw: restify.Request, response: restify.Response, next: restify.Next) => {
-      this.#answer(raw, response, handler, (raw.params ?? {}) as Record<string, string>).then(
-        () => next(false),
-        () => next(false),
-      );
+      void this.#answer(raw, response, handler, (raw.params ?? {}) as Record<string, string>).then(() => next(false));
     });
   }
 
@@ -203,12 +212,33 @@ export class HttpServer {
     for (const { method, path: pattern, names, handler } of this.#hot) {
       const found = method === raw.method ? pattern.exec(path) : null;
       if (found === null) continue;
-      void this.#answer(raw, response, handler, parametersOf(names, found));
+      const params = parametersOf(names, found);
+      // Refused as on every other route.
+      if (Object.values(params).some(({ length }) => length > LONGEST_PARAMETER)) return false;
+      response.setHeader('server', NAME);
+      void this.#answer(raw, response, handler, params);
       return true;
     }
     return false;
   }
 
+  /**
+   * restify makes a URL of Host and path, and what is none would end the process.
+   * @returns whether it is refused here.
+   */
+  #refuseNoUrl(raw: IncomingMessage, response: ServerResponse): boolean {
+    const { url = '/', headers } = raw;
+    const base = `http://${headers.host === undefined || headers.host === '' ? 'localhost' : headers.host}`;
+    if (URL.canParse(url.startsWith('/') ? base + url : url, base)) return false;
+    response.setHeader('server', NAME);
+    const refuse = () => {
+      throw new BadRequest(400, 'BadRequest', 'The Host header is no host, or the request line names no path.');
+    };
+    void this.#answer(raw, response, refuse, {});
+    return true;
+  }
+
+  /** Never rejects: a fault of ours, too, is an answer. */
   async #answer(
     raw: IncomingMessage,
     response: ServerResponse,
@@ -216,13 +246,14 @@ export class HttpServer {
     params: Record<string, string>,
   ): Promise<void> {
     const request = new Incoming(raw, params, this.options);
-    const headers = this.#areaHeaders(request);
+    let headers: Record<string, string> = {};
     try {
+      headers = this.#areaHeaders(request);
       this.#requireReady(request.path);
       const answer = await handler(request);
       write(response, { ...answer, headers: { 'x-request-id': request.id, ...headers, ...answer.headers } });
     } catch (error) {
-      await this.#fail(raw, response, error, headers, request.id);
+      await this.#fail(raw, response, error, headers, request.id).catch(() => response.destroy());
     }
   }
 
@@ -283,6 +314,7 @@ export class HttpServer {
   async #upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     if (raw.headers.upgrade?.toLowerCase() !== 'websocket') return this.#answerWithoutUpgrade(raw, socket, head);
     socket.on('error', () => socket.destroy());
+    toOriginForm(raw);
     const path = (raw.url ?? '/').split('?')[0] as string;
     for (const upgrade of this.#upgrades) {
       const found = upgrade.path.exec(path);

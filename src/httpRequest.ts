@@ -143,6 +143,18 @@ function split(url: string): [path: string, query: string] {
   return at < 0 ? [decode(url), ''] : [decode(url.slice(0, at)), url.slice(at + 1)];
 }
 
+/**
+ * Proxies may send the whole URL in the request line. Its host is then the one asked for, whatever Host says (RFC 9112,
+ * 3.2.2); everything after reads paths only.
+ */
+export function toOriginForm(raw: IncomingMessage): void {
+  const [origin, authority] = /^https?:\/\/(?:[^/?#@]*@)?([^/?#]*)/i.exec(raw.url ?? '') ?? [];
+  if (origin === undefined) return;
+  const rest = (raw.url as string).slice(origin.length);
+  raw.headers.host = authority;
+  raw.url = rest.startsWith('/') ? rest : `/${rest}`;
+}
+
 /** Of a piece of a path; what is no valid encoding stays as it is. */
 export function decode(text: string): string {
   try {

@@ -2,7 +2,36 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { isPrivate, networkOf } from '../src/addresses.js';
+import { isLoopback, isPrivate, networkOf } from '../src/addresses.js';
+
+/** All ways to write an IPv4 address as IPv6. */
+function mapped(ipv4: string): string[] {
+  const hex = new URL(`http://[::ffff:${ipv4}]/`).hostname.slice(1, -1);
+  const ways = [`::ffff:${ipv4}`, hex, `0:0:0:0:0:ffff:${ipv4}`, `0000::ffff:${hex.slice('::ffff:'.length)}`];
+  return [...ways, ...ways.map((way) => way.toUpperCase()), `${hex}%eth0`];
+}
+
+describe('an IPv4 address as IPv6 writes it', () => {
+  it('is the same network, as local and as private as itself', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.ipV4(), fc.constantFrom('127.0.0.1', '127.8.9.10', '10.1.2.3', '192.168.1.1')),
+        (ipv4) => {
+          for (const way of mapped(ipv4))
+            assert.deepEqual(
+              [networkOf(way), isLoopback(way), isLoopback(`[${way}]`), isPrivate(way)],
+              [ipv4, isLoopback(ipv4), isLoopback(ipv4), isPrivate(ipv4)],
+              way,
+            );
+        },
+      ),
+    );
+    assert.ok(isLoopback('127.0.0.1') && isLoopback('::1') && isLoopback('0:0:0:0:0:0:0:1') && isPrivate('::1'));
+    assert.ok(
+      !isLoopback('::2') && !isLoopback('128.0.0.1') && !isPrivate('::fffe:7f00:1') && !isPrivate('169.254.1.1'),
+    );
+  });
+});
 
 describe('the network of an address', () => {
   it('is the address itself with IPv4, also as IPv6 writes it', () => {

@@ -26,7 +26,12 @@ describe('The HTTP server', () => {
     server.hotPost('/hot/:id/fails', () => {
       throw new BadRequest(409, 'Taken', 'Somebody has it.');
     });
-    server.area('/hot', { headers: () => ({ 'access-control-allow-origin': '*' }) });
+    server.area('/hot', {
+      headers: (asked) => {
+        if (asked.header('x-area') === 'fails') throw new Error('There are no headers.');
+        return { 'access-control-allow-origin': '*' };
+      },
+    });
     url = await server.listen(0, '127.0.0.1');
   });
 
@@ -44,6 +49,45 @@ describe('The HTTP server', () => {
     assert.deepEqual([refused.status, (refused.body as { error: { code: string } }).error.code], [409, 'Taken']);
     assert.equal(refused.headers['access-control-allow-origin'], '*');
     assert.equal((await request('POST', `${url}/hot/x/said/more`, { body: {} })).status, 404);
+  });
+
+  it('answers alike whether the request line names a path or, as proxies send it, the whole URL', async () => {
+    server.post('/cold', (asked) => ({
+      body: { path: asked.path, q: asked.query.get('q'), host: asked.header('host') },
+    }));
+    server.area('/cold', { headers: () => ({ 'access-control-allow-origin': '*' }) });
+    const seen = async (target: string, host: string) => {
+      const answer = await request('POST', url, { target, headers: { host } });
+      return [answer.status, answer.headers['access-control-allow-origin'], answer.body];
+    };
+    for (const [path, body] of [
+      ['/cold?q=1', { path: '/cold', q: '1', host: 'bots.example:8080' }],
+      ['/hot/a%7Cb/said?q=1', { id: 'a|b', q: '1' }],
+    ] as const)
+      for (const [target, host] of [
+        [path, 'bots.example:8080'],
+        [`http://bots.example:8080${path}`, 'bots.example:8080'],
+        // The URL counts, not a Host that says otherwise.
+        [`HTTPS://somebody@bots.example:8080${path}`, 'localhost'],
+      ] as const)
+        assert.deepEqual(await seen(target, host), [200, '*', body], target);
+    assert.equal((await request('POST', url, { target: 'http://bots.example' })).status, 404);
+  });
+
+  it('refuses a host and a request line that are none, and goes on', async () => {
+    for (const [target, host] of [
+      ['/echo', '%%'],
+      ['/echo', 'a b'],
+      ['/echo', 'x:99999'],
+      ['/echo', '[::1'],
+      ['http://[bad/echo', 'x'],
+      ['other://[bad/echo', 'x'],
+    ] as const) {
+      const { status, body } = await request('POST', url, { target, headers: { host }, timeoutMs: 2_000 });
+      assert.equal(status, 400, `${target} at ${host}`);
+      assert.match((body as { error: { message: string } }).error.message, /Host header/);
+    }
+    assert.equal((await request('POST', `${url}/echo`, { body: {} })).status, 200);
   });
 
   it('hands on a JSON body that came in many pieces, with letters of many bytes', async () => {
@@ -78,6 +122,38 @@ describe('The HTTP server', () => {
     for (const name of ['forwarded', 'x-real-ip', 'via'])
       assert.equal(await who({ [name]: 'for=203.0.113.7' }), 'unknown', name);
     await trusting.close(0);
+  });
+
+  it('answers a route that every message takes with the same status, headers and body as every other', async () => {
+    // With a slash at its end the same route is found as every other.
+    const answerTo = async (path: string, headers: Record<string, string>) => {
+      const { id, ...answer } = await request('POST', url + path, { body: {}, headers, timeoutMs: 2_000 }).then(
+        ({ status, headers: { date, 'x-request-id': id, 'x-seen': seen, ...sent }, body }) => ({
+          id,
+          status,
+          // An error tells the path it was asked for.
+          body: JSON.stringify(body).replace('/said/.', '/said.'),
+          headers: { ...sent, 'content-length': undefined, date: typeof date, 'x-seen': typeof seen },
+        }),
+      );
+      assert.match(String(id), /^[0-9a-f-]{36}$/);
+      return answer;
+    };
+    const [longest, longer] = ['x'.repeat(2_048), 'x'.repeat(2_049)];
+    for (const [path, status, headers] of [
+      ['/hot/x/said', 200, {}],
+      [`/hot/${longest}/said`, 200, {}],
+      [`/hot/${longest.replaceAll('x', '%7C')}/said`, 200, {}],
+      [`/hot/${longer}/said`, 404, {}],
+      ['/hot/x/fails', 409, {}],
+      ['/hot/x/said', 500, { 'x-area': 'fails' }],
+    ] as const) {
+      const hot = await answerTo(path, headers);
+      assert.equal(hot.status, status, path);
+      assert.deepEqual(hot, await answerTo(`${path}/`, headers), path);
+    }
+    // Nobody's path has its area's headers as well, and they may fail there, too.
+    assert.equal((await request('PATCH', `${url}/hot/%`, { headers: { 'x-area': 'fails' } })).status, 500);
   });
 
   it('takes an empty body for no body', async () => {

@@ -25,6 +25,10 @@ export interface WaitQuestion {
   readonly seats: readonly Seat[];
   /** Recent chats of the queue, by `lengthsOf`. */
   readonly lengths: readonly number[];
+  /** Recent chats of another queue, by `lengthsOf`; those of the question where they are too few. */
+  readonly lengthsIn?: (queue: string) => readonly number[];
+  /** Epoch milliseconds. */
+  readonly now: number;
 }
 
 export interface Seat {
@@ -35,9 +39,9 @@ export interface Seat {
 
 export interface HeldChat {
   readonly cost: number;
-  readonly elapsedMs: number;
-  /** Recent chats of its kind; those of the question where they are too few. */
-  readonly lengths?: readonly number[];
+  /** Epoch milliseconds; it counts as one that begins now where that is not known. */
+  readonly acceptedAt?: number | undefined;
+  readonly queue?: string;
 }
 
 export interface WaitEstimate {
@@ -148,7 +152,7 @@ class Openings {
     // Chance per number of units that are given back: chats of other work streams may take more or less than this one.
     let chances = new Map([[0, 1]]);
     for (const chat of held) {
-      const over = chanceOver(this.#lengthsFor(chat), chat.elapsedMs, withinMs);
+      const over = this.#chanceOver(chat, withinMs);
       const next = new Map<number, number>();
       for (const [units, chance] of chances) {
         next.set(units, (next.get(units) ?? 0) + chance * (1 - over));
@@ -173,7 +177,7 @@ class Openings {
     let variance = 0;
     let isWhole = load <= capacity;
     for (const chat of held) {
-      const over = chanceOver(this.#lengthsFor(chat), chat.elapsedMs, withinMs);
+      const over = this.#chanceOver(chat, withinMs);
       units += chatWeight * chat.cost * over;
       variance += chatWeight * chat.cost ** 2 * over * (1 - over);
       isWhole &&= chat.cost % cost === 0;
@@ -184,7 +188,13 @@ class Openings {
     return { mean, variance: variance / cost ** 2 };
   }
 
-  #lengthsFor({ lengths = [] }: HeldChat): readonly number[] {
+  #chanceOver(chat: HeldChat, withinMs: number): number {
+    const { now } = this.question;
+    return chanceOver(this.#lengthsFor(chat), now - (chat.acceptedAt ?? now), withinMs);
+  }
+
+  #lengthsFor({ queue }: HeldChat): readonly number[] {
+    const lengths = queue === undefined ? [] : (this.question.lengthsIn?.(queue) ?? []);
     return lengths.length < FEWEST_LENGTHS ? this.question.lengths : lengths;
   }
 }

@@ -68,8 +68,9 @@ export class Handling {
     this.#keep(state);
   }
 
-  held(agent: string): Iterable<Held> {
-    return this.#held.get(agent)?.values() ?? [];
+  /** A person may have thousands: they are kept as they are, and nothing is made of each. */
+  held(agent: string): readonly Held[] {
+    return [...(this.#held.get(agent)?.values() ?? [])];
   }
 
   /** As estimates take them. */

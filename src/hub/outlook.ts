@@ -97,8 +97,11 @@ type Newcomer = Pick<
 function waitOf(hub: Prospect, newcomer: Newcomer): WaitEstimate | undefined {
   const { queue, mode, cost } = newcomer;
   if (mode === 'pick') return undefined;
+  const { handling } = hub;
+  const lengthsIn = (other: string) => handling.lengths(other);
+  const now = hub.clock.now();
   const estimate = (people: readonly Candidate[], seats: readonly Seat[]) =>
-    estimateWait({ ahead: aheadOf(hub, newcomer, people), cost, seats, lengths: hub.handling.lengths(queue) });
+    estimateWait({ ahead: aheadOf(hub, newcomer, people), cost, seats, lengths: lengthsIn(queue), lengthsIn, now });
   const takers = takersOf(hub, queue, newcomer);
   // Who waits before although these have room waits for somebody else. What they hold has no part in that.
   const free = takers.filter(({ load, capacity }) => load + cost <= capacity);
@@ -109,18 +112,8 @@ function waitOf(hub: Prospect, newcomer: Newcomer): WaitEstimate | undefined {
   if (atOnce?.estimatedWaitMs === 0) return atOnce;
   return estimate(
     takers,
-    takers.map((person) => seatOf(hub, person)),
+    takers.map(({ id, load, capacity }) => ({ load, capacity, held: handling.held(id) })),
   );
-}
-
-function seatOf({ clock, handling }: Prospect, { id, capacity, load }: Candidate): Seat {
-  const now = clock.now();
-  const held = [...handling.held(id)].map(({ queue, cost, acceptedAt = now }) => ({
-    cost,
-    elapsedMs: now - acceptedAt,
-    lengths: handling.lengths(queue),
-  }));
-  return { capacity, load, held };
 }
 
 /** The people of a queue who would be given this now, if they had room. */

@@ -14,6 +14,8 @@ import { LocalWhereabouts } from './whereabouts.js';
 const PRESENCE_LASTS_MS = 8 * 60 * 60_000;
 /** Who was heard of by a way without sockets this recently, at whichever node, is not gone because a socket closed. */
 const ATTENDED_MS = 15 * 60_000;
+/** Signs of life that come sooner after the last one on record are not written: each counts for so much longer instead. */
+const ATTENDED_AGAIN_MS = 60_000;
 const ATTENDED = 'attended';
 
 export class People {
@@ -32,6 +34,8 @@ export class People {
   readonly #readings = new Set<Set<string>>();
   /** What is told of one person's connections goes one after another. */
   readonly #telling = new Turns();
+  /** When a sign of life by a way without sockets was last written here, per person. */
+  readonly #attendedAt = new Map<string, number>();
   /** Per person, commits on their way that change their load: what is read meanwhile may have it already. */
   readonly #claiming = new Map<string, number>();
   #recountAfterClaims = false;
@@ -201,13 +205,28 @@ export class People {
 
   /** A sign of life by a way that has no socket (a chat channel): what the loss of a socket began is taken back. */
   async attended(agent: string): Promise<void> {
-    const expiresAt = this.hub.clock.now() + ATTENDED_MS;
-    await this.hub.store.putGrant({ kind: ATTENDED, id: agent, value: {}, expiresAt });
+    const now = this.hub.clock.now();
+    const writtenAt = this.#attendedAt.get(agent);
+    if (writtenAt === undefined || Math.abs(now - writtenAt) >= ATTENDED_AGAIN_MS)
+      await this.#writeAttended(agent, now);
     if (this.#leaving.has(agent) || this.#missed.has(agent)) this.#isBack(agent);
+  }
+
+  /** The first sign of life by a way that has no socket: another node may have put on record that there is none any more. */
+  async attendedAnew(agent: string): Promise<void> {
+    this.#attendedAt.delete(agent);
+    await this.attended(agent);
+  }
+
+  async #writeAttended(agent: string, now: number): Promise<void> {
+    const expiresAt = now + ATTENDED_MS + ATTENDED_AGAIN_MS;
+    await this.hub.store.putGrant({ kind: ATTENDED, id: agent, value: {}, expiresAt });
+    this.#attendedAt.set(agent, now);
   }
 
   /** The person left the last way without sockets: without a socket either, the clock runs as after a lost one. */
   async unattended(agent: string): Promise<void> {
+    this.#attendedAt.delete(agent);
     await this.hub.store.removeGrant(ATTENDED, agent);
     if (!this.isConnected(agent) && !this.#leaving.has(agent)) this.#leave(agent);
   }
@@ -245,8 +264,12 @@ export class People {
   }
 
   /** Runs the commit of these claims: whatever the record says meanwhile, each of them is counted once. */
-  async whileClaiming<T>(claims: readonly Claim[], commit: () => Promise<T>): Promise<T> {
-    if (claims.length === 0) return commit();
+  whileClaiming<T>(claims: readonly Claim[], commit: () => Promise<T>): Promise<T> {
+    // Most commits claim nothing.
+    return claims.length === 0 ? commit() : this.#whileClaiming(claims, commit);
+  }
+
+  async #whileClaiming<T>(claims: readonly Claim[], commit: () => Promise<T>): Promise<T> {
     for (const { agent } of claims) this.#claiming.set(agent, (this.#claiming.get(agent) ?? 0) + 1);
     try {
       return await commit();

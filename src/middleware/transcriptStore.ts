@@ -29,6 +29,9 @@ export interface Transcript {
 }
 
 const PAGE = 20;
+/** Readings that go on page by page are kept so long, so many at once: each page would else read all that was said there. */
+const READING_LASTS_MS = 60_000;
+const MOST_READINGS = 4;
 /** Conversations of one customer that are asked whether they have an activity already. */
 const EARLIER = 50;
 /** What is being sent is waited for so long, to learn which id the channel gave it. */
@@ -42,6 +45,9 @@ const NEVER_KEPT = new Set(['typing', 'trace', 'delay', 'invokeResponse']);
  * by its id. Read from it, conversations of the hub and of the archive are alike; `A` is the activity type of the SDK.
  */
 export class HandoffTranscriptStore<A = never> {
+  /** By place, those begun longest ago first. */
+  readonly #readings = new Map<string, Reading>();
+
   constructor(
     private readonly hub: Hub,
     private readonly options: HandoffTranscriptStoreOptions = {},
@@ -69,15 +75,13 @@ export class HandoffTranscriptStore<A = never> {
   ): Promise<TranscriptPage<A>> {
     requireText(channelId, 'channelId');
     requireText(conversationId, 'conversationId');
-    const found: Said[] = [];
-    for await (const state of this.#conversations({ channelId, conversationId }))
-      found.push(...saidIn(state, await allEntries(this.hub.store, state.id), conversationId));
-    // Conversations of the hub and the archive's are one to whoever reads: in the order in which they were said.
-    found.sort((a, b) => a.at - b.at);
+    const place = { channelId, conversationId };
+    const found = await this.#said(place, continuationToken === undefined);
     const from = startDate?.getTime() ?? -Infinity;
     const after = continuationToken === undefined ? -1 : found.findIndex(({ token }) => token === continuationToken);
     const rest = found.slice(after + 1).filter(({ at }) => at >= from);
     const page = rest.slice(0, PAGE);
+    if (rest.length <= PAGE) this.#readings.delete(keyOf(place));
     return {
       items: page.map(({ activity }) => toSdk(activity) as unknown as A),
       continuationToken: (rest.length > PAGE ? page.at(-1)?.token : undefined) as string,
@@ -150,6 +154,30 @@ export class HandoffTranscriptStore<A = never> {
     return items.filter(({ channel }) => channel.key === key).map(({ id }) => id);
   }
 
+  /**
+   * What was said there, in order: as it was read for the page before, unless something has changed since. What is said is
+   * not all in its own place (an edit is where it was made), so there is no reading from the middle of a log.
+   */
+  async #said(place: ChannelPlace, anew: boolean): Promise<readonly Said[]> {
+    const states: Conversation[] = [];
+    for await (const state of this.#conversations(place)) states.push(state);
+    const key = keyOf(place);
+    const now = this.hub.clock.now();
+    const versions = JSON.stringify(states.map(({ id, version }) => [id, version]));
+    const before = this.#readings.get(key);
+    if (!anew && before?.versions === versions && now - before.at < READING_LASTS_MS) return before.said;
+    const said: Said[] = [];
+    for (const state of states)
+      said.push(...saidIn(state, await allEntries(this.hub.store, state.id), place.conversationId));
+    // Conversations of the hub and the archive's are one to whoever reads: in the order in which they were said.
+    said.sort((a, b) => a.at - b.at);
+    this.#readings.delete(key);
+    this.#readings.set(key, { at: now, versions, said });
+    const oldest = this.#readings.keys().next().value;
+    if (this.#readings.size > MOST_READINGS && oldest !== undefined) this.#readings.delete(oldest);
+    return said;
+  }
+
   /** All that took place there, oldest first: the hub's conversations, one after another, and the archive's. */
   async *#conversations({ channelId, conversationId }: ChannelPlace): AsyncGenerator<Conversation> {
     const there = { channel: channelId, channelConversation: conversationId, oldestFirst: true };
@@ -183,6 +211,14 @@ export class HandoffTranscriptStore<A = never> {
   }
 }
 
+interface Reading {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Of all conversations of the place: with another one, another reading. */
+  readonly versions: string;
+  readonly said: readonly Said[];
+}
+
 interface Said {
   readonly at: number;
   readonly activity: Activity;
@@ -214,6 +250,10 @@ function saidIn(state: Conversation, entries: readonly Entry[], conversationId: 
       token: activityId(state.id, seq),
     };
   });
+}
+
+function keyOf({ channelId, conversationId }: ChannelPlace): string {
+  return JSON.stringify([channelId, conversationId]);
 }
 
 function requireText(value: unknown, name: string): void {

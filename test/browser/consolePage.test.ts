@@ -414,9 +414,9 @@ describe('the console page', function () {
     await openWith();
     for (let times = 1; times <= 2; times += 1) {
       await button('Work from a chat').click();
-      await page.getByText('sign in K7QF-2M9X').waitFor();
+      await page.getByText('sign in K7QF-2M9X-4TAB').waitFor();
       await page.keyboard.press('Escape');
-      await page.getByText('sign in K7QF-2M9X').waitFor({ state: 'detached' });
+      await page.getByText('sign in K7QF-2M9X-4TAB').waitFor({ state: 'detached' });
       assert.equal(server.calls.filter(({ path }) => path === '/api/v1/me/pairing-code').length, times);
     }
   });

@@ -209,7 +209,7 @@ export class FakePagesServer {
     }
     const [, , , kind, id, verb] = pathname.split('/');
     if (kind === 'me' && id === 'pairing-code')
-      return [200, { code: 'K7QF-2M9X', write: 'sign in K7QF-2M9X', expires_in: 600 }];
+      return [200, { code: 'K7QF-2M9X-4TAB', write: 'sign in K7QF-2M9X-4TAB', expires_in: 600 }];
     if (kind === 'me') {
       if (method === 'PUT') this.me = { ...this.me, ...(body as Json) };
       return [200, this.me];

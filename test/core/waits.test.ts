@@ -8,10 +8,10 @@ import { simulate, type Told } from '../fakes/contactCentre.js';
 const MINUTE = 60_000;
 const FIVE = lengthsOf([2, 4, 5, 6, 8].map((minutes) => minutes * MINUTE));
 
-const chat = (elapsedMs = 0): HeldChat => ({ cost: 1, elapsedMs });
+const chat = (elapsedMs = 0): HeldChat => ({ cost: 1, acceptedAt: -elapsedMs });
 const busy = (...held: HeldChat[]): Seat => ({ capacity: held.length, load: held.length, held });
 const wait = (change: Partial<WaitQuestion>) =>
-  estimateWait({ ahead: 0, cost: 1, seats: [], lengths: FIVE, ...change });
+  estimateWait({ ahead: 0, cost: 1, seats: [], lengths: FIVE, now: 0, ...change });
 const minutes = (change: Partial<WaitQuestion>): number => (wait(change)?.estimatedWaitMs ?? NaN) / MINUTE;
 
 describe('the estimated wait', () => {
@@ -40,8 +40,8 @@ describe('the estimated wait', () => {
 
   it('goes by the kind of each chat where enough of its kind are known', () => {
     const short = lengthsOf([1, 1, 1, 1, 1].map((ms) => ms * MINUTE));
-    assert.equal(minutes({ seats: [busy({ ...chat(), lengths: short })] }), 1);
-    assert.equal(minutes({ seats: [busy({ ...chat(), lengths: short.slice(1) })] }), 5);
+    assert.equal(minutes({ seats: [busy({ ...chat(), queue: 'other' })], lengthsIn: () => short }), 1);
+    assert.equal(minutes({ seats: [busy({ ...chat(), queue: 'other' })], lengthsIn: () => short.slice(1) }), 5);
   });
 
   it('waits for as many units as the chat takes, and for who is over capacity first to come back to it', () => {
@@ -66,7 +66,7 @@ describe('the estimated wait', () => {
 describe('the estimated wait, whatever it is asked', () => {
   const anyHeld = fc.record({
     cost: fc.integer({ min: 1, max: 3 }),
-    elapsedMs: fc.integer({ min: 0, max: 20 * MINUTE }),
+    acceptedAt: fc.integer({ min: -20 * MINUTE, max: 0 }),
   });
   const anySeat = fc
     .record({ spare: fc.integer({ min: -2, max: 2 }), held: fc.array(anyHeld, { maxLength: 4 }) })
@@ -80,6 +80,7 @@ describe('the estimated wait, whatever it is asked', () => {
     cost: fc.integer({ min: 1, max: 3 }),
     seats: fc.array(anySeat, { maxLength: 5 }),
     lengths: anyLengths,
+    now: fc.constant(0),
   });
   const holds = (property: (question: WaitQuestion) => void) =>
     fc.assert(fc.property(anyQuestion, property), { numRuns: 500 });
@@ -144,16 +145,16 @@ describe('the estimated wait of a large centre', () => {
     const seats = Array.from({ length: people }, (_, person): Seat => {
       const held = Array.from({ length: chats }, (_none, index): HeldChat => ({
         cost: cost(index),
-        get elapsedMs() {
+        get acceptedAt() {
           looks += 1;
-          return (((person + 1) * (index + 7) * 7_919) % 600) * 1_000;
+          return -(((person + 1) * (index + 7) * 7_919) % 600) * 1_000;
         },
       }));
       const load = held.reduce((sum, one) => sum + one.cost, 0);
       return { capacity: load, load, held };
     });
     return {
-      question: { ahead: Math.floor((people * chats) / 10), cost: 1, seats, lengths: LONG },
+      question: { ahead: Math.floor((people * chats) / 10), cost: 1, seats, lengths: LONG, now: 0 },
       looks: () => looks,
     };
   };
@@ -175,8 +176,8 @@ describe('the estimated wait of a large centre', () => {
   it('does not make distributions of what many chats would leave: each look is one step', () => {
     let steps = 0;
     const { question } = centre(1, 5_000);
-    const held = question.seats[0]!.held.map(({ elapsedMs }) => ({
-      elapsedMs,
+    const held = question.seats[0]!.held.map(({ acceptedAt }) => ({
+      acceptedAt,
       get cost() {
         steps += 1;
         return 1;
@@ -187,7 +188,10 @@ describe('the estimated wait of a large centre', () => {
   });
 
   it('is what it would be without the limit wherever that is quick', () => {
-    const held = fc.record({ cost: fc.integer({ min: 1, max: 3 }), elapsedMs: fc.nat(20 * MINUTE) });
+    const held = fc.record({
+      cost: fc.integer({ min: 1, max: 3 }),
+      acceptedAt: fc.integer({ min: -20 * MINUTE, max: 0 }),
+    });
     const seat = fc.array(held, { maxLength: 25 }).map((chats): Seat => {
       const load = chats.reduce((sum, { cost }) => sum + cost, 0);
       return { capacity: load, load, held: chats };
@@ -197,6 +201,7 @@ describe('the estimated wait of a large centre', () => {
       cost: fc.integer({ min: 1, max: 3 }),
       seats: fc.array(seat, { maxLength: 20 }),
       lengths: fc.constantFrom(LONG, FIVE),
+      now: fc.constant(0),
     });
     fc.assert(
       fc.property(questions, (question) => assert.deepEqual(estimateWait(question), estimateWait(question, Infinity))),

@@ -72,7 +72,7 @@ describe('the program, with an Emulator on each side', function () {
       }
 
       const { out: code } = await handoff(['pairing-code', 'ben', '--data', data, '--json']);
-      assert.match((JSON.parse(code) as { code: string }).code, /^\w{4}-\w{4}$/);
+      assert.match((JSON.parse(code) as { code: string }).code, /^\w{4}-\w{4}-\w{4}$/);
       assert.equal((await handoff(['pairing-code', 'nobody', '--data', data])).code, 1);
       const { out: verified } = await handoff(['verify', '--data', data, '--json']);
       assert.deepEqual((JSON.parse(verified) as { faults: unknown[] }).faults, []);

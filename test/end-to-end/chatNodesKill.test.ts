@@ -26,7 +26,7 @@ describe('a person in a chat whose process', function () {
       const kim = await Widget.start({ url: second.url, secret: SECRET, user: { id: 'dl_kim', name: 'Kim' } });
       try {
         const { out } = await handoff(['pairing-code', 'ana', '--data', `${data}/1`], env);
-        await ana.writes(`sign in ${/[0-9A-Z]{4}-[0-9A-Z]{4}/.exec(out)?.[0]}`);
+        await ana.writes(`sign in ${/[0-9A-Z]{4}(-[0-9A-Z]{4}){2}/.exec(out)?.[0]}`);
         await ana.sees(/available/);
         await kim.say('human CreditCard');
         await ana.presses(await ana.sees(/Request #1 from Kim/), 'Accept');

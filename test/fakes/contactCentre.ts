@@ -48,9 +48,9 @@ export function simulate({ people, capacity, meanMs, variation, load, customers,
       next = now - gap * Math.log(1 - random());
       const seats = Array.from({ length: people }, (_, person) => {
         const held = chats.filter((chat) => chat.person === person);
-        return { capacity, load: held.length, held: held.map(({ from }) => ({ cost: 1, elapsedMs: now - from })) };
+        return { capacity, load: held.length, held: held.map(({ from }) => ({ cost: 1, acceptedAt: from })) };
       });
-      const estimate = estimateWait({ ahead: line.length, cost: 1, seats, lengths: lengthsOf(recent) });
+      const estimate = estimateWait({ ahead: line.length, cost: 1, seats, lengths: lengthsOf(recent), now });
       line.push({ came: now, estimate });
     }
     while (line.length > 0 && chats.length < people * capacity) {

@@ -14,6 +14,8 @@ export interface Call {
   /** Sent as `Authorization: Bearer …`. */
   token?: string;
   headers?: Record<string, string>;
+  /** What the request line names instead of the URL's path: proxies send the whole URL. */
+  target?: string;
   /** Sent as JSON, unless it is a string or a Buffer (sent as it is). */
   body?: unknown;
   timeoutMs?: number;
@@ -30,7 +32,12 @@ export function request(method: string, url: string, call: Call = {}): Promise<A
     if (payload !== undefined || method !== 'GET') headers['content-length'] = payload?.length ?? 0;
     const outgoing = (url.startsWith('https:') ? https : http).request(
       url,
-      { method, agent: call.agent, headers: { ...headers, ...call.headers } },
+      {
+        method,
+        agent: call.agent,
+        headers: { ...headers, ...call.headers },
+        ...(call.target === undefined ? {} : { path: call.target }),
+      },
       (incoming) => {
         const chunks: Buffer[] = [];
         incoming.on('data', (chunk: Buffer) => chunks.push(chunk));

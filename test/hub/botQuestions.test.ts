@@ -1,6 +1,8 @@
 // What a bot hears when it asks the hub by an invoke activity, before it escalates.
 
 import assert from 'node:assert/strict';
+import sinon from 'sinon';
+import type { Candidate } from '../../src/core/assignment.js';
 import { Rejected } from '../../src/core/rejected.js';
 import { FunctionBot, handoff, openHub, type TestHub } from '../fakes/hub.js';
 
@@ -43,6 +45,24 @@ describe('a bot that asks whether people could take over', () => {
     assert.deepEqual(body, { open: false, agentsOnline: 0, position: 2, queue: 'CreditCardQueue' });
     const loans = await test.hub.botAsks(id, 'demo', asks({ queue: 'HomeLoanQueue' }));
     assert.equal((loans.body as { position: number }).position, 1);
+  });
+
+  it('is answered without a look at thousands of chats under way when these tell nothing', async () => {
+    let looks = 0;
+    const chat = {
+      queue: 'CreditCardQueue',
+      get cost() {
+        looks += 1;
+        return 1;
+      },
+    };
+    sinon.stub(test.hub.handling, 'held').returns(Array.from({ length: 5_000 }, () => chat));
+    await test.hub.people.setPresence('ana', 'available');
+    sinon.stub(test.hub.people, 'candidates').returns([{ ...test.hub.people.row('ana'), load: 3 } as Candidate]);
+    const { body } = await test.hub.botAsks(id, 'demo', asks());
+    sinon.restore();
+    assert.equal((body as { estimatedWaitMs?: number }).estimatedWaitMs, undefined, 'no chat has ended yet');
+    assert.equal(looks, 0);
   });
 
   it('changes nothing by asking', async () => {

@@ -153,6 +153,37 @@ describe('people and lines', () => {
     }
   });
 
+  it('takes who wrote by a way without sockets for there a quarter of an hour, and writes that down once a minute', async () => {
+    const { people, store } = test.hub;
+    const puts = sinon.spy(store, 'putGrant');
+    const written = () => puts.getCalls().filter(({ args: [{ kind }] }) => kind === 'attended').length;
+    await people.setPresence('ana', 'available');
+    const id = await queued('a');
+    await test.hub.handle(id, { type: 'accept', agent: 'ana' });
+    const leaves = async () => {
+      people.connected('ana');
+      people.disconnected('ana');
+      await test.hub.settled();
+      const { items } = await test.hub.store.list({ phases: ['agent'], agent: 'ana' }, 10);
+      const entries = await store.entries(items[0]?.id ?? '', 0, 1_000);
+      return entries.filter(({ event }) => event.type === 'disconnected').length > 0;
+    };
+    for (let second = 0; second < 180; second += 1) {
+      await people.attended('ana');
+      test.clock.advance(1_000);
+    }
+    assert.equal(written(), 3);
+    test.clock.advance(15 * 60_000 - 1_001);
+    assert.equal(await leaves(), false, 'the last word counts for a quarter of an hour, written down or not');
+    // At another node she signed out and was forgotten.
+    await people.attended('ana');
+    await store.removeGrant('attended', 'ana');
+    await people.attendedAnew('ana');
+    assert.equal(await leaves(), false);
+    await people.unattended('ana');
+    assert.equal(await leaves(), true);
+  });
+
   it('presence set without a socket lasts eight hours', async () => {
     await test.hub.people.setPresence('ana', 'available');
     test.clock.advance(8 * 3_600_000 - 1);

@@ -1,10 +1,12 @@
 // HandoffTranscriptStore: what the SDK asks of every transcript store, and what the hub's own log adds to it.
 
 import assert from 'node:assert/strict';
+import sinon from 'sinon';
 import * as agents from '@microsoft/agents-hosting';
 import { TestAdapter, TranscriptLoggerMiddleware, type Activity, type TranscriptStore } from 'botbuilder';
-import { eraseConversation } from '../../src/hub/archive.js';
+import { eraseConversation, keepInArchive } from '../../src/hub/archive.js';
 import { escalate } from '../../src/middleware/escalation.js';
+import { fromSdk } from '../../src/middleware/sdkActivity.js';
 import { HandoffTranscriptStore } from '../../src/middleware/transcriptStore.js';
 import { verify } from '../../src/verify.js';
 import { openHub, type TestHub } from '../fakes/hub.js';
@@ -114,6 +116,29 @@ describe('HandoffTranscriptStore', () => {
       await log(said);
       assert.deepEqual(await readAll(), said);
       assert.deepEqual(await readAll('talk', new Date(START + 5 * MINUTE_MS)), said.slice(10));
+    });
+
+    it('reads a long one once, however many pages it has, and anew what is said, deleted or erased meanwhile', async () => {
+      const said = talk(1_500);
+      await keepInArchive(test.store, { channelId: 'test', conversationId: 'talk' }, 'web', said.map(fromSdk), START);
+      const reads = sinon.spy(test.hub.store, 'entries');
+      assert.equal((await readAll()).length, 3_000);
+      // Entries asked for: all once, and room in the last stretch.
+      const read = (await Promise.all(reads.returnValues)).flat().length;
+      assert.ok(read <= 3_001, `${read} entries were read for 3,000 activities`);
+      reads.restore();
+      const first = await store.getTranscriptActivities('test', 'talk');
+      await log(talk(1_501).slice(-2));
+      let rest = await store.getTranscriptActivities('test', 'talk', first.continuationToken);
+      let count = first.items.length + rest.items.length;
+      while (rest.continuationToken !== undefined) {
+        rest = await store.getTranscriptActivities('test', 'talk', rest.continuationToken);
+        count += rest.items.length;
+      }
+      assert.equal(count, 3_002);
+      const begun = await store.getTranscriptActivities('test', 'talk');
+      await store.deleteTranscript('test', 'talk');
+      assert.deepEqual((await store.getTranscriptActivities('test', 'talk', begun.continuationToken)).items, []);
     });
 
     it('keeps conversations and channels apart', async () => {

@@ -20,7 +20,7 @@ import { readPressed, readText, type Asked } from './asks.js';
 import type { ChatChannel } from './channel.js';
 import type { FileSource } from './files.js';
 import { text } from './news.js';
-import { PairingCodes } from './pairing.js';
+import { findPairingCode, spendPairingCode } from './pairing.js';
 import { Seat } from './seat.js';
 
 /** One message of a person, as the channel vouches for it. */
@@ -35,6 +35,9 @@ export interface Incoming extends Sender {
 const HOW_TO_SIGN_IN =
   'You are not signed in here. Open the console, choose "Work from a chat" (or run "handoff pairing-code <person>"), and write: sign in CODE';
 
+const WRONG_CODE =
+  'This code is not valid (any more). A code works once, for ten minutes; get a new one in the console.';
+
 /** Longer than a channel may take for a message that is under way at the node that has the seat. */
 const WAIT_FOR_SEAT_MS = 25_000;
 /** Between two looks whether another node has given it. */
@@ -42,7 +45,6 @@ const ASK_AGAIN_MS = 50;
 
 export class ChatDesk {
   readonly #accounts: Accounts;
-  readonly #codes: PairingCodes;
   readonly #answers: Answers;
   readonly #commands: StaffCommands;
   /** Of the accounts that this node holds, by their ids. */
@@ -63,7 +65,6 @@ export class ChatDesk {
     private readonly origin: () => string,
   ) {
     this.#accounts = new Accounts(hub);
-    this.#codes = new PairingCodes(hub);
     this.#commands = staffCommands(hub);
     this.#answers = new Answers(hub, this.#commands, origin);
     this.#loaded = new Promise((resolve) => (this.#markLoaded = resolve));
@@ -265,9 +266,9 @@ export class ChatDesk {
     if (known !== undefined && !isOf(known, incoming))
       return void (await send(context, 'This account is signed in under another identity. Its owner signs out first.'));
     if (known !== undefined) return void (await send(context, signedInAs(this.#nameOf(known.person))));
-    const redeemed = await this.#codes.redeem(id, code);
-    if ('refused' in redeemed) return void (await send(context, refusalOf(redeemed)));
-    const person = this.hub.directory.people[redeemed.person];
+    const owner = await findPairingCode(this.hub, code);
+    if (owner === undefined) return void (await send(context, WRONG_CODE));
+    const person = this.hub.directory.people[owner];
     if (person === undefined) return void (await send(context, 'You are not in the configuration any more.'));
     const account: Account = {
       channelId,
@@ -284,10 +285,13 @@ export class ChatDesk {
     // The same account may have come by another node.
     const quicker = await this.#accounts.read(id);
     if (quicker !== undefined) return void (await send(context, signedInAs(this.#nameOf(quicker.person))));
-    await this.#accounts.save(account);
+    if (!(await spendPairingCode(this.hub, code, () => this.#accounts.save(account)))) {
+      await this.#accounts.release(id);
+      return void (await send(context, WRONG_CODE));
+    }
     this.hub.log.info({ person: person.id, channel: channelId }, 'signed in from a chat');
     await comeToWork(this.hub, person);
-    await this.hub.people.attended(person.id);
+    await this.hub.people.attendedAnew(person.id);
     const seat = this.#sit(account);
     await seat.run(async () => {
       await seat.tell(
@@ -402,12 +406,6 @@ function asNew<T extends { stage: string; lapsesAt?: number }>(slot: T): T {
   if (slot.stage !== 'offered') return slot;
   const { lapsesAt: _shown, ...rest } = slot;
   return rest as T;
-}
-
-function refusalOf(refused: { refused: 'wrong' } | { refused: 'wait'; waitMs: number }): string {
-  if (refused.refused === 'wrong')
-    return 'This code is not valid (any more). A code works once, for ten minutes; get a new one in the console.';
-  return `Too many codes were tried. Please wait ${Math.ceil(refused.waitMs / 60_000)} minutes; a code that is right stays good until then if it is new enough.`;
 }
 
 async function send(context: TurnContext, words: string): Promise<void> {

@@ -3,18 +3,20 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Rejected } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
-import type { Store } from '../../hub/ports.js';
-import { Buckets } from '../../hub/buckets.js';
+import type { Grant, Store } from '../../hub/ports.js';
 
 /** A code works once, for this long. */
 export const PAIRING_CODE_LASTS_MS = 10 * 60_000;
 
 const PAIRING_CODE = 'pairingCode';
-/** Without I, L, O and U: what is read aloud or copied by hand is not mistaken. 8 of 32 are 40 bits. */
+/** Without I, L, O and U: what is read aloud or copied by hand is not mistaken. */
 const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const LENGTH = 8;
-
-export type Redeemed = { person: string } | { refused: 'wrong' } | { refused: 'wait'; waitMs: number };
+/**
+ * 60 bits: who tries 10,000 a second while 100 are good finds one in 30,000 years. So nobody has to be slowed, and what
+ * is right is never refused because others guess.
+ */
+const LENGTH = 12;
+const GROUP = /.{4}(?=.)/g;
 
 /** Makes a code; the store keeps only a digest of it. @throws Rejected for somebody the directory does not name. */
 export async function createPairingCode(
@@ -31,7 +33,7 @@ export async function putPairingCode(store: Pick<Store, 'putGrant'>, personId: s
   const code = [...randomBytes(LENGTH)].map((byte) => LETTERS[byte % LETTERS.length]).join('');
   const expiresAt = now + PAIRING_CODE_LASTS_MS;
   await store.putGrant({ kind: PAIRING_CODE, id: digest(code), value: { person: personId }, expiresAt });
-  return `${code.slice(0, LENGTH / 2)}-${code.slice(LENGTH / 2)}`;
+  return code.replace(GROUP, '$&-');
 }
 
 /** The code as it was made, whatever case and spacing it is typed in; undefined when it cannot be one. */
@@ -40,28 +42,39 @@ export function readPairingCode(typed: string): string | undefined {
   return code.length === LENGTH && [...code].every((letter) => LETTERS.includes(letter)) ? code : undefined;
 }
 
-/** Takes codes, and makes who guesses wait. */
-export class PairingCodes {
-  /** Wrong codes by the account they are typed in: five at once, then one every two minutes. */
-  readonly #byAccount = new Buckets({ size: 5, refillMs: 2 * 60_000 });
-  /** A channel that asks for no authentication lets anybody invent accounts: all of them together guess 100 times a minute. */
-  readonly #byAll = new Buckets({ size: 100, refillMs: 600 });
+/** Whose code it is; it stays good. */
+export async function findPairingCode(hub: Pick<Hub, 'store' | 'clock'>, typed: string): Promise<string | undefined> {
+  const person = (await grantOf(hub, typed, false))?.value['person'];
+  return typeof person === 'string' ? person : undefined;
+}
 
-  constructor(private readonly hub: Pick<Hub, 'store' | 'clock'>) {}
-
-  /** A code that is refused because its account has to wait stays good. */
-  async redeem(account: string, typed: string): Promise<Redeemed> {
-    const now = this.hub.clock.now();
-    const waitMs = Math.max(this.#byAccount.waitMs(account, now), this.#byAll.waitMs('', now));
-    if (waitMs > 0) return { refused: 'wait', waitMs };
-    // Counted before it is known whether it is right: a hundred guesses at once are a hundred guesses.
-    this.#byAccount.spend(account, now);
-    this.#byAll.spend('', now);
-    const code = readPairingCode(typed);
-    const grant = code === undefined ? undefined : await this.hub.store.getGrant(PAIRING_CODE, digest(code), now, true);
-    const person = grant?.value['person'];
-    return typeof person === 'string' ? { person } : { refused: 'wrong' };
+/**
+ * Spends the code on `use`; it is good again when that fails.
+ * @returns false when it is spent, too old or none.
+ */
+export async function spendPairingCode(
+  hub: Pick<Hub, 'store' | 'clock'>,
+  typed: string,
+  use: () => Promise<void>,
+): Promise<boolean> {
+  const grant = await grantOf(hub, typed, true);
+  if (grant === undefined) return false;
+  try {
+    await use();
+  } catch (error) {
+    await hub.store.putGrant(grant);
+    throw error;
   }
+  return true;
+}
+
+async function grantOf(
+  { store, clock }: Pick<Hub, 'store' | 'clock'>,
+  typed: string,
+  take: boolean,
+): Promise<Grant | undefined> {
+  const code = readPairingCode(typed);
+  return code === undefined ? undefined : store.getGrant(PAIRING_CODE, digest(code), clock.now(), take);
 }
 
 function digest(code: string): string {

@@ -38,7 +38,7 @@ describe('what a person writes in the chat', () => {
     ['Sign out', { ask: { do: 'signOut' } }],
     ['say end', { ask: { do: 'say', text: 'end' } }],
     ['#2 say end', { ask: { do: 'say', text: 'end' }, number: 2 }],
-    ['sign in k7qf 2m9x', { ask: { do: 'signIn', code: 'k7qf 2m9x' } }],
+    ['sign in k7qf 2m9x 4tab', { ask: { do: 'signIn', code: 'k7qf 2m9x 4tab' } }],
   ];
   for (const [text, asked] of commands)
     it(`is a command: ${JSON.stringify(text)}`, () => assert.deepEqual(read(text), asked));
@@ -108,10 +108,10 @@ describe('what a person presses in the chat', () => {
 
 describe('a pairing code', () => {
   it('is read in any case and spacing, with the letters people mistake', () => {
-    assert.equal(readPairingCode('k7qf-2m9x'), 'K7QF2M9X');
-    assert.equal(readPairingCode(' K7QF 2M9X '), 'K7QF2M9X');
-    assert.equal(readPairingCode('kOIl-0000'), 'K0110000');
-    for (const wrong of ['', 'K7QF', 'K7QF-2M9XX', 'K7QF-2M9U', 'K7QF_2M9X'])
+    assert.equal(readPairingCode('k7qf-2m9x-4tab'), 'K7QF2M9X4TAB');
+    assert.equal(readPairingCode(' K7QF 2M9X4TAB '), 'K7QF2M9X4TAB');
+    assert.equal(readPairingCode('kOIl-0000-0000'), 'K01100000000');
+    for (const wrong of ['', 'K7QF-2M9X', 'K7QF-2M9X-4TABB', 'K7QF-2M9X-4TAU', 'K7QF_2M9X_4TAB'])
       assert.equal(readPairingCode(wrong), undefined);
   });
 });
