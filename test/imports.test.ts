@@ -178,7 +178,7 @@ describe('handoff import', () => {
     const path = await file('a.transcript', TALK);
     await withData(async (data) => {
       const command = (...args: string[]) => runCommand([...args, '--data', data]);
-      assert.match((await command('import', path)).err, /no configuration yet/);
+      assert.match((await command('import', path)).err, /There is no record/);
       const program = await startProgram(data);
       try {
         const { out, err } = await command('import', path, '--json');

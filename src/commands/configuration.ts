@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import { checkConfiguration, readConfiguration, warningsOf, type Configuration } from '../config.js';
 import { ConfigError } from '../errors.js';
-import { askServer, clockOf } from './data.js';
+import { askServer, clockOf, configurationInForce } from './data.js';
 import { differences } from './differences.js';
 import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
@@ -36,9 +36,7 @@ export async function configure(words: readonly string[], flags: Flags): Promise
       return 0;
     }
     case 'export': {
-      const kept = await reading(flags, (store) => store.configuration());
-      if (kept === undefined)
-        throw new ConfigError(['No configuration is in force yet: start the server once, or apply a file.']);
+      const kept = await reading(flags, (store) => configurationInForce(store, flags));
       console.log(flags.json ? JSON.stringify(kept.document) : stringify(kept.document).trimEnd());
       return 0;
     }

@@ -7,8 +7,8 @@ import { checkConfiguration, directoryOf } from '../config.js';
 import { mintControlToken, SERVER_FILE } from '../control.js';
 import type { Directory } from '../core/directory.js';
 import { ConfigError } from '../errors.js';
-import type { Clock, Store } from '../hub/ports.js';
-import { reading } from '../openStore.js';
+import type { Clock, Store, StoredConfiguration } from '../hub/ports.js';
+import { placeInWords, reading } from '../openStore.js';
 import type { Flags } from './flags.js';
 
 /** The clock by which the servers of this record go: this machine's own may be wrong. */
@@ -45,11 +45,20 @@ export async function serverUrl(
   }
 }
 
-/** The configuration in force. @throws ConfigError when there is none. */
-export async function directoryInForce(store: Store): Promise<Directory> {
+/** @throws ConfigError when none is in force. */
+export async function configurationInForce(store: Store, flags: Pick<Flags, 'data'>): Promise<StoredConfiguration> {
   const kept = await store.configuration();
   if (kept === undefined)
-    throw new ConfigError(['There is no configuration yet: start the server once, or apply a file.']);
+    throw new ConfigError([
+      `The record in ${placeInWords(flags)} has no configuration yet.` +
+        ' Start the server on it once, put a file in force with "handoff config apply", or name another record with --data or DATABASE_URL.',
+    ]);
+  return kept;
+}
+
+/** The configuration in force. @throws ConfigError when there is none. */
+export async function directoryInForce(store: Store, flags: Pick<Flags, 'data'>): Promise<Directory> {
+  const kept = await configurationInForce(store, flags);
   return directoryOf(checkConfiguration(kept.document), kept.version);
 }
 

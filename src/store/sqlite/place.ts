@@ -115,17 +115,31 @@ export function preparePlace(wanted: string, look: (directory: string) => FileSy
   return directory;
 }
 
-/** For reading beside a running server: nothing is made. @throws ConfigError when there is no record to read. */
-export function findPlace(wanted: string): string {
+const NAME_IT =
+  'Name the directory of the server with --data, set DATABASE_URL if it keeps its record in PostgreSQL, or start it once.';
+
+/** For who wants the record that is there: nothing is made. @throws ConfigError with the cure when there is none. */
+export function findPlace(wanted: string, cure: string = NAME_IT): string {
   const directory = resolve(wanted);
-  if (!existsSync(databaseFile(directory))) throw noRecord(directory);
+  let size;
+  try {
+    // A file without a byte is what a start leaves that failed at once.
+    size = statSync(databaseFile(directory), { throwIfNoEntry: false })?.size ?? 0;
+  } catch (error) {
+    throw new ConfigError(
+      [
+        `The data directory ${directory} cannot be read (${error instanceof Error ? error.message : String(error)}).` +
+          ' Run this as the account that runs the server.',
+      ],
+      { cause: error },
+    );
+  }
+  if (size === 0) throw noRecord(directory, cure);
   return directory;
 }
 
-export function noRecord(directory: string): ConfigError {
-  return new ConfigError([
-    `There is no record in the data directory ${directory}. Name the directory of the server with --data, or start it once.`,
-  ]);
+export function noRecord(directory: string, cure: string = NAME_IT): ConfigError {
+  return new ConfigError([`There is no record in the data directory ${directory}. ${cure}`]);
 }
 
 /** For who only reads: the tables may not be changed then. */
