@@ -1,7 +1,7 @@
 // The program: configuration → store → hub → servers → signals.
 
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TurnContext } from 'botbuilder';
@@ -16,6 +16,7 @@ import { ConfigError } from './errors.js';
 import type { HttpServer } from './http.js';
 import { serveMessages } from './middleware/messages.js';
 import { storeOf } from './openStore.js';
+import { holdDirectory } from './store/sqlite/hold.js';
 
 export interface StartFlags {
   port?: number;
@@ -61,6 +62,8 @@ export async function start(flags: StartFlags): Promise<void> {
     ...(environment.SERVICE_URL === undefined ? {} : { serviceUrl: environment.SERVICE_URL }),
     ...(environment.BOT_TIMEOUT_MS === undefined ? {} : { botTimeoutMs: environment.BOT_TIMEOUT_MS }),
   });
+  // Two that share one would overwrite and remove what tells commands where the server is.
+  const release = DATABASE_URL === undefined ? undefined : await holdDirectory(directory);
   stopOnSignals(hub, directory, log);
   try {
     await hub.open();
@@ -76,12 +79,11 @@ export async function start(flags: StartFlags): Promise<void> {
         serveBots(http);
       },
     });
-    // Where the record is elsewhere, nobody has made it yet.
-    await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     await announce(hub, url, localSignIn, flags);
   } catch (error) {
     await hub.stop().catch(() => undefined);
+    await release?.();
     throw portTaken(error) ?? error;
   }
 }

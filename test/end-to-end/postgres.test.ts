@@ -31,7 +31,7 @@ describe('a record in PostgreSQL', function () {
         // Asks the running server, which the data directory names.
         const signIn = await handoff(['sign-in', 'ana', '--data', data], { DATABASE_URL });
         assert.ok(signIn.err.startsWith(program.url), signIn.err);
-        assert.deepEqual((await readdir(data)).sort(), ['server.json']);
+        assert.deepEqual((await readdir(data)).sort(), ['lock.db', 'server.json']);
       } finally {
         assert.equal(await program.stop(), 0);
       }
@@ -70,6 +70,31 @@ describe('a record in PostgreSQL', function () {
       } finally {
         assert.equal(await program.stop(), 0);
       }
+    }));
+
+  it('is served by one process for each data directory, and a killed one leaves its directory free', () =>
+    withData(async (data) => {
+      const DATABASE_URL = await freshDatabase();
+      const first = await startProgram(data, undefined, { DATABASE_URL });
+      try {
+        const start = (...flags: string[]) => handoff(['start', '--demo', ...flags], { DATABASE_URL });
+        const second = await start('--port', '0', '--data', data);
+        assert.equal(second.code, 1);
+        assert.equal(
+          second.err,
+          `The data directory ${data} is in use by another running process.` +
+            ' Stop that one first, or give this one a directory of its own with --data.',
+        );
+        // One that fails later lets go of its own, or it would not end.
+        const elsewhere = await start('--port', new URL(first.url).port, '--data', join(data, 'elsewhere'));
+        assert.match(elsewhere.err, /Port \d+ is taken/);
+        const signIn = await handoff(['sign-in', 'ana', '--data', data], { DATABASE_URL });
+        assert.ok(signIn.err.startsWith(first.url), signIn.err);
+      } finally {
+        await first.stop('SIGKILL');
+      }
+      const again = await startProgram(data, undefined, { DATABASE_URL });
+      assert.equal(await again.stop(), 0);
     }));
 
   it('that cannot be reached is said before anything else happens, without the password', () =>

@@ -97,11 +97,33 @@ function mountedAs(directory: string): string | undefined {
  */
 export function preparePlace(wanted: string, look: (directory: string) => FileSystem = fileSystemOf): string {
   const directory = resolve(wanted);
-  try {
+  making(directory, () => {
     refuseNetwork(directory, look(nearestExisting(directory)));
     makeDirectories(directory);
     refuseNetwork(directory, look(directory));
     for (const file of [lockFile(directory), databaseFile(directory)]) makePrivate(file);
+  });
+  return directory;
+}
+
+/**
+ * For a server whose record is elsewhere: the directory exists, only the owner can read it.
+ * @returns whether it can be held: on a network file system locks do not hold.
+ * @throws ConfigError with the cure.
+ */
+export function prepareHeldPlace(directory: string, look: (directory: string) => FileSystem = fileSystemOf): boolean {
+  return making(directory, () => {
+    makeDirectories(directory);
+    if (networkFileSystem(look(directory)) !== undefined) return false;
+    makePrivate(lockFile(directory));
+    return true;
+  });
+}
+
+/** @throws ConfigError with the cure when the system refuses it. */
+function making<T>(directory: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(
@@ -112,7 +134,6 @@ export function preparePlace(wanted: string, look: (directory: string) => FileSy
       { cause: error },
     );
   }
-  return directory;
 }
 
 const NAME_IT =
