@@ -130,6 +130,22 @@ describe('handoff written wrongly', () => {
     assert.match(await refused('start', '--port', 'x'), /--port takes a number/);
   });
 
+  it('says which flag copy lacks', async () => {
+    assert.match(await refused('copy', '--from', 'x'), /^--to is missing\. Write: handoff copy --from/);
+    assert.match(await refused('copy', '--to', 'x'), /^--from is missing\. /);
+    assert.match(await refused('copy'), /^--from and --to are missing\. /);
+  });
+
+  it('says what the URL of a bot looks like', async () => {
+    for (const bot of ['notaurl', '', 'localhost:3978/api/messages', 'ftp://bot.example.com', 'https://'])
+      assert.equal(
+        await refused('doctor', '--bot', bot),
+        `--bot takes a URL that begins with http:// or https://, such as https://bot.example.com/api/messages, not "${bot}".`,
+      );
+    const wrong = await refused('doctor', '--bot', 'http://127.0.0.1:1', '--authority', 'login');
+    assert.match(wrong, /^--authority takes a URL .*login\.microsoftonline\.us/);
+  });
+
   it('revokes no key that is not named', async () => {
     const data = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
     try {

@@ -41,7 +41,7 @@ describe('a record in PostgreSQL', function () {
       const folder = join(data, 'moved');
       const copied = await handoff(['copy', '--from', DATABASE_URL, '--to', folder, '--json']);
       assert.equal(copied.code, 0, copied.err);
-      assert.match(copied.err, /copied \d+ rows of/);
+      assert.match(copied.err, /^copied (1 row|(?!1 )\d+ rows) of /);
       const { rows } = JSON.parse(copied.out) as { rows: { conversation: number; log: number } };
       assert.ok(rows.conversation === 1 && rows.log > 2, copied.out);
       assert.equal((await handoff(['verify', '--data', folder])).out, verified.out);
@@ -108,7 +108,5 @@ describe('a record in PostgreSQL', function () {
         assert.match(err, /PostgreSQL at 127\.0\.0\.1:1\/hub cannot be used.*ECONNREFUSED.*Start the server/s);
         assert.ok(!err.includes('s3cret'));
       }
-      const unset = await handoff(['copy', '--from', data]);
-      assert.match(unset.err, /handoff copy --from/);
     }));
 });
