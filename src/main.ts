@@ -1,13 +1,13 @@
 // The program: configuration → store → hub → servers → signals.
 
-import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TurnContext } from 'botbuilder';
 import pino from 'pino';
 import { isLoopback } from './addresses.js';
-import { readConfiguration, warningsOf, type Configuration } from './config.js';
+import { warningsOf } from './config.js';
+import { readConfigurationFile } from './configurationFile.js';
 import { AGENT_MESSAGES_PATH } from './console/chat/chat.js';
 import { serveControl, SERVER_FILE } from './control.js';
 import { createHub, type HandoffHub } from './createHub.js';
@@ -40,7 +40,8 @@ export async function start(flags: StartFlags): Promise<void> {
     { level: environment.LOG_LEVEL ?? (flags.demo ? 'warn' : 'info') },
     pino.destination({ dest: 2, sync: true }),
   );
-  const configuration = await readConfigurationFile(flags);
+  const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
+  const configuration = await readConfigurationFile(file, 'Name one with --config, or try the demo with --demo.');
   for (const warning of warningsOf(configuration)) log.warn(warning);
   if (environment.DIRECT_LINE_SECRET === undefined && !flags.demo)
     log.warn('DIRECT_LINE_SECRET is not set: a generated one is kept in the store');
@@ -86,15 +87,6 @@ export async function start(flags: StartFlags): Promise<void> {
     await release?.();
     throw portTaken(error) ?? error;
   }
-}
-
-async function readConfigurationFile(flags: Pick<StartFlags, 'config' | 'demo'>): Promise<Configuration> {
-  const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
-  if (!existsSync(file))
-    throw new ConfigError([
-      `There is no configuration at ${file}. Name one with --config, or try the demo with --demo.`,
-    ]);
-  return readConfiguration(await readFile(file, 'utf8'), file);
 }
 
 /**

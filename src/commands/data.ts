@@ -29,7 +29,7 @@ export async function serverUrl(
 ): Promise<string | undefined> {
   const file = join(resolve(flags.data), SERVER_FILE);
   if (!existsSync(file)) return undefined;
-  const { url, pid } = JSON.parse(await readFile(file, 'utf8')) as { url: string; pid: number };
+  const { url, pid } = serverIn(await readFile(file, 'utf8'), file);
   try {
     await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(patienceMs) });
     return url;
@@ -43,6 +43,19 @@ export async function serverUrl(
       { cause: error },
     );
   }
+}
+
+/** @throws ConfigError when it is not what a server writes: one may run all the same. */
+function serverIn(text: string, file: string): { url: string; pid: number } {
+  try {
+    const read = JSON.parse(text) as { url: string; pid: number };
+    if (URL.canParse(read.url)) return read;
+  } catch {
+    // Told below.
+  }
+  throw new ConfigError([
+    `${file} does not say where the server is. Restart the server, or delete the file if none runs.`,
+  ]);
 }
 
 /** @throws ConfigError when none is in force. */

@@ -126,7 +126,7 @@ describe('handoff written wrongly', () => {
   });
 
   it('says which flag lacks its value', async () => {
-    assert.match(await refused('start', '--port'), /--port <value>.* argument missing/);
+    assert.match(await refused('start', '--port'), /--port <value>.* argument missing\. "handoff/);
     assert.match(await refused('start', '--port', 'x'), /--port takes a number/);
   });
 
@@ -192,6 +192,26 @@ describe('handoff where there is no record', () => {
       assert.match(said, /with --data.*DATABASE_URL/);
       assert.deepEqual(await readdir(folder), []);
     });
+
+  it('says so of a file that is named as a directory', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    assert.ok(
+      (await refused('verify', '--data', file)).startsWith(`There is no record in the data directory ${file}. `),
+    );
+  });
+
+  it('says what to name instead of a configuration that cannot be read', async () => {
+    assert.match(
+      await refused('config', 'check', '--config', join(folder, 'no')),
+      /^There is no configuration at .*--config/,
+    );
+    for (const words of [['config', 'check'], ['start']])
+      assert.match(
+        await refused(...words, '--config', folder),
+        /^The configuration at .* cannot be read \(EISDIR.*--config/,
+      );
+  });
 
   it('takes a file without a byte for none', async () => {
     await writeFile(join(folder, 'handoff.db'), '');

@@ -145,8 +145,9 @@ export function findPlace(wanted: string, cure: string = NAME_IT): string {
   let size;
   try {
     // A file without a byte is what a start leaves that failed at once.
-    size = statSync(databaseFile(directory), { throwIfNoEntry: false })?.size ?? 0;
+    size = statSync(databaseFile(directory)).size;
   } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw noRecord(directory, cure);
     throw new ConfigError(
       [
         `The data directory ${directory} cannot be read (${error instanceof Error ? error.message : String(error)}).` +
