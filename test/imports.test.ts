@@ -1,7 +1,7 @@
 // `handoff import`: files into the archive, each activity once, and what is wrong with a file said with its place.
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Activity } from '../src/core/activity.js';
@@ -171,6 +171,15 @@ describe('handoff import', () => {
     assert.match(faults[5]!, /nowhere\.transcript: activity 1 has no conversation\.id/);
     assert.match(faults[6]!, /no file or folder .*missing\.transcript/);
     assert.deepEqual(await test.store.conversationIds(10), []);
+  });
+
+  it('names what cannot be read', async () => {
+    const loop = `${await file('a.transcript', TALK)}-loop`;
+    await symlink(loop, loop);
+    await assert.rejects(readTranscripts([loop]), {
+      name: 'ConfigError',
+      message: /-loop cannot be read \(ELOOP.*Let this account read it/,
+    });
   });
 
   it('is a command, beside a running server and without one', async function () {
