@@ -16,8 +16,6 @@ const ENDING_PER_SECOND = 50;
 
 export const assignment: Section = {
   name: 'assignment',
-  about: '50,000 waiting, 1,000 people: from a seat that gets free to the offer on disk, and bursts',
-  quick: true,
   run: async ({ short }) => {
     const waiting = short ? 10_000 : 50_000;
     const directory = await mkdtemp(path.join(os.tmpdir(), 'handoff-bench-'));

@@ -15,8 +15,6 @@ const COMMANDS_AT_ONCE = 500;
 
 export const intake: Section = {
   name: 'intake',
-  about: 'conversations started a minute, by Direct Line and in the hub itself, without rules and with 200',
-  quick: true,
   run: async (options) => {
     const rows: string[][] = [];
     const aim = `aim ≥ ${AIMED_A_MINUTE}`;

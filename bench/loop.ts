@@ -20,8 +20,6 @@ const WARM_UP_MS = 8_000;
 
 export const loop: Section = {
   name: 'loop',
-  about: 'a message to the bot and its reply, closed loop: bot in process, bare bot and CloudAdapter bot over HTTP',
-  quick: true,
   run: async (options) => {
     const { short } = options;
     const rounds = short ? 1 : 3;

@@ -10,8 +10,6 @@ const FEWEST_FOR_AIM = 4_000;
 
 export const memory: Section = {
   name: 'memory',
-  about: 'resident memory per 1,000 open conversations, with a socket each and without',
-  quick: true,
   run: async (options) => {
     const [open, idle] = options.short ? [1_000, 2_000] : [4_000, 6_000];
     const rows: string[][] = [];

@@ -38,8 +38,6 @@ interface Effort {
 
 export const middleware: Section = {
   name: 'middleware',
-  about: `what handoffMiddleware adds to a turn, at ${PER_SECOND} messages a second and in a closed loop, both SDKs`,
-  quick: false,
   run: async ({ short }) => {
     const effort = short ? { rounds: 1, seconds: 5, messages: 10 } : { rounds: 3, seconds: 20, messages: 30 };
     const rows: string[][] = [];

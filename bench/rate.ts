@@ -10,8 +10,6 @@ const KEPT_UP = 0.95;
 
 export const rate: Section = {
   name: 'rate',
-  about: `latency at a fixed rate, open loop: ${CONVERSATIONS} conversations with one message a second each`,
-  quick: true,
   run: async (options) => {
     const window = { conversations: CONVERSATIONS, mode: 'rate', warmUpMs: 3_000 } as const;
     const measureMs = options.short ? 5_000 : 15_000;

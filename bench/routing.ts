@@ -9,8 +9,6 @@ const RULES = 200;
 
 export const routing: Section = {
   name: 'routing',
-  about: `routing decisions a second with ${RULES} rules`,
-  quick: true,
   run: ({ short }) => {
     const directory = directoryOf(
       checkConfiguration({

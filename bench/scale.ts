@@ -15,8 +15,6 @@ const AIMED_RESTART_MS = 5_000;
 
 export const scale: Section = {
   name: 'scale',
-  about: `a store with ${CONVERSATIONS} open conversations: restart to ready, first message, memory`,
-  quick: false,
   run: async (options) => {
     const conversations = options.short ? CONVERSATIONS / 10 : CONVERSATIONS;
     const rows: string[][] = [];

@@ -1,10 +1,6 @@
 /** What a section of the benchmark is, and what each is told. */
 export interface Section {
   readonly name: string;
-  /** One line for `--help`. */
-  readonly about: string;
-  /** Runs where no section is named; the others take their own minutes. */
-  readonly quick: boolean;
   /** Measures and prints. Rejects when anything was lost, doubled or out of order, never for a time. */
   run(options: Options): Promise<void>;
 }

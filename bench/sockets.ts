@@ -11,8 +11,6 @@ const OWN_DESCRIPTORS = 1_000;
 
 export const sockets: Section = {
   name: 'sockets',
-  about: `${SOCKETS} idle sockets, and the storm when all come back at once`,
-  quick: false,
   run: async (options) => {
     // Node raises its own limit to what the system allows it.
     const allowed = Number(execSync('ulimit -Hn', { encoding: 'utf8' }).trim()) || Infinity;

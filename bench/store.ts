@@ -16,8 +16,6 @@ const TEXT = 'x'.repeat(780);
 
 export const store: Section = {
   name: 'store',
-  about: 'the stores alone, SQLite and PostgreSQL: appends a second, waits, what they cost the hub',
-  quick: false,
   run: async ({ short }) => {
     const rows: string[][] = [];
     for (const conversations of [1, 50, 500]) {

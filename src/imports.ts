@@ -32,9 +32,14 @@ export async function readTranscripts(paths: readonly string[]): Promise<Activit
   const whole: Activity[] = [];
   const single: Activity[] = [];
   for (const path of paths) {
-    for (const file of await filesAt(path, faults)) {
-      const { activities, isTranscript } = activitiesIn(await readFile(file), file, faults);
-      (isTranscript ? whole : single).push(...activities);
+    try {
+      for (const file of await filesAt(path, faults)) {
+        const { activities, isTranscript } = activitiesIn(await readFile(file), file, faults);
+        (isTranscript ? whole : single).push(...activities);
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+      faults.push(`${path} cannot be read (${(error as Error).message}). Let this account read it, or leave it out.`);
     }
   }
   if (faults.length > 0) throw new ConfigError(faults);
@@ -68,7 +73,9 @@ export async function importActivities(
 }
 
 async function filesAt(path: string, faults: string[]): Promise<string[]> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
   if (found === undefined) {
     faults.push(`There is no file or folder ${path}.`);
     return [];

@@ -1,13 +1,13 @@
 // The program: configuration → store → hub → servers → signals.
 
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TurnContext } from 'botbuilder';
 import pino from 'pino';
 import { isLoopback } from './addresses.js';
-import { readConfiguration, warningsOf, type Configuration } from './config.js';
+import { warningsOf } from './config.js';
+import { readConfigurationFile } from './configurationFile.js';
 import { AGENT_MESSAGES_PATH } from './console/chat/chat.js';
 import { serveControl, SERVER_FILE } from './control.js';
 import { createHub, type HandoffHub } from './createHub.js';
@@ -16,6 +16,7 @@ import { ConfigError } from './errors.js';
 import type { HttpServer } from './http.js';
 import { serveMessages } from './middleware/messages.js';
 import { storeOf } from './openStore.js';
+import { holdDirectory } from './store/sqlite/hold.js';
 
 export interface StartFlags {
   port?: number;
@@ -39,7 +40,8 @@ export async function start(flags: StartFlags): Promise<void> {
     { level: environment.LOG_LEVEL ?? (flags.demo ? 'warn' : 'info') },
     pino.destination({ dest: 2, sync: true }),
   );
-  const configuration = await readConfigurationFile(flags);
+  const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
+  const configuration = await readConfigurationFile(file, 'Name one with --config, or try the demo with --demo.');
   for (const warning of warningsOf(configuration)) log.warn(warning);
   if (environment.DIRECT_LINE_SECRET === undefined && !flags.demo)
     log.warn('DIRECT_LINE_SECRET is not set: a generated one is kept in the store');
@@ -61,6 +63,8 @@ export async function start(flags: StartFlags): Promise<void> {
     ...(environment.SERVICE_URL === undefined ? {} : { serviceUrl: environment.SERVICE_URL }),
     ...(environment.BOT_TIMEOUT_MS === undefined ? {} : { botTimeoutMs: environment.BOT_TIMEOUT_MS }),
   });
+  // Two that share one would overwrite and remove what tells commands where the server is.
+  const release = DATABASE_URL === undefined ? undefined : await holdDirectory(directory);
   stopOnSignals(hub, directory, log);
   try {
     await hub.open();
@@ -76,23 +80,13 @@ export async function start(flags: StartFlags): Promise<void> {
         serveBots(http);
       },
     });
-    // Where the record is elsewhere, nobody has made it yet.
-    await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     await announce(hub, url, localSignIn, flags);
   } catch (error) {
     await hub.stop().catch(() => undefined);
+    await release?.();
     throw portTaken(error) ?? error;
   }
-}
-
-async function readConfigurationFile(flags: Pick<StartFlags, 'config' | 'demo'>): Promise<Configuration> {
-  const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
-  if (!existsSync(file))
-    throw new ConfigError([
-      `There is no configuration at ${file}. Name one with --config, or try the demo with --demo.`,
-    ]);
-  return readConfiguration(await readFile(file, 'utf8'), file);
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Store } from './hub/ports.js';
 import type { Beside } from './store/beside.js';
 import type { RecordStore } from './store/recordStore.js';
 import { besideSchema } from './store/postgres/beside.js';
-import { isDatabaseUrl } from './store/postgres/place.js';
+import { isDatabaseUrl, placeOf } from './store/postgres/place.js';
 import { PostgresStore } from './store/postgres/postgresStore.js';
 import { besideDirectory } from './store/sqlite/beside.js';
 import { findPlace } from './store/sqlite/place.js';
@@ -19,11 +19,18 @@ import { SqliteStore } from './store/sqlite/sqliteStore.js';
 export function storeOf(
   databaseUrl: string | undefined,
   directory: string,
-  options: { readOnly?: boolean; redisUrl?: string } = {},
+  { redisUrl, ...options }: { readOnly?: boolean; mustExist?: boolean; redisUrl?: string } = {},
 ): RecordStore {
-  if (databaseUrl === undefined || databaseUrl === '')
-    return new SqliteStore({ directory, ...(options.readOnly === undefined ? {} : { readOnly: options.readOnly }) });
-  return new PostgresStore({ url: databaseUrl, ...options });
+  if (databaseUrl === undefined || databaseUrl === '') return new SqliteStore({ directory, ...options });
+  return new PostgresStore({ url: databaseUrl, ...options, ...(redisUrl === undefined ? {} : { redisUrl }) });
+}
+
+/** Where commands look for the record, in words: no password is among them. */
+export function placeInWords({ data }: { data: string }): string {
+  const databaseUrl = process.env['DATABASE_URL'] ?? '';
+  if (databaseUrl === '') return `the data directory ${resolve(data)}`;
+  const { schema, shown } = placeOf(databaseUrl);
+  return `the schema "${schema}" of ${shown}`;
 }
 
 /** For a command, beside a running server: reads see what is on disk. */
@@ -31,9 +38,12 @@ export async function reading<T>({ data }: { data: string }, work: (store: Store
   return withStore(storeOf(process.env['DATABASE_URL'], resolve(data), { readOnly: true }), work);
 }
 
-/** For a command. The embedded store refuses while a server runs on its directory; PostgreSQL takes writes from everybody. */
+/**
+ * For a command, on a record that is there: only a start makes one. The embedded store refuses while a server runs on its
+ * directory; PostgreSQL takes writes from everybody.
+ */
 export async function writing<T>({ data }: { data: string }, work: (store: Store) => Promise<T>): Promise<T> {
-  return withStore(storeOf(process.env['DATABASE_URL'], resolve(data)), work);
+  return withStore(storeOf(process.env['DATABASE_URL'], resolve(data), { mustExist: true }), work);
 }
 
 /** A URL of something else is no directory, and may hold a password: it is not shown. */
@@ -47,7 +57,7 @@ export function recordAt(place: string): RecordStore {
   requirePlace(place);
   if (isDatabaseUrl(place)) return new PostgresStore({ url: place, readOnly: true });
   // Not for reading only: that would be let in beside a running server.
-  return new SqliteStore({ directory: findPlace(place) });
+  return new SqliteStore({ directory: findPlace(place, 'Name with --from where the record is.') });
 }
 
 /** @throws ConfigError when there is a record at that place. */

@@ -1,7 +1,7 @@
 // `handoff import`: files into the archive, each activity once, and what is wrong with a file said with its place.
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Activity } from '../src/core/activity.js';
@@ -173,12 +173,21 @@ describe('handoff import', () => {
     assert.deepEqual(await test.store.conversationIds(10), []);
   });
 
+  it('names what cannot be read', async () => {
+    const loop = `${await file('a.transcript', TALK)}-loop`;
+    await symlink(loop, loop);
+    await assert.rejects(readTranscripts([loop]), {
+      name: 'ConfigError',
+      message: /-loop cannot be read \(ELOOP.*Let this account read it/,
+    });
+  });
+
   it('is a command, beside a running server and without one', async function () {
     this.timeout(120_000);
     const path = await file('a.transcript', TALK);
     await withData(async (data) => {
       const command = (...args: string[]) => runCommand([...args, '--data', data]);
-      assert.match((await command('import', path)).err, /no configuration yet/);
+      assert.match((await command('import', path)).err, /There is no record/);
       const program = await startProgram(data);
       try {
         const { out, err } = await command('import', path, '--json');

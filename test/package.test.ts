@@ -88,6 +88,41 @@ describe('the package', () => {
     assert.equal(await runFile('cjs.cjs', text), 'function function\n');
   });
 
+  // What a bot does at its start and its end: store, middleware, the pages that people see.
+  const bot = `
+    const adapter = new CloudAdapter(new ConfigurationBotFrameworkAuthentication({}));
+    const run = async (context) => void (await context.sendActivity('hello'));
+    const hub = createHub({
+      store: new SqliteStore({ directory: './data' }),
+      configuration: {
+        bots: [{ id: 'mine', connect: 'inProcess' }],
+        queues: [{ id: 'bot', members: ['mine'] }],
+        workStreams: [{ id: 'default', fallbackQueue: 'bot' }],
+        people: [{ id: 'ana' }],
+      },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+    adapter.use(handoffMiddleware(hub, { adapter, botId: 'mine', run }));
+    hub.listen({ port: 0, host: '127.0.0.1' }).then(async (url) => {
+      const page = await fetch(url + (await hub.createSignIn('ana')), { headers: { connection: 'close' } });
+      console.log(page.status, /<title>Handoff/.test(await page.text()));
+      await hub.stop();
+    });`;
+
+  it('serves a bot that is an ES module', async function () {
+    this.timeout(30_000);
+    const text = `import { CloudAdapter, ConfigurationBotFrameworkAuthentication } from 'botbuilder';
+      import { createHub, handoffMiddleware, SqliteStore } from 'botframework-handoff';${bot}`;
+    assert.equal(await runFile('bot.mjs', text), '200 true\n');
+  });
+
+  it('serves a bot that is CommonJS', async function () {
+    this.timeout(30_000);
+    const text = `const { CloudAdapter, ConfigurationBotFrameworkAuthentication } = require('botbuilder');
+      const { createHub, handoffMiddleware, SqliteStore } = require('botframework-handoff');${bot}`;
+    assert.equal(await runFile('bot.cjs', text), '200 true\n');
+  });
+
   const typed = `import { createHub, SqliteStore, type HandoffHub } from 'botframework-handoff';
     const hub: HandoffHub = createHub({ store: new SqliteStore({ directory: './data' }), configuration: { workStreams: [{ id: 'web' }] } });
     const url: Promise<string> = hub.listen({ port: 0 });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { SECTIONS } from '../bench/sections.js';
 
 const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
 const script = (name: string) => join(projectFolder, 'scripts', name);
@@ -88,4 +89,51 @@ describe('a Node.js that', () => {
     it(`is new enough (${version}) goes on without a word`, async () => {
       assert.deepEqual(await check(version), { code: 0, stderr: '' });
     });
+});
+
+describe('npm run bench', () => {
+  interface Bench {
+    SECTIONS: Record<string, { quick: boolean }>;
+    readArguments(args: readonly string[]): { help?: true; wrong?: string; sections?: string[]; flags?: string[] };
+  }
+  let bench: Bench;
+  before(async () => {
+    bench = (await import(pathToFileURL(script('bench.mjs')).href)) as Bench;
+  });
+
+  it('knows the sections that there are', () => {
+    assert.deepEqual(
+      Object.keys(bench.SECTIONS),
+      SECTIONS.map(({ name }) => name),
+    );
+  });
+
+  it('runs the quick ones where none is named, those that are named, or all', () => {
+    const quick = ['loop', 'rate', 'memory', 'routing', 'intake', 'assignment'];
+    assert.deepEqual(bench.readArguments([]), { sections: quick, flags: [] });
+    assert.deepEqual(bench.readArguments(['store', 'loop', '--short', '--profile', 'x']), {
+      sections: ['store', 'loop'],
+      flags: ['--short', '--profile', 'x'],
+    });
+    assert.equal(bench.readArguments(['all']).sections?.length, SECTIONS.length);
+  });
+
+  it('answers --help and mistakes before anything is compiled', async () => {
+    const ask = (...args: string[]) =>
+      promisify(execFile)(process.execPath, [script('bench.mjs'), ...args], { timeout: 5_000 }).then(
+        ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+        (error: unknown) => error as { code: number; stdout: string; stderr: string },
+      );
+    const helped = await ask('--help');
+    assert.deepEqual([helped.code, helped.stderr], [0, '']);
+    assert.match(helped.stdout, /^npm run bench .*\n {2}store /s);
+    for (const [wrong, said] of [
+      ['lop', /^There is no section "lop"\.\n\nnpm run bench/],
+      ['--shrt', /^Unknown option '--shrt'.*\n\nnpm run bench/],
+    ] as const) {
+      const { code, stdout, stderr } = await ask('loop', wrong);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, said);
+    }
+  });
 });

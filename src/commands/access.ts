@@ -11,7 +11,7 @@ import { expectWords, type Flags } from './flags.js';
 
 export async function token(person: string, flags: Flags): Promise<number> {
   const bearer = await reading(flags, async (store) => {
-    await requirePerson(store, person);
+    await requirePerson(store, person, flags);
     return mintPersonToken(await Tokens.open(store, clockOf(store)), person);
   });
   console.log(flags.json ? JSON.stringify({ token: bearer }) : bearer);
@@ -25,7 +25,7 @@ export async function signIn(person: string, flags: Flags): Promise<number> {
     answer !== undefined
       ? (answer as { path: string }).path
       : await writing(flags, async (store) => {
-          await requirePerson(store, person);
+          await requirePerson(store, person, flags);
           return createTicket(store, person, clockOf(store).now());
         });
   const url = server === undefined ? undefined : `${server}${path}`;
@@ -45,7 +45,7 @@ export async function pairingCode(person: string, flags: Flags): Promise<number>
     answer !== undefined
       ? (answer as { code: string }).code
       : await writing(flags, async (store) => {
-          await requirePerson(store, person);
+          await requirePerson(store, person, flags);
           return putPairingCode(store, person, clockOf(store).now());
         });
   console.log(flags.json ? JSON.stringify({ code }) : code);
@@ -72,8 +72,8 @@ export async function keys(words: readonly string[], flags: Flags): Promise<numb
   return 0;
 }
 
-async function requirePerson(store: Store, person: string): Promise<void> {
-  const people = Object.keys((await directoryInForce(store)).people);
+async function requirePerson(store: Store, person: string, flags: Flags): Promise<void> {
+  const people = Object.keys((await directoryInForce(store, flags)).people);
   if (!people.includes(person))
     throw new ConfigError([`There is no person "${person}"; there are ${people.join(', ') || 'none'}.`]);
 }

@@ -1,12 +1,11 @@
 // `handoff config`: check a file, compare it with what is in force, put it in force, print what is.
 
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
-import { checkConfiguration, readConfiguration, warningsOf, type Configuration } from '../config.js';
+import { checkConfiguration, warningsOf, type Configuration } from '../config.js';
 import { ConfigError } from '../errors.js';
-import { askServer, clockOf } from './data.js';
+import { readConfigurationFile } from '../configurationFile.js';
+import { askServer, clockOf, configurationInForce } from './data.js';
 import { differences } from './differences.js';
 import { reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
@@ -15,13 +14,13 @@ export async function configure(words: readonly string[], flags: Flags): Promise
   expectWords(words, 1, 'config check|plan|apply|export');
   switch (words[0] as string) {
     case 'check': {
-      const warnings = warningsOf(await readFileConfiguration(flags));
+      const warnings = warningsOf(await readConfigurationFile(flags.config ?? 'handoff.yaml'));
       if (flags.json) console.log(JSON.stringify({ valid: true, warnings }));
       else console.log(['The configuration is valid.', ...warnings.map((warning) => `Warning: ${warning}`)].join('\n'));
       return 0;
     }
     case 'plan': {
-      const file = await readFileConfiguration(flags);
+      const file = await readConfigurationFile(flags.config ?? 'handoff.yaml');
       const changes = await reading(flags, async (store) => {
         const kept = await store.configuration();
         return differences(kept === undefined ? {} : (kept.document as Record<string, unknown>), file);
@@ -31,14 +30,12 @@ export async function configure(words: readonly string[], flags: Flags): Promise
       return 0;
     }
     case 'apply': {
-      const version = await apply(await readFileConfiguration(flags), flags);
+      const version = await apply(await readConfigurationFile(flags.config ?? 'handoff.yaml'), flags);
       console.log(flags.json ? JSON.stringify({ version }) : `Version ${version} is in force.`);
       return 0;
     }
     case 'export': {
-      const kept = await reading(flags, (store) => store.configuration());
-      if (kept === undefined)
-        throw new ConfigError(['No configuration is in force yet: start the server once, or apply a file.']);
+      const kept = await reading(flags, (store) => configurationInForce(store, flags));
       console.log(flags.json ? JSON.stringify(kept.document) : stringify(kept.document).trimEnd());
       return 0;
     }
@@ -46,11 +43,6 @@ export async function configure(words: readonly string[], flags: Flags): Promise
     default:
       throw new ConfigError([`Write: handoff config check|plan|apply|export, not "${words[0]}".`]);
   }
-}
-
-async function readFileConfiguration({ config = 'handoff.yaml' }: Flags): Promise<Configuration> {
-  if (!existsSync(config)) throw new ConfigError([`There is no file ${config}. Name one with --config.`]);
-  return readConfiguration(await readFile(config, 'utf8'), config);
 }
 
 /** A running server takes it over at once; a store nobody serves is written directly. */

@@ -10,8 +10,11 @@ const TELL_EVERY_MS = 1_000;
 
 /** @returns the exit code. */
 export async function copyStore({ from, to, json }: Pick<Flags, 'from' | 'to' | 'json'>): Promise<number> {
+  const missing = [...(from === undefined ? ['--from'] : []), ...(to === undefined ? ['--to'] : [])];
   if (from === undefined || to === undefined)
-    throw new ConfigError(['Write: handoff copy --from ./data --to postgres://…, or the other way round.']);
+    throw new ConfigError([
+      `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing. Write: handoff copy --from ./data --to postgres://…, or the other way round.`,
+    ]);
   const rows = await copy(from, to, progressOn(process.stderr));
   if (json) console.log(JSON.stringify({ rows }));
   else
@@ -28,6 +31,6 @@ function progressOn(stream: NodeJS.WritableStream): Progress {
     if (isQuiet) return;
     isQuiet = true;
     setTimeout(() => (isQuiet = false), TELL_EVERY_MS).unref();
-    stream.write(`${doing} ${rows} rows of ${table}\n`);
+    stream.write(`${doing} ${counted(rows, 'row')} of ${table}\n`);
   };
 }

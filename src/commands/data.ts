@@ -7,8 +7,8 @@ import { checkConfiguration, directoryOf } from '../config.js';
 import { mintControlToken, SERVER_FILE } from '../control.js';
 import type { Directory } from '../core/directory.js';
 import { ConfigError } from '../errors.js';
-import type { Clock, Store } from '../hub/ports.js';
-import { reading } from '../openStore.js';
+import type { Clock, Store, StoredConfiguration } from '../hub/ports.js';
+import { placeInWords, reading } from '../openStore.js';
 import type { Flags } from './flags.js';
 
 /** The clock by which the servers of this record go: this machine's own may be wrong. */
@@ -29,7 +29,7 @@ export async function serverUrl(
 ): Promise<string | undefined> {
   const file = join(resolve(flags.data), SERVER_FILE);
   if (!existsSync(file)) return undefined;
-  const { url, pid } = JSON.parse(await readFile(file, 'utf8')) as { url: string; pid: number };
+  const { url, pid } = serverIn(await readFile(file, 'utf8'), file);
   try {
     await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(patienceMs) });
     return url;
@@ -45,11 +45,33 @@ export async function serverUrl(
   }
 }
 
-/** The configuration in force. @throws ConfigError when there is none. */
-export async function directoryInForce(store: Store): Promise<Directory> {
+/** @throws ConfigError when it is not what a server writes: one may run all the same. */
+function serverIn(text: string, file: string): { url: string; pid: number } {
+  try {
+    const read = JSON.parse(text) as { url: string; pid: number };
+    if (URL.canParse(read.url)) return read;
+  } catch {
+    // Told below.
+  }
+  throw new ConfigError([
+    `${file} does not say where the server is. Restart the server, or delete the file if none runs.`,
+  ]);
+}
+
+/** @throws ConfigError when none is in force. */
+export async function configurationInForce(store: Store, flags: Pick<Flags, 'data'>): Promise<StoredConfiguration> {
   const kept = await store.configuration();
   if (kept === undefined)
-    throw new ConfigError(['There is no configuration yet: start the server once, or apply a file.']);
+    throw new ConfigError([
+      `The record in ${placeInWords(flags)} has no configuration yet.` +
+        ' Start the server on it once, put a file in force with "handoff config apply", or name another record with --data or DATABASE_URL.',
+    ]);
+  return kept;
+}
+
+/** The configuration in force. @throws ConfigError when there is none. */
+export async function directoryInForce(store: Store, flags: Pick<Flags, 'data'>): Promise<Directory> {
+  const kept = await configurationInForce(store, flags);
   return directoryOf(checkConfiguration(kept.document), kept.version);
 }
 

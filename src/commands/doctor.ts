@@ -10,6 +10,8 @@ export async function doctor(flags: Flags): Promise<number> {
   const { bot, appId, tenant, secret, authority, json } = flags;
   if (bot === undefined)
     throw new ConfigError(['Name the bot: handoff doctor --bot https://bot.example.com/api/messages']);
+  requireUrl('--bot', bot, 'https://bot.example.com/api/messages');
+  if (authority !== undefined) requireUrl('--authority', authority, 'https://login.microsoftonline.us');
   if (secret !== undefined && (process.env[secret] ?? '') === '')
     throw new ConfigError([
       '--secret takes the name of an environment variable that holds the client secret; no such variable is set.',
@@ -37,4 +39,11 @@ export async function doctor(flags: Flags): Promise<number> {
   const findings = await withConfiguredBot(bot, flags.data, origin, examined);
   console.log(json ? JSON.stringify({ findings }) : show(findings));
   return findings.some(({ is }) => is === 'wrong') ? 1 : 0;
+}
+
+function requireUrl(flag: string, text: string, example: string): void {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new ConfigError([
+      `${flag} takes a URL that begins with http:// or https://, such as ${example}, not "${text}".`,
+    ]);
 }

@@ -17,7 +17,7 @@ export async function observed(flags: Flags): Promise<number> {
   const read = readQuestion(asked, (field) => `--${field}`, Date.now());
   if ('faults' in read) throw new ConfigError(read.faults);
   const { report, directory } = await reading(flags, async (store) => {
-    const inForce = await directoryInForce(store);
+    const inForce = await directoryInForce(store, flags);
     return { report: await observedIn(store, inForce, read.question), directory: inForce };
   });
   console.log(flags.json ? JSON.stringify(observedShape(report)) : show(report, directory));

@@ -27,7 +27,7 @@ export async function transcript(conversationId: string, flags: Flags): Promise<
       entries.push(...page);
       if (page.length < ENTRIES_PER_READ) break;
     }
-    return renderTranscript(transcriptFacts(state, await directoryInForce(store)), entries, format, 'staff');
+    return renderTranscript(transcriptFacts(state, await directoryInForce(store, flags)), entries, format, 'staff');
   });
   console.log(flags.json ? JSON.stringify({ conversationId, format, transcript: text }) : text);
   return 0;
@@ -48,7 +48,7 @@ export async function importFiles(paths: readonly string[], flags: Flags): Promi
       add((await askServer(flags, '/api/v1/control/transcripts', { activities: some })) as Imported);
   } else {
     await writing(flags, async (store) => {
-      const { workStreams } = await directoryInForce(store);
+      const { workStreams } = await directoryInForce(store, flags);
       add(await importActivities(store, Object.keys(workStreams)[0] ?? '', activities, Date.now()));
     });
   }

@@ -1,6 +1,5 @@
 // What each command of `handoff` does: flags in, answer on standard output, faults on standard error with exit code 1.
 
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../errors.js';
@@ -40,7 +39,7 @@ Every command takes --config handoff.yaml, --data ./data and --json. "handoff <c
 /** @returns the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   try {
-    if (existsSync('.env')) process.loadEnvFile('.env');
+    loadVariables();
     const { words, flags, help, version } = parse(args);
     if (version) {
       console.log(await ownVersion());
@@ -59,6 +58,18 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error instanceof ConfigError) for (const fault of error.faults) console.error(fault);
     else console.error(error instanceof Error ? error.message : String(error));
     return 1;
+  }
+}
+
+/** @throws ConfigError: a .env that is there and cannot be read would be missed. */
+function loadVariables(): void {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new ConfigError([`.env in this folder cannot be read (${(error as Error).message}). Correct or remove it.`], {
+      cause: error,
+    });
   }
 }
 
@@ -150,7 +161,10 @@ function parse(args: readonly string[]): { words: string[]; flags: Flags; help: 
     return { words: positionals, flags: { ...flags, appId, port: portOf(port) }, help, version };
   } catch (error) {
     if (error instanceof ConfigError || !(error instanceof Error)) throw error;
-    throw new ConfigError([`${error.message} "handoff <command> --help" lists a command's flags.`], { cause: error });
+    throw new ConfigError(
+      [`${error.message.replace(/\.?$/, '.')} "handoff <command> --help" lists a command's flags.`],
+      { cause: error },
+    );
   }
 }
 

@@ -7,7 +7,7 @@ import { call, jsonIn, probeOf, unreached, type Finding, type Seen } from './cal
 import { hubTrustFindings, type DoctorHub } from './trust.js';
 
 export interface DoctorOptions {
-  /** The bot's messaging endpoint. */
+  /** The URL of the bot's messaging endpoint. */
   readonly bot: string;
   readonly appId?: string;
   readonly tenant?: string;
@@ -35,18 +35,17 @@ const EXPIRES_SOON_MS = 14 * 24 * 60 * 60_000;
 /** Every check that can be made; none of them changes anything at the bot, which is sent an activity of a type no bot knows. */
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const endpoint = endpointOf(options.bot, findings);
-  if (endpoint !== undefined) {
-    const seen = await probe(endpoint, findings);
-    if (seen !== undefined) {
-      findings.push(...certificateFindings(endpoint, seen, options.now()));
-      findings.push(answerFinding(endpoint, seen, options));
-      findings.push(...clockFindings('The bot', seen.headers, options.now()));
-    }
-    if (options.hub === undefined || options.secret !== undefined)
-      findings.push(...(await entraFindings(endpoint, seen, options)));
-    if (options.hub !== undefined) findings.push(...(await hubTrustFindings(endpoint, seen, options.hub)));
+  const endpoint = new URL(options.bot);
+  findings.push(...encryptionFindings(endpoint));
+  const seen = await probe(endpoint, findings);
+  if (seen !== undefined) {
+    findings.push(...certificateFindings(endpoint, seen, options.now()));
+    findings.push(answerFinding(endpoint, seen, options));
+    findings.push(...clockFindings('The bot', seen.headers, options.now()));
   }
+  if (options.hub === undefined || options.secret !== undefined)
+    findings.push(...(await entraFindings(endpoint, seen, options)));
+  if (options.hub !== undefined) findings.push(...(await hubTrustFindings(endpoint, seen, options.hub)));
   findings.push(...(await hubFindings(endpoint, options)));
   return findings;
 }
@@ -62,21 +61,16 @@ export function show(findings: readonly Finding[]): string {
     .join('\n');
 }
 
-function endpointOf(bot: string, findings: Finding[]): URL | undefined {
-  const url = URL.canParse(bot) ? new URL(bot) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    const text = `"${bot}" is no address. Write the bot's messaging endpoint, such as https://bot.example.com/api/messages.`;
-    findings.push({ check: 'endpoint', is: 'wrong', text, setting: 'endpoint' });
-    return undefined;
-  }
-  if (url.protocol === 'http:' && !isPrivateHost(url.hostname))
-    findings.push({
+function encryptionFindings({ protocol, hostname }: URL): Finding[] {
+  if (protocol !== 'http:' || isPrivateHost(hostname)) return [];
+  return [
+    {
       check: 'endpoint',
       is: 'doubtful',
       text: 'What customers write goes to this bot unencrypted. Use https:// for a bot that is not on a private network.',
       setting: 'endpoint',
-    });
-  return url;
+    },
+  ];
 }
 
 async function probe(endpoint: URL, findings: Finding[]): Promise<Seen | undefined> {
@@ -274,21 +268,21 @@ async function trustFinding(endpoint: URL, seen: Seen, token: string): Promise<F
 
 // ------------------------------------------------------------------------------------------------------------- this hub
 
-async function hubFindings(bot: URL | undefined, { publicUrl, ownUrl }: DoctorOptions): Promise<Finding[]> {
+async function hubFindings(bot: URL, { publicUrl, ownUrl }: DoctorOptions): Promise<Finding[]> {
   const setting = 'PUBLIC_URL=https://chat.example.com';
   if (publicUrl === undefined || !URL.canParse(publicUrl))
     return [
       {
         check: 'publicUrl',
-        is: bot !== undefined && isPrivateHost(bot.hostname) ? 'doubtful' : 'wrong',
-        text: `PUBLIC_URL is not set: the bot is told to answer to ${ownUrl}, which is this machine only for bots on it.`,
+        is: isPrivateHost(bot.hostname) ? 'doubtful' : 'wrong',
+        text: `PUBLIC_URL is not set: the bot is told to answer to ${ownUrl}, which leads here only from this very machine.`,
         setting,
       },
     ];
   const url = new URL(publicUrl);
   const findings: Finding[] = [];
   const wrong = (text: string): Finding => ({ check: 'publicUrl', is: 'wrong', text, setting });
-  if (bot !== undefined && isPrivateHost(url.hostname) && !isPrivateHost(bot.hostname))
+  if (isPrivateHost(url.hostname) && !isPrivateHost(bot.hostname))
     findings.push(wrong(`The bot is on the internet and cannot answer to ${url.origin}, which is a private address.`));
   if (url.protocol === 'http:' && !isPrivateHost(url.hostname))
     findings.push(

@@ -46,6 +46,16 @@ describe('the server of a data directory', () => {
     });
   });
 
+  it('is not guessed from a file that does not say where it is', async () => {
+    for (const text of ['', '{"url":', 'null', '{"url":"nowhere"}']) {
+      await writeFile(join(data, SERVER_FILE), text);
+      await assert.rejects(serverUrl({ data }), {
+        name: 'ConfigError',
+        message: /server\.json does not say.*delete the file/,
+      });
+    }
+  });
+
   it('was killed when nobody listens any more, and never ran when there is no file', async () => {
     await new Promise((closed) => server.close(closed));
     assert.equal(await serverUrl({ data }), undefined);

@@ -1,7 +1,7 @@
 // `handoff`'s commands beside a running server, as somebody at a terminal and a script see them.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../../src/commands/run.js';
@@ -11,6 +11,7 @@ import { createHub, type HandoffHub } from '../../src/createHub.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { FunctionBot } from '../fakes/hub.js';
 import { Chat } from '../store/chat.js';
+import { ask, freshSchema } from '../store/cluster.js';
 
 /** What a command prints on standard output, and on standard error. */
 async function printed(args: readonly string[], isTerminal: boolean): Promise<{ out: string[]; err: string[] }> {
@@ -28,6 +29,28 @@ async function printed(args: readonly string[], isTerminal: boolean): Promise<{ 
     process.stdout.isTTY = isTTY;
   }
   return { out, err };
+}
+
+/** What a command that fails says. */
+async function refused(...args: string[]): Promise<string> {
+  const lines: string[] = [];
+  const { log, error } = console;
+  console.error = (line: string) => void lines.push(line);
+  console.log = (line: string) => assert.fail(`printed as an answer: ${line}`);
+  try {
+    assert.equal(await run(args), 1);
+  } finally {
+    Object.assign(console, { log, error });
+  }
+  assert.ok(lines.length <= 2, lines.join('\n'));
+  return lines.join('\n');
+}
+
+/** A record in which nothing is yet. */
+async function makeRecord(data: string): Promise<void> {
+  const store = new SqliteStore({ directory: data });
+  await store.open();
+  await store.close();
 }
 
 describe('handoff sign-in', () => {
@@ -71,20 +94,6 @@ describe('handoff sign-in', () => {
 });
 
 describe('handoff written wrongly', () => {
-  const refused = async (...args: string[]): Promise<string> => {
-    const lines: string[] = [];
-    const { log, error } = console;
-    console.error = (line: string) => void lines.push(line);
-    console.log = (line: string) => assert.fail(`printed as an answer: ${line}`);
-    try {
-      assert.equal(await run(args), 1);
-    } finally {
-      Object.assign(console, { log, error });
-    }
-    assert.ok(lines.length <= 2, lines.join('\n'));
-    return lines.join('\n');
-  };
-
   it('names a flag that there is not, and the one that was probably meant', async () => {
     for (const [args, expected] of [
       [['observed', '--poeple', '2'], 'There is no flag --poeple. Did you mean --people? "handoff observed --help"'],
@@ -117,16 +126,115 @@ describe('handoff written wrongly', () => {
   });
 
   it('says which flag lacks its value', async () => {
-    assert.match(await refused('start', '--port'), /--port <value>.* argument missing/);
+    assert.match(await refused('start', '--port'), /--port <value>.* argument missing\. "handoff/);
     assert.match(await refused('start', '--port', 'x'), /--port takes a number/);
+  });
+
+  it('says which flag copy lacks', async () => {
+    assert.match(await refused('copy', '--from', 'x'), /^--to is missing\. Write: handoff copy --from/);
+    assert.match(await refused('copy', '--to', 'x'), /^--from is missing\. /);
+    assert.match(await refused('copy'), /^--from and --to are missing\. /);
+  });
+
+  it('says what the URL of a bot looks like', async () => {
+    for (const bot of ['notaurl', '', 'localhost:3978/api/messages', 'ftp://bot.example.com', 'https://'])
+      assert.equal(
+        await refused('doctor', '--bot', bot),
+        `--bot takes a URL that begins with http:// or https://, such as https://bot.example.com/api/messages, not "${bot}".`,
+      );
+    const wrong = await refused('doctor', '--bot', 'http://127.0.0.1:1', '--authority', 'login');
+    assert.match(wrong, /^--authority takes a URL .*login\.microsoftonline\.us/);
   });
 
   it('revokes no key that is not named', async () => {
     const data = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
     try {
+      await makeRecord(data);
       assert.match(await refused('keys', 'revoke', '', '--data', data), /^Name the key to revoke\./);
     } finally {
       await rm(data, { recursive: true });
+    }
+  });
+});
+
+describe('handoff where there is no record', () => {
+  const COMMANDS = [
+    ['token', 'ana'],
+    ['sign-in', 'ana'],
+    ['pairing-code', 'ana'],
+    ['keys'],
+    ['keys', 'revoke', 'k'],
+    ['transcript', 'c'],
+    ['import', 'empty.transcript'],
+    ['observed'],
+    ['verify'],
+    ['config', 'plan'],
+    ['config', 'apply'],
+    ['config', 'export'],
+  ] as const;
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
+  });
+  afterEach(async () => {
+    delete process.env['DATABASE_URL'];
+    await rm(folder, { recursive: true });
+  });
+
+  for (const words of COMMANDS)
+    it(`makes none for ${words.join(' ')}, and says where it looked and what to name`, async () => {
+      const data = join(folder, 'data');
+      const files = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
+      await writeFile(join(files, 'empty.transcript'), '[]');
+      const said = await refused(...words.map((word) => word.replace(/^empty/, `${files}/empty`)), '--data', data);
+      await rm(files, { recursive: true });
+      assert.ok(said.startsWith(`There is no record in the data directory ${data}. `), said);
+      assert.match(said, /with --data.*DATABASE_URL/);
+      assert.deepEqual(await readdir(folder), []);
+    });
+
+  it('says so of a file that is named as a directory', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    assert.ok(
+      (await refused('verify', '--data', file)).startsWith(`There is no record in the data directory ${file}. `),
+    );
+  });
+
+  it('says what to name instead of a configuration that cannot be read', async () => {
+    assert.match(
+      await refused('config', 'check', '--config', join(folder, 'no')),
+      /^There is no configuration at .*--config/,
+    );
+    for (const words of [['config', 'check'], ['start']])
+      assert.match(
+        await refused(...words, '--config', folder),
+        /^The configuration at .* cannot be read \(EISDIR.*--config/,
+      );
+  });
+
+  it('takes a file without a byte for none', async () => {
+    await writeFile(join(folder, 'handoff.db'), '');
+    assert.match(await refused('keys', '--data', folder), /^There is no record/);
+    assert.deepEqual(await readdir(folder), ['handoff.db']);
+  });
+
+  it('makes none in PostgreSQL either', async () => {
+    const url = await freshSchema();
+    process.env['DATABASE_URL'] = url;
+    for (const words of [['keys'], ['sign-in', 'ana'], ['config', 'apply']])
+      assert.match(await refused(...words, '--data', folder), /^There is no record in the schema .*DATABASE_URL/);
+    const name = new URL(url).searchParams.get('schema');
+    assert.deepEqual(await ask(url, 'SELECT 1 FROM pg_namespace WHERE nspname = $1', [name]), []);
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  it('says of which record it is that it has no configuration', async () => {
+    await makeRecord(folder);
+    for (const words of [['sign-in', 'ana'], ['observed'], ['config', 'export']]) {
+      const said = await refused(...words, '--data', folder);
+      assert.ok(said.startsWith(`The record in the data directory ${folder} has no configuration yet. `), said);
+      assert.match(said, /config apply.*--data/);
     }
   });
 });

@@ -91,11 +91,6 @@ describe('handoff doctor', function () {
   };
 
   describe('on the endpoint', () => {
-    it('tells an address from what is none', async () => {
-      const findings = await look('bot.example.com');
-      assert.match(only(findings, 'endpoint'), /^wrong: .*is no address/);
-    });
-
     it('tells that nothing listens, or that the name is unknown', async () => {
       assert.match(only(await look('http://127.0.0.1:9/api/messages'), 'endpoint'), /^wrong: Nothing listens/);
       assert.match(only(await look('https://bot.invalid/api/messages'), 'endpoint'), /^wrong: The name bot.invalid/);

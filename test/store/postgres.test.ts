@@ -342,6 +342,11 @@ describe('PostgresStore', () => {
         /createdb/,
       );
       await refused(
+        with_(({ searchParams }) => searchParams.set('sslrootcert', '/nowhere')),
+        /ENOENT.*\/nowhere/,
+        /Correct the file that DATABASE_URL names: sslrootcert/,
+      );
+      await refused(
         with_((parsed) => (parsed.port = '1')),
         /ECONNREFUSED/,
         /Start the server/,
@@ -361,7 +366,6 @@ describe('PostgresStore', () => {
         (error: Error) => !error.message.includes('battery'),
       );
       assert.throws(() => make({ url: `${url}"` }), /schema takes up to/);
-      assert.throws(() => make({ url: `${url}&sslmod=verify-full` }), /no parameter "sslmod".*sslmode/);
     });
 
     it('says which right is missing', async () => {

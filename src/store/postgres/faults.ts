@@ -110,6 +110,8 @@ export function refusal(error: unknown, { shown, schema }: Place): Error {
 const OPENING: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Start the server, or correct host and port in DATABASE_URL.',
   ENOTFOUND: 'Correct the host in DATABASE_URL.',
+  ENOENT:
+    'Correct the file that DATABASE_URL names: sslrootcert, sslcert, sslkey, or the folder of the socket in host.',
   EAI_AGAIN: 'The name of the host cannot be looked up now: correct it in DATABASE_URL, or look at the network.',
   '28': 'Correct user and password in DATABASE_URL, or let pg_hba.conf of the server admit them from here.',
   '3D': 'Create the database (createdb), or correct its name in DATABASE_URL.',

@@ -15,8 +15,12 @@ export interface Place {
 const SCHEMA = /^[a-z_][a-z0-9_]{0,47}$/;
 const DEFAULT_SCHEMA = 'handoff';
 
-/** What says how the connection is encrypted: a slip in one of these must not go unnoticed. */
-const TLS: ReadonlySet<string> = new Set(['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation']);
+/** What has an effect in the URL. Time limits are not among them: the store sets its own. */
+const KNOWN: ReadonlySet<string> = new Set([
+  ...['schema', 'user', 'password', 'host', 'port', 'application_name', 'options'],
+  ...['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation', 'ssl', 'uselibpqcompat'],
+]);
+const SSL_MODES: ReadonlySet<string> = new Set(['disable', 'prefer', 'require', 'verify-ca', 'verify-full']);
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 15_000;
@@ -26,17 +30,14 @@ export const isDatabaseUrl = (text: string): boolean => /^postgres(ql)?:\/\//i.t
 /** @throws ConfigError when it is no URL of a PostgreSQL database. */
 export function placeOf(url: string): Place {
   const parsed = parseUrl(url);
+  const faults = faultsOf(parsed.searchParams);
+  if (faults.length > 0) throw new ConfigError(faults.map((fault) => `DATABASE_URL: ${fault}`));
   const schema = parsed.searchParams.get('schema') ?? DEFAULT_SCHEMA;
   if (!SCHEMA.test(schema))
     throw new ConfigError([
       'DATABASE_URL: schema takes up to 48 small letters, digits and underscores, beginning with a letter, as in ?schema=handoff',
     ]);
   parsed.searchParams.delete('schema');
-  const [unknown] = [...parsed.searchParams.keys()].filter((name) => /^ssl/i.test(name) && !TLS.has(name));
-  if (unknown !== undefined)
-    throw new ConfigError([
-      `DATABASE_URL: there is no parameter "${unknown}", and with it ignored the connection might not be encrypted. Known: ${[...TLS].join(', ')}.`,
-    ]);
   // As psql and every other tool read it: `require` encrypts, `verify-full` checks the certificate as well.
   if (parsed.searchParams.has('sslmode') && !parsed.searchParams.has('uselibpqcompat'))
     parsed.searchParams.set('uselibpqcompat', 'true');
@@ -56,19 +57,26 @@ export function placeOf(url: string): Place {
   };
 }
 
+/** What must not be ignored: a slip may leave the connection without encryption. */
+function faultsOf(parameters: URLSearchParams): string[] {
+  const faults = [...new Set(parameters.keys())]
+    .filter((name) => !KNOWN.has(name))
+    .map((name) => `there is no parameter "${name}", and nothing is ignored here. Known: ${[...KNOWN].join(', ')}.`);
+  const mode = parameters.get('sslmode');
+  if (mode !== null && !SSL_MODES.has(mode)) faults.push(`sslmode takes one of ${[...SSL_MODES].join(', ')}.`);
+  return faults;
+}
+
+/** Neither the text nor a cause is shown: both hold the password. */
 function parseUrl(url: string): URL {
-  const wrong = (cause?: unknown) =>
-    new ConfigError(
-      ['DATABASE_URL: use postgres://USER:PASSWORD@HOST:5432/DATABASE, with %40 for @ and %2F for / in the password'],
-      { cause },
-    );
-  if (!isDatabaseUrl(url)) throw wrong();
-  try {
-    return new URL(url);
-  } catch {
-    // Without the cause: it holds the whole text, and with it the password.
-    throw wrong();
+  if (isDatabaseUrl(url) && URL.canParse(url)) {
+    const parsed = new URL(url);
+    // A password with one of these as it is ends up behind the host, from where parts of it would be shown.
+    if (parsed.hash === '' && !`${parsed.pathname}${parsed.search}`.includes('@')) return parsed;
   }
+  throw new ConfigError([
+    'DATABASE_URL: use postgres://USER:PASSWORD@HOST:5432/DATABASE, with %40 for @, %2F for /, %3A for :, %3F for ? and %23 for # within its parts.',
+  ]);
 }
 
 // PostgreSQL's texts cannot hold NUL: it is written as two characters that no text of ours holds otherwise.

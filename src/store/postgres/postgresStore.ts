@@ -25,6 +25,8 @@ export interface PostgresStoreOptions {
   clock?: Clock;
   /** Makes and changes nothing: for reading beside. */
   readOnly?: boolean;
+  /** Refuses a schema without a record instead of making one. */
+  mustExist?: boolean;
   /** How long the outcome of a write is asked for whose connection broke, before it is called unknown; 15,000 ms unless set. */
   patienceMs?: number;
   /** Nodes tell each other what has happened by this Redis (`redis://…`) instead of the database. Needs the package ioredis. */
@@ -131,12 +133,11 @@ export class PostgresStore extends RecordStore {
     const client = await connect(pg, { ...place, config: { ...place.config, query_timeout: 0 } });
     try {
       await checkServer(client, place);
-      if (options.readOnly !== true) await migrate(client, place);
-      else {
-        const version = await checkSchema(client, place);
-        if (version === 0) throw noRecord(place);
-        if (version < SCHEMA_VERSION) throw olderRecord(place);
-      }
+      const { readOnly = false, mustExist = readOnly } = options;
+      const version = mustExist ? await checkSchema(client, place) : undefined;
+      if (version === 0) throw noRecord(place);
+      if (!readOnly) await migrate(client, place);
+      else if (version !== undefined && version < SCHEMA_VERSION) throw olderRecord(place);
     } finally {
       await client.end();
     }
@@ -191,6 +192,6 @@ function olderRecord({ shown, schema }: Place): ConfigError {
 
 function noRecord({ shown, schema }: Place): ConfigError {
   return new ConfigError([
-    `There is no record in the schema "${schema}" of ${shown}. Correct DATABASE_URL, or start the server once.`,
+    `There is no record in the schema "${schema}" of ${shown}. Correct DATABASE_URL, remove it if the record is in a data directory, or start the server once.`,
   ]);
 }

@@ -87,7 +87,7 @@ export type Message =
 export type Order = { type: 'open' } | { type: 'calls'; calls: (PackedAppend | Call)[] } | { type: 'close' };
 
 export interface ThreadSettings {
-  role: 'writer' | 'reader';
+  role: 'writer' | 'reader' | 'holder';
   directory: string;
   /** Largest number of pages the database file may have; tests make the disk full with it. */
   maxPages: number | undefined;

@@ -1,4 +1,4 @@
-// The two ways a thread is connected to the file: to write, holding the lock of the directory, or only to read.
+// The ways a thread is connected to the directory: to write, holding its lock, only to read, or only to hold it.
 
 import { statSync } from 'node:fs';
 import type { Call } from '../calls.js';
@@ -71,6 +71,12 @@ export function openWriter({ DatabaseSync }: SqliteModule, { directory, maxPages
       lock.close();
     },
   };
+}
+
+/** For a server whose record is elsewhere: the directory is its own all the same. */
+export function openHolder({ DatabaseSync }: SqliteModule, { directory }: ThreadSettings): Connection {
+  const lock = holdLock(DatabaseSync, directory);
+  return { run: () => [], close: () => lock.close() };
 }
 
 /** Which file the name leads to; undefined when to none. */

@@ -97,11 +97,33 @@ function mountedAs(directory: string): string | undefined {
  */
 export function preparePlace(wanted: string, look: (directory: string) => FileSystem = fileSystemOf): string {
   const directory = resolve(wanted);
-  try {
+  making(directory, () => {
     refuseNetwork(directory, look(nearestExisting(directory)));
     makeDirectories(directory);
     refuseNetwork(directory, look(directory));
     for (const file of [lockFile(directory), databaseFile(directory)]) makePrivate(file);
+  });
+  return directory;
+}
+
+/**
+ * For a server whose record is elsewhere: the directory exists, only the owner can read it.
+ * @returns whether it can be held: on a network file system locks do not hold.
+ * @throws ConfigError with the cure.
+ */
+export function prepareHeldPlace(directory: string, look: (directory: string) => FileSystem = fileSystemOf): boolean {
+  return making(directory, () => {
+    makeDirectories(directory);
+    if (networkFileSystem(look(directory)) !== undefined) return false;
+    makePrivate(lockFile(directory));
+    return true;
+  });
+}
+
+/** @throws ConfigError with the cure when the system refuses it. */
+function making<T>(directory: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(
@@ -112,20 +134,34 @@ export function preparePlace(wanted: string, look: (directory: string) => FileSy
       { cause: error },
     );
   }
-  return directory;
 }
 
-/** For reading beside a running server: nothing is made. @throws ConfigError when there is no record to read. */
-export function findPlace(wanted: string): string {
+const NAME_IT =
+  'Name the directory of the server with --data, set DATABASE_URL if it keeps its record in PostgreSQL, or start it once.';
+
+/** For who wants the record that is there: nothing is made. @throws ConfigError with the cure when there is none. */
+export function findPlace(wanted: string, cure: string = NAME_IT): string {
   const directory = resolve(wanted);
-  if (!existsSync(databaseFile(directory))) throw noRecord(directory);
+  let size;
+  try {
+    // A file without a byte is what a start leaves that failed at once.
+    size = statSync(databaseFile(directory)).size;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw noRecord(directory, cure);
+    throw new ConfigError(
+      [
+        `The data directory ${directory} cannot be read (${error instanceof Error ? error.message : String(error)}).` +
+          ' Run this as the account that runs the server.',
+      ],
+      { cause: error },
+    );
+  }
+  if (size === 0) throw noRecord(directory, cure);
   return directory;
 }
 
-export function noRecord(directory: string): ConfigError {
-  return new ConfigError([
-    `There is no record in the data directory ${directory}. Name the directory of the server with --data, or start it once.`,
-  ]);
+export function noRecord(directory: string, cure: string = NAME_IT): ConfigError {
+  return new ConfigError([`There is no record in the data directory ${directory}. ${cure}`]);
 }
 
 /** For who only reads: the tables may not be changed then. */

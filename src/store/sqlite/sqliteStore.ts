@@ -1,5 +1,6 @@
 // The embedded store: one SQLite file in a directory of its own, written by one thread and read by another.
 
+import { resolve } from 'node:path';
 import { StoreUnavailable } from '../../errors.js';
 import type { Clock } from '../../hub/ports.js';
 import type { Reads, Writes } from '../calls.js';
@@ -14,6 +15,8 @@ export interface SqliteStoreOptions {
   clock?: Clock;
   /** Reads beside a running server: takes no lock, refuses every write. */
   readOnly?: boolean;
+  /** Refuses a directory without a record instead of making one. */
+  mustExist?: boolean;
   /** Largest size of the database file in pages of 4096 bytes. Default: the disk's. */
   maxPages?: number;
   /** What the operating system says about a directory's file system. */
@@ -56,8 +59,9 @@ export class SqliteStore extends RecordStore {
   }
 
   private async openThreads(): Promise<void> {
-    const { readOnly = false, maxPages, directory: wanted, fileSystemOf } = this.options;
-    const directory = readOnly ? findPlace(wanted) : preparePlace(wanted, fileSystemOf);
+    const { readOnly = false, mustExist = readOnly, maxPages, directory: wanted, fileSystemOf } = this.options;
+    if (mustExist) findPlace(wanted);
+    const directory = readOnly ? resolve(wanted) : preparePlace(wanted, fileSystemOf);
     // Both threads load side by side; the reader opens what the writer has made.
     const reader = new StoreThread({ role: 'reader', directory, maxPages }, () => {});
     const writer = readOnly

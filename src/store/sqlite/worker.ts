@@ -1,14 +1,16 @@
-// A thread of the embedded store: the writer (one, it holds the lock of the directory) or the reader.
+// A thread on the data directory: the embedded store's writer (one, it holds the lock of the directory) or reader, or who only holds it.
 
 import { isMainThread, parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { DONE, type Call } from '../calls.js';
 import { unpack, type Answer, type Fault, type Message, type Order, type ThreadSettings } from './calls.js';
-import { openReader, openWriter, type Connection } from './connection.js';
+import { openHolder, openReader, openWriter, type Connection } from './connection.js';
 import { loadSqlite, type SqliteModule } from './engine.js';
 import { faultOf } from './faults.js';
 
 /** Calls in one transaction: bounds how long the first of them waits for the last. */
 const MAX_FLUSH = 2_000;
+
+const OPEN = { writer: openWriter, reader: openReader, holder: openHolder };
 
 async function start(port: MessagePort, settings: ThreadSettings): Promise<void> {
   try {
@@ -31,7 +33,7 @@ function serve(port: MessagePort, settings: ThreadSettings, sqlite: SqliteModule
   const take = (order: Order) => {
     switch (order.type) {
       case 'open':
-        connection = settings.role === 'writer' ? openWriter(sqlite, settings) : openReader(sqlite, settings);
+        connection = OPEN[settings.role](sqlite, settings);
         return tell({ type: 'opened' });
       case 'calls':
         for (const call of order.calls) queue.push(Array.isArray(call) ? unpack(call) : call);
