@@ -92,6 +92,7 @@ export class HandoffHub extends Hub {
   readonly #bots: Bots;
   readonly #relay: Relay;
   #opened: Promise<void> | undefined;
+  #listening: Promise<string> | undefined;
   #http: HttpServer | undefined;
   #directLine: DirectLine | undefined;
   #console: Console | undefined;
@@ -142,7 +143,11 @@ export class HandoffHub extends Hub {
    * Opens the port and starts the hub. Until everything is ready, requests are answered 503, never 404.
    * @returns the URL it listens on.
    */
-  async listen(options: ListenOptions = {}): Promise<string> {
+  listen(options: ListenOptions = {}): Promise<string> {
+    return (this.#listening = this.#listen(options));
+  }
+
+  async #listen(options: ListenOptions): Promise<string> {
     await this.open();
     const http = new HttpServer({
       log: this.log,
@@ -256,6 +261,8 @@ export class HandoffHub extends Hub {
 
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
   override async stop(graceMs = 5_000): Promise<void> {
+    // Else a start that is under way would open port and store again.
+    await this.#listening?.catch(() => undefined);
     await Promise.all([this.#directLine?.close(), this.#console?.close(), this.#agentChat?.close()]);
     await this.#http?.close(1_000);
     await super.stop(graceMs);

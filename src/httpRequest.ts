@@ -107,6 +107,8 @@ export class Incoming implements HttpRequest {
         reject(tooLarge());
       };
       if (raw.readableEnded) return resolve(Buffer.alloc(0));
+      // Closed while the caller was looked at: nothing more is told of it.
+      if (raw.destroyed) return reject(aborted());
       raw.on('data', take);
       raw.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
       raw.once('error', (cause) => reject(aborted(cause)));

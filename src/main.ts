@@ -65,7 +65,7 @@ export async function start(flags: StartFlags): Promise<void> {
   });
   // Two that share one would overwrite and remove what tells commands where the server is.
   const release = DATABASE_URL === undefined ? undefined : await holdDirectory(directory);
-  stopOnSignals(hub, directory, log);
+  const stopping = stopOnSignals(hub, directory, log);
   try {
     await hub.open();
     const serveBots = await connectBots(hub, flags.demo);
@@ -80,11 +80,13 @@ export async function start(flags: StartFlags): Promise<void> {
         serveBots(http);
       },
     });
+    if (stopping.aborted) return;
     await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
     await announce(hub, url, localSignIn, flags);
   } catch (error) {
     await hub.stop().catch(() => undefined);
     await release?.();
+    if (stopping.aborted) return;
     throw portTaken(error) ?? error;
   }
 }
@@ -158,11 +160,12 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flag
   console.log(`  To put the file in force: the same with "apply" in place of "plan".`);
 }
 
-function stopOnSignals(hub: HandoffHub, directory: string, log: pino.Logger): void {
-  let stopping = false;
+/** @returns aborted from the first signal on. */
+function stopOnSignals(hub: HandoffHub, directory: string, log: pino.Logger): AbortSignal {
+  const stopping = new AbortController();
   const stop = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stopping.signal.aborted) process.exit(1);
+    stopping.abort();
     log.info({ signal }, 'stopping: sockets are told, running work finishes, the rest is on disk');
     setTimeout(() => {
       log.error('stopping took too long; what was acknowledged is on disk');
@@ -180,6 +183,7 @@ function stopOnSignals(hub: HandoffHub, directory: string, log: pino.Logger): vo
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  return stopping.signal;
 }
 
 function portTaken(error: unknown): ConfigError | undefined {

@@ -253,6 +253,29 @@ describe('The HTTP server', () => {
     assert.deepEqual(faults, []);
   });
 
+  it('ends a request whose client hung up before its body was asked for', async () => {
+    const late = new HttpServer({ log: silent });
+    let begun: (() => void) | undefined;
+    const beginning = new Promise<void>((resolve) => (begun = resolve));
+    let ended: ((error: unknown) => void) | undefined;
+    const ending = new Promise<unknown>((resolve) => (ended = resolve));
+    late.post('/late', async (incoming) => {
+      begun?.();
+      await once(incoming.raw, 'close').catch(() => undefined);
+      await incoming.bytes().catch((error: unknown) => ended?.(error));
+      return {};
+    });
+    const { port } = new URL(await late.listen(0, '127.0.0.1'));
+    const headers = { 'content-length': 10 };
+    const outgoing = http.request({ port, host: '127.0.0.1', method: 'POST', path: '/late', headers });
+    outgoing.on('error', () => undefined);
+    outgoing.write('12345');
+    await beginning;
+    outgoing.destroy();
+    assert.equal(((await ending) as { code: string }).code, 'RequestAborted');
+    await late.close(0);
+  });
+
   it('takes only this machine asked by its own name for local', async () => {
     const asked: boolean[] = [];
     server.get('/local', (incoming) => ({ body: { local: asked.push(isLocal(incoming)) } }));

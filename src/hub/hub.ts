@@ -18,7 +18,8 @@ import type { BotTurnContext, Engine, Handled, HandleOptions, Observer, Watcher 
 import { Followers } from './followers.js';
 import { Handling } from './handling.js';
 import { Lines } from './lines.js';
-import { hasMoved, Nodes, type NodeTimes, type NodeWork } from './nodes.js';
+import { hasMoved, Nodes, type NodeWork } from './nodes.js';
+import type { HubOptions } from './options.js';
 import { Outbox } from './outbox.js';
 import { People } from './people.js';
 import { Positions } from './positions.js';
@@ -30,20 +31,6 @@ import { Ticker } from './ticker.js';
 import { Turns } from './turns.js';
 
 export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from './engine.js';
-
-export interface HubOptions {
-  store: Store;
-  directory: Directory;
-  log: Log;
-  /** Unless set: the store's, if it has one, else the process's. */
-  clock?: Clock;
-  /** Public origin with a trailing slash: what bots see as serviceUrl. */
-  serviceUrl?: string;
-  /** A bot that has not finished a turn after this time counts as failed. */
-  botTimeoutMs?: number;
-  /** How soon nodes on one record notice each other's silence; a test's are shorter. */
-  nodeTimes?: NodeTimes;
-}
 
 /** Each fails only because somebody else's commit came first. */
 const DECIDE_ATTEMPTS = 50;
@@ -78,6 +65,7 @@ export class Hub implements Engine {
   #directory: Directory;
   #running = false;
   #started = false;
+  #starting: Promise<void> | undefined;
   readonly #busy = new Busy();
 
   constructor(options: HubOptions) {
@@ -99,9 +87,19 @@ export class Hub implements Engine {
     this.#strays = new Strays(this);
   }
 
-  /** Picks up where the record stands: lines, loads, deadlines, what is still owed. Idempotent. */
+  /** Picks up where the record stands: lines, loads, deadlines, what is still owed. Idempotent; one that failed may be tried again. */
   async start(): Promise<void> {
-    if (this.#running) return;
+    await (this.#starting ??= this.#start().catch((error) => this.#end(0).then(() => Promise.reject(error as Error))));
+  }
+
+  /** Stops taking work, lets running turns finish for at most `graceMs`, and leaves the rest on disk. Idempotent. */
+  async stop(graceMs = 5_000): Promise<void> {
+    // A start that is under way would go on beside it, and deliver.
+    await this.#starting?.catch(() => undefined);
+    await this.#end(graceMs);
+  }
+
+  async #start(): Promise<void> {
     this.#running = true;
     await this.people.start();
     await this.handling.start();
@@ -112,10 +110,10 @@ export class Hub implements Engine {
     this.#started = true;
   }
 
-  /** Stops taking work, lets running turns finish for at most `graceMs`, and leaves the rest on disk. Idempotent. */
-  async stop(graceMs = 5_000): Promise<void> {
+  async #end(graceMs: number): Promise<void> {
     if (!this.#running) return;
     this.#running = this.#started = false;
+    this.#starting = undefined;
     // Before this node leaves: whoever takes over what it owes would send again what is on its way.
     await this.outbox.stop(graceMs);
     this.#ticker.stop();

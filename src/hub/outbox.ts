@@ -165,9 +165,7 @@ export class Outbox {
   }
 
   get depth(): number {
-    let depth = 0;
-    for (const lane of this.#lanes.values()) depth += lane.rows.length;
-    return depth;
+    return [...this.#lanes.values()].reduce((depth, { rows }) => depth + rows.length, 0);
   }
 
   /** Nothing is under way or to be marked as settled; rows that wait for their next try do not count. */
@@ -189,7 +187,8 @@ export class Outbox {
     for (const timer of this.#botTimers.values()) clearTimeout(timer);
     this.#botTimers.clear();
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.settled(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
+    const written = this.settled().then(() => this.#settling.tryCatchUp());
+    await Promise.race([written, new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
     this.#turns.stop();
     this.#held.clear();

@@ -11,8 +11,8 @@ export class Settling {
   readonly #readings = new Set<Set<string>>();
   /** Settlements that the store could not take. */
   readonly #unwritten = new Map<string, Settlement>();
-  /** Rows whose settlement is gathered or being written: a reading may or may not have them. */
-  readonly #pending = new Set<string>();
+  /** By row, the last settlement that is gathered or being written: a reading may or may not have it. */
+  readonly #pending = new Map<string, Settlement>();
   #gathered: Settlement[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** Resolves when everything given to the store is answered. */
@@ -29,7 +29,7 @@ export class Settling {
    */
   settle(settlement: Settlement): void {
     for (const settled of this.#readings) settled.add(settlement.id);
-    this.#pending.add(settlement.id);
+    this.#pending.set(settlement.id, settlement);
     this.#gathered.push(settlement);
     this.#timer ??= setTimeout(() => this.write(), GATHER_MS);
   }
@@ -65,8 +65,14 @@ export class Settling {
         this.log.warn({ err: error, row: settlement.id }, 'a delivery could not be marked as settled');
       }
     }
-    for (const { id } of gathered) this.#pending.delete(id);
+    for (const settlement of gathered)
+      if (this.#pending.get(settlement.id) === settlement) this.#pending.delete(settlement.id);
     if (!isWritten || this.#unwritten.size === 0) return;
+    await this.tryCatchUp();
+  }
+
+  /** Writes what could not be written before, if it can be by now. Never rejects. */
+  async tryCatchUp(): Promise<void> {
     await this.catchUp().catch((error: unknown) => {
       this.log.debug({ err: error }, 'what could not be marked as settled before cannot be yet');
     });
@@ -86,7 +92,7 @@ export class Settling {
 
   /** Rows as the record has them, less what is settled meanwhile or was and could not be written. */
   async stillOwed(read: () => Promise<OutboxRow[]>): Promise<OutboxRow[]> {
-    const settled = new Set(this.#pending);
+    const settled = new Set(this.#pending.keys());
     this.#readings.add(settled);
     try {
       return (await read()).filter(({ id }) => !settled.has(id) && !this.#unwritten.has(id));

@@ -89,6 +89,17 @@ describe('settlements', () => {
     assert.deepEqual(rows, [row('b/1/0')]);
   });
 
+  it('of a row that was to be tried again and is delivered meanwhile count until the last is written', async () => {
+    settling.settle({ id: 'a/1/0', outcome: 'retry', attempts: 1, dueAt: 0 });
+    const written = settling.settled();
+    settling.settle(done('a/1/0'));
+    await written;
+    assert.equal(settling.isIdle, false);
+    assert.deepEqual(await settling.stillOwed(() => Promise.resolve([row('a/1/0')])), []);
+    await settling.settled();
+    assert.equal(settling.isIdle, true);
+  });
+
   it('that the store could not take are written with the next that it takes', async () => {
     refuses = true;
     settling.settle(done('a/1/0'));
