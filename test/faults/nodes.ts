@@ -72,15 +72,19 @@ export class Node {
 
   /** A person's programs, signed in for scripts. */
   async desk(person: string): Promise<Desk> {
-    const { code, out, err } = await handoff(['token', person, '--data', this.place.data], this.env);
+    const { code, out, err } = await handoff(['token', person, '--data', this.data], this.env);
     if (code !== 0) throw new Error(`handoff token ${person}: ${err}`);
     return new Desk(this.url, out);
+  }
+
+  private get data(): string {
+    return this.place.data ?? join(this.folder, 'data');
   }
 
   private async launch(port: number): Promise<void> {
     const demo = this.env['DEMO'] === undefined ? [] : ['--demo'];
     const args = [...demo, '--config', join(this.folder, 'handoff.yaml'), '--port', String(port)];
-    this.program = await startProgram(this.place.data, args, this.env);
+    this.program = await startProgram(this.data, args, this.env);
   }
 }
 
