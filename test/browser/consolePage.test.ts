@@ -30,7 +30,7 @@ function conversation(id: string, name: string, change: Partial<FakeConversation
 }
 
 describe('the console page', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let browser: Browser;
   let server: FakePagesServer;
   let context: BrowserContext;
