@@ -53,7 +53,7 @@ export class Outbox {
   /** Everything a crash left unsettled goes out again, before anything that is new. */
   async start(): Promise<void> {
     this.#stopped = false;
-    const early = (this.#early = []) as (() => void)[];
+    const early: (() => void)[] = (this.#early = []);
     await this.take();
     this.#early = undefined;
     for (const add of early) add();

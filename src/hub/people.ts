@@ -207,8 +207,11 @@ export class People {
   async attended(agent: string): Promise<void> {
     const now = this.hub.clock.now();
     const writtenAt = this.#attendedAt.get(agent);
-    if (writtenAt === undefined || Math.abs(now - writtenAt) >= ATTENDED_AGAIN_MS)
-      await this.#writeAttended(agent, now);
+    if (writtenAt === undefined || Math.abs(now - writtenAt) >= ATTENDED_AGAIN_MS) {
+      const expiresAt = now + ATTENDED_MS + ATTENDED_AGAIN_MS;
+      await this.hub.store.putGrant({ kind: ATTENDED, id: agent, value: {}, expiresAt });
+      this.#attendedAt.set(agent, now);
+    }
     if (this.#leaving.has(agent) || this.#missed.has(agent)) this.#isBack(agent);
   }
 
@@ -216,12 +219,6 @@ export class People {
   async attendedAnew(agent: string): Promise<void> {
     this.#attendedAt.delete(agent);
     await this.attended(agent);
-  }
-
-  async #writeAttended(agent: string, now: number): Promise<void> {
-    const expiresAt = now + ATTENDED_MS + ATTENDED_AGAIN_MS;
-    await this.hub.store.putGrant({ kind: ATTENDED, id: agent, value: {}, expiresAt });
-    this.#attendedAt.set(agent, now);
   }
 
   /** The person left the last way without sockets: without a socket either, the clock runs as after a lost one. */

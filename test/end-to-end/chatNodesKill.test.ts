@@ -44,8 +44,8 @@ describe('a person in a chat whose process', function () {
         await kim.next('I have read all of it');
         const expected = Array.from({ length: SAID }, (_, index) => `#1 Kim: line ${index + 1}.`);
         assert.deepEqual([...new Set(lines())], expected, 'everything, in order');
-        // On their way when the process was struck: a line told and not noted yet, and the one begun after it.
-        assert.ok(lines().length <= SAID + 2, lines().join('\n'));
+        // What was on its way when the process was struck may have arrived.
+        assert.ok(lines().length <= SAID + 1, lines().join('\n'));
       } finally {
         await kim.close();
         await ana.stop();

@@ -20,7 +20,7 @@ export class FakeChannel {
   /** The bot's endpoint. */
   endpoint = '';
   /** What the channel answers instead of taking it; asked for every call. */
-  refuse: (delivered: Delivered) => number | Promise<number> | undefined = () => undefined;
+  refuse: (delivered: Delivered) => number | undefined | Promise<number | undefined> = () => undefined;
   /** What GET answers, by path: files that were sent through the channel. */
   readonly files = new Map<string, { contentType: string; bytes: Buffer }>();
   private readonly arrivals = new Arrivals<Delivered>(

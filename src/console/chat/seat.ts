@@ -230,26 +230,20 @@ export class Seat {
   }
 
   async #show(steps: readonly Step[], turn: TurnContext | undefined): Promise<void> {
-    if (steps.length === 0) return;
-    let last: Slot | undefined;
-    try {
-      for (const { slot, activity, replaces, isOffer } of steps) {
-        // Others may have taken over by now, as after a time in which the whole process stood still.
-        if (turn === undefined && this.hub.nodes?.isHeard === false) {
-          this.#unsure.add(slot.conversation);
-          break;
-        }
-        const id = activity === undefined ? undefined : await this.#deliver(activity, replaces, turn);
-        last = isOffer === true && id !== undefined ? { ...slot, card: id } : slot;
-        this.#put(last);
+    for (const { slot, activity, replaces, isOffer } of steps) {
+      // Others may have taken over by now, as after a time in which the whole process stood still.
+      if (turn === undefined && this.hub.nodes?.isHeard === false) return void this.#unsure.add(slot.conversation);
+      let id: string | undefined;
+      try {
+        id = activity === undefined ? undefined : await this.#deliver(activity, replaces, turn);
+      } catch (error) {
+        return this.#hold(slot.conversation, error);
       }
-      this.#attempts = 0;
-    } catch (error) {
-      this.#hold(steps[0]?.slot.conversation ?? '', error);
-    } finally {
-      // How far it came: after a restart nothing is told twice that got through.
-      if (last !== undefined) await this.keep(this.#account);
+      this.#put(isOffer === true && id !== undefined ? { ...slot, card: id } : slot);
+      // Each by itself: whenever it ends, and however, at most what was on its way just then is told twice.
+      await this.keep(this.#account);
     }
+    this.#attempts = 0;
   }
 
   async #deliver(activity: Activity, replaces: string | undefined, turn: TurnContext | undefined) {

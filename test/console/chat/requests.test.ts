@@ -1,6 +1,7 @@
 // Requests in a chat: races with the console, late and doubled clicks, requests that lapse, restarts and channels that fail.
 
 import assert from 'node:assert/strict';
+import { CHAT_ACCOUNT, type Account } from '../../../src/console/chat/accounts.js';
 import type { ChatClient } from '../../fakes/chatClient.js';
 import type { Desk } from '../office.js';
 import { ChatOffice } from './chatOffice.js';
@@ -174,6 +175,34 @@ describe('requests in a chat', () => {
     await ana.reads(/three/);
     const told = ana.everything.filter((words) => /^#1 Kim: (one|two|three)$/.test(words));
     assert.deepEqual(told, ['#1 Kim: one', '#1 Kim: two', '#1 Kim: three']);
+  });
+
+  it('notes each message when it got through, before the next goes: a process that ends repeats one at most', async () => {
+    const kim = await office.widget();
+    await kim.say('human CreditCard');
+    await ana.presses(await ana.sees(/Request #1 from Kim/), 'Accept');
+    await ana.sees(/what was said before/);
+    const { store } = office.hub;
+    const put = store.putGrant.bind(store);
+    let noted: unknown;
+    store.putGrant = async (grant) => {
+      await put(grant);
+      if (grant.kind === CHAT_ACCOUNT) noted = (grant.value as unknown as Account).slots[0]?.seq;
+    };
+    let letThrough = () => {};
+    const isLet = new Promise<void>((resolve) => (letThrough = resolve));
+    let notedBefore: unknown;
+    ana.channel.refuse = async ({ activity: { text = '' } }) => {
+      if (text.endsWith('one')) await isLet;
+      if (text.endsWith('three')) notedBefore = noted;
+      return undefined;
+    };
+    // While the first is on its way, the others gather.
+    for (const words of ['one', 'two', 'three']) await kim.say(words);
+    letThrough();
+    await ana.reads(/three/);
+    const log = await store.entries(kim.conversationId, 0, 100);
+    assert.equal(notedBefore, log.find(({ event }) => event.body?.activity?.text === 'two')?.seq);
   });
 
   it('waits for the person when the channel has thrown the bot out, and then tells everything', async () => {
