@@ -87,6 +87,39 @@ describe('a test run', () => {
     assert.match(output, /2 passing[\s\S]*\n2 passed, 0 failed\n$/);
   });
 
+  it('lets no test read tokens with the keys that an earlier server on its port had', async function () {
+    this.timeout(60_000);
+    const anchor = JSON.stringify(join(projectFolder, 'package.json'));
+    const file = (name: string) => `import http from 'node:http';
+      import { createRequire } from 'node:module';
+      import { exportJWK, generateKeyPair, SignJWT } from ${JSON.stringify(import.meta.resolve('jose'))};
+      const { JwtTokenExtractor } = createRequire(${anchor})('botframework-connector/lib/auth/jwtTokenExtractor');
+      describe('${name}', () => {
+        it('believes its own server', async () => {
+          const { privateKey, publicKey } = await generateKeyPair('RS256');
+          const jwk = { ...(await exportJWK(publicKey)), kid: 'same' };
+          const server = http.createServer((req, res) => {
+            res.end(JSON.stringify(req.url === '/keys' ? { keys: [jwk] } : { jwks_uri: origin + '/keys' }));
+          });
+          await new Promise((listening) => server.listen(globalThis.port ?? 0, '127.0.0.1', listening));
+          globalThis.port = server.address().port;
+          const origin = 'http://127.0.0.1:' + globalThis.port;
+          try {
+            const token = await new SignJWT({ iss: 'test', exp: 1e10 })
+              .setProtectedHeader({ alg: 'RS256', kid: 'same' })
+              .sign(privateKey);
+            const extractor = new JwtTokenExtractor({ issuer: 'test' }, origin + '/metadata', ['RS256']);
+            if ((await extractor.getIdentity('Bearer', token, 'test', [])) === null) throw new Error('not looked at');
+          } finally {
+            server.closeAllConnections();
+            await new Promise((closed) => server.close(closed));
+          }
+        });
+      });`;
+    const { code, output } = await runMocha({ 'first.test.mjs': file('first'), 'second.test.mjs': file('second') });
+    assert.equal(code, 0, output);
+  });
+
   it('says how many passed and failed in its last line and with its exit code', async () => {
     const { code, output } = await runMocha({
       'mixed.test.mjs': `describe('mixed', () => {

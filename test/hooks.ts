@@ -3,9 +3,13 @@
  *
  * After each test: what is open and was not before it. After each file: the same against the start of the run, timers
  * included (a server shared by a file's tests may arm timers meanwhile). `TRACE_LEAKS=1` adds where each was opened.
+ *
+ * After each test: the Bot Framework SDK forgets the keys it read. It keeps them by URL for a day, and the system hands
+ * one port to several servers of a run, each with keys of its own: the later one's tokens would have no valid signature.
  */
 import { createHook } from 'node:async_hooks';
 import type { ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { Server, Socket } from 'node:net';
 import type { RootHookObject } from 'mocha';
 import type { Worker } from 'node:worker_threads';
@@ -78,6 +82,16 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(() => setImmediate(resolve), pollMs));
 }
 
+const require = createRequire(import.meta.url);
+const extractorPath = require.resolve('botframework-connector/lib/auth/jwtTokenExtractor');
+
+function forgetKeys(): void {
+  // Only a test that loaded the SDK pays for it.
+  const loaded = require.cache[extractorPath]?.exports as
+    { JwtTokenExtractor: { openIdMetadataCache: Map<string, unknown> } } | undefined;
+  loaded?.JwtTokenExtractor.openIdMetadataCache.clear();
+}
+
 let leaked = false;
 
 export const mochaHooks: RootHookObject = {
@@ -95,6 +109,7 @@ export const mochaHooks: RootHookObject = {
       });
       const hooks = (suite as unknown as { _beforeEach: unknown[] })._beforeEach;
       hooks.unshift(hooks.pop());
+      suite.afterEach('the keys of other servers are forgotten', forgetKeys);
       suite.afterEach('nothing is left open', async function () {
         this.timeout(graceMs * 2);
         reported = true;

@@ -2,6 +2,7 @@
  * Azure Bot Service as a bot sees it, on one port: a channel that posts customers' activities with tokens of its own, its
  * Connector, which takes only tokens of the bot, and Entra, which gives those out.
  */
+import { randomUUID } from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -68,7 +69,7 @@ export class AzureChannel {
 
   static async start(tls?: Tls): Promise<AzureChannel> {
     const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true });
-    const jwk = { ...(await exportJWK(publicKey)), kid: 'channel', use: 'sig', alg: 'RS256' };
+    const jwk = { ...(await exportJWK(publicKey)), kid: randomUUID(), use: 'sig', alg: 'RS256' };
     let channel: AzureChannel | undefined = undefined;
     const serve: http.RequestListener = (req, res) => void channel?.serve(req, res);
     const server = tls === undefined ? http.createServer(serve) : https.createServer(tls, serve);
@@ -150,7 +151,7 @@ export class AzureChannel {
       exp: nowS + 600,
       ...claims,
     })
-      .setProtectedHeader({ alg: 'RS256', kid: 'channel' })
+      .setProtectedHeader({ alg: 'RS256', kid: this.jwk.kid as string })
       .sign(key);
   }
 
@@ -244,7 +245,7 @@ export class AzureChannel {
       exp: nowS + 3_600,
       uti: String(this.tokensGiven),
     })
-      .setProtectedHeader({ alg: 'RS256', kid: 'channel' })
+      .setProtectedHeader({ alg: 'RS256', kid: this.jwk.kid as string })
       .sign(this.key);
     answer(200, { token_type: 'Bearer', expires_in: 3_600, access_token: token });
   }
