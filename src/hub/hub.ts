@@ -63,8 +63,7 @@ export class Hub implements Engine {
   /** One command at a time per conversation: decisions of one process never race each other. */
   readonly #turns = new Turns();
   #directory: Directory;
-  #running = false;
-  #started = false;
+  #life: 'stopped' | 'starting' | 'running' = 'stopped';
   #starting: Promise<void> | undefined;
   readonly #busy = new Busy();
 
@@ -100,19 +99,19 @@ export class Hub implements Engine {
   }
 
   async #start(): Promise<void> {
-    this.#running = true;
+    this.#life = 'starting';
     await this.people.start();
     await this.handling.start();
     await standInLine(this, this.lines, this.#states);
     await this.outbox.start();
     if (this.nodes === undefined) await this.#keep(true);
     else await this.nodes.start();
-    this.#started = true;
+    this.#life = 'running';
   }
 
   async #end(graceMs: number): Promise<void> {
-    if (!this.#running) return;
-    this.#running = this.#started = false;
+    if (this.#life === 'stopped') return;
+    this.#life = 'stopped';
     this.#starting = undefined;
     // Before this node leaves: whoever takes over what it owes would send again what is on its way.
     await this.outbox.stop(graceMs);
@@ -129,7 +128,7 @@ export class Hub implements Engine {
 
   /** Everything from before is picked up, and work is taken. */
   get running(): boolean {
-    return this.#started;
+    return this.#life === 'running';
   }
 
   get directory(): Directory {
@@ -141,8 +140,8 @@ export class Hub implements Engine {
     const lost = Object.keys(this.#directory.bots).some((id) => directory.bots[id] === undefined);
     this.#directory = directory;
     await this.people.useDirectory();
-    if (this.#running) await standInLine(this, this.lines, this.#states);
-    if (this.#running && lost && this.#isKeeper) this.#strays.look();
+    if (this.#life !== 'stopped') await standInLine(this, this.lines, this.#states);
+    if (this.#life !== 'stopped' && lost && this.#isKeeper) this.#strays.look();
     for (const observer of this.#observers) observer.directory?.(directory);
     this.nudge();
   }
@@ -271,7 +270,7 @@ export class Hub implements Engine {
 
   /** Work for the assigner: somebody waits, or somebody has room. */
   nudge(): void {
-    if (this.#running && this.#isKeeper) this.#assigner.nudge();
+    if (this.#life !== 'stopped' && this.#isKeeper) this.#assigner.nudge();
   }
 
   /** Resolves when nothing is being handled, delivered or assigned: the signal tests wait for. */
@@ -343,7 +342,7 @@ export class Hub implements Engine {
 
   /** Another node committed these entries: in turn with what is committed here, so that followers hear all in order. */
   async #learn(id: string, first: number, last: number, moved: boolean): Promise<void> {
-    if (!this.#running) return;
+    if (this.#life === 'stopped') return;
     if (!moved && !this.#followers.has(id) && this.#states.get(id) === undefined) return;
     await this.#turns.run(id, async () => {
       const known = this.#states.get(id);

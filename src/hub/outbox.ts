@@ -23,9 +23,6 @@ const LEAST_TURN_MS = 1_000;
 /** Until what could not be written is written again. */
 const RECORD_AGAIN_MS = 2_000;
 const START_PAGE = 1_000;
-/** A bot that is back takes what was held for it little by little: so many conversations per this time. */
-const RELEASED_AT_ONCE = 50;
-const RELEASE_EVERY_MS = 100;
 
 export type { Attempt } from './lane.js';
 
@@ -33,11 +30,8 @@ export class Outbox {
   /** One lane per conversation and party. */
   readonly #lanes = new Map<string, Lane>();
   readonly #turns: BotTurns;
-  /** Lanes of bots that fail, until a probe shows that they are back. */
-  readonly #held = new Held<Lane>();
+  readonly #held: Held;
   readonly #settling: Settling;
-  /** The next probe of each bot that holds up lanes, and the next release of those that are back. */
-  readonly #botTimers = new Map<string, NodeJS.Timeout>();
   #stopped = true;
   /** While the hub starts: what is committed meanwhile, which goes after what is owed from before. */
   #early: (() => void)[] | undefined;
@@ -47,12 +41,14 @@ export class Outbox {
 
   constructor(private readonly hub: Engine) {
     this.#turns = new BotTurns(hub);
+    this.#held = new Held(hub, (lane) => this.#wake(lane));
     this.#settling = new Settling(hub.store, hub.log);
   }
 
   /** Everything a crash left unsettled goes out again, before anything that is new. */
   async start(): Promise<void> {
     this.#stopped = false;
+    this.#held.start();
     const early: (() => void)[] = (this.#early = []);
     await this.take();
     this.#early = undefined;
@@ -126,7 +122,7 @@ export class Outbox {
 
   /** Another node found the bot answering: what waits for it here tries, or goes. */
   botHeard(botId: string): void {
-    this.#release(botId);
+    this.#held.release(botId);
   }
 
   /** Typing of a person: to the customer on a foreign channel, tried once. */
@@ -184,14 +180,12 @@ export class Outbox {
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
     for (const lane of this.#lanes.values()) clearTimeout(lane.timer);
-    for (const timer of this.#botTimers.values()) clearTimeout(timer);
-    this.#botTimers.clear();
+    this.#held.stop();
     let timer: NodeJS.Timeout | undefined;
     const written = this.settled().then(() => this.#settling.tryCatchUp());
     await Promise.race([written, new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
     clearTimeout(timer);
     this.#turns.stop();
-    this.#held.clear();
     this.#lanes.clear();
   }
 
@@ -250,8 +244,7 @@ export class Outbox {
   #wake(lane: Lane): void {
     clearTimeout(lane.timer);
     delete lane.timer;
-    if (lane.heldFor !== undefined) this.#held.delete(lane.heldFor, lane);
-    delete lane.heldFor;
+    this.#held.delete(lane);
     if (lane.running) lane.woken = true;
     else if (!this.#stopped) void this.#run(lane);
   }
@@ -319,7 +312,7 @@ export class Outbox {
           lane.failingSince ??= now;
           lane.failure = new DeliveryFailed(botStatus.whyRefused(botId), true);
           const until = Math.min(lane.failingSince + patienceMs, admission.is === 'wait' ? admission.until : Infinity);
-          this.#hold(lane, botId, awaited);
+          this.#held.add(lane, botId, awaited);
           return Math.max(0, until - now);
         }
         case 'refuse':
@@ -350,8 +343,7 @@ export class Outbox {
     } catch (error) {
       delete lane.admitted;
       const { kind, hopeless } = botStatus.failed(botId, error, turnFor);
-      if (hopeless) for (const other of this.#held.awaited(botId)) this.#wake(other);
-      this.#expectProbe(botId);
+      this.#held.failed(botId, hopeless);
       const needsAnswer = expectsAnswer(row, owed);
       const waitMs = await this.#tryAgain(lane, row, error, {
         patienceMs: limits.patienceMs,
@@ -364,7 +356,8 @@ export class Outbox {
     }
     delete lane.failingSince;
     if (isCustomers(row)) delete lane.admitted;
-    if (botStatus.answered(botId, { turnFor, startedAt, tookMs: performance.now() - started })) this.#release(botId);
+    if (botStatus.answered(botId, { turnFor, startedAt, tookMs: performance.now() - started }))
+      this.#held.release(botId);
     return this.#finish(lane, { id: row.id, outcome: 'done' });
   }
 
@@ -373,49 +366,6 @@ export class Outbox {
     if (lane.rows.some((one) => this.#turns.isInvokeAwaited(one.row.id))) return true;
     if (!owed.state.customerSaidSomething) return false;
     return expectsAnswer(row, owed) || lane.rows.some((one) => isCustomers(one.row));
-  }
-
-  /** Until a probe shows that the bot is back. */
-  #hold(lane: Lane, botId: string, awaited: boolean): void {
-    lane.heldFor = botId;
-    this.#held.add(botId, lane, awaited);
-    this.#expectProbe(botId);
-  }
-
-  /** One of the lanes that are held tries whether the bot is back. */
-  #expectProbe(botId: string): void {
-    const probeAt = this.hub.botStatus.probeAt(botId);
-    if (probeAt !== undefined) this.#probeIn(botId, probeAt - this.hub.clock.now());
-  }
-
-  #probeIn(botId: string, waitMs: number): void {
-    clearTimeout(this.#botTimers.get(botId));
-    this.#botTimers.delete(botId);
-    if (this.#stopped || !this.#held.has(botId)) return;
-    const probe = () => {
-      this.#botTimers.delete(botId);
-      for (const lane of this.#held.next(botId, 1)) this.#wake(lane);
-      // How it ends sets the next time; where it does not end, another one tries.
-      this.#probeIn(botId, LONGEST_PAUSE_MS);
-    };
-    this.#botTimers.set(botId, setTimeout(probe, Math.min(LONGEST_PAUSE_MS, Math.max(0, waitMs))));
-  }
-
-  /** The bot is back: what was held for it goes, first where customers wait. */
-  #release(botId: string): void {
-    clearTimeout(this.#botTimers.get(botId));
-    this.#botTimers.delete(botId);
-    if (this.#stopped) return;
-    if (this.hub.botStatus.isOpen(botId)) return this.#expectProbe(botId);
-    for (const lane of this.#held.next(botId, RELEASED_AT_ONCE)) {
-      delete lane.failingSince;
-      this.#wake(lane);
-    }
-    if (this.#held.has(botId))
-      this.#botTimers.set(
-        botId,
-        setTimeout(() => this.#release(botId), RELEASE_EVERY_MS),
-      );
   }
 
   /** The bot is not asked. What should have come before a customer's words goes without a word of its own. */
