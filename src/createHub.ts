@@ -141,10 +141,16 @@ export class HandoffHub extends Hub {
 
   /**
    * Opens the port and starts the hub. Until everything is ready, requests are answered 503, never 404.
+   * When it fails nothing is left open but the store, and it may be tried again.
    * @returns the URL it listens on.
    */
   listen(options: ListenOptions = {}): Promise<string> {
-    return (this.#listening = this.#listen(options));
+    const failed = async (error: unknown) => {
+      await this.#closeServers();
+      await super.stop(0);
+      throw error;
+    };
+    return (this.#listening = this.#listen(options).catch(failed));
   }
 
   async #listen(options: ListenOptions): Promise<string> {
@@ -195,8 +201,8 @@ export class HandoffHub extends Hub {
     if (options.agentMessages !== false)
       this.#agentChat = serveAgentChat(http, this, { publicUrl, ...options.agentMessages });
     options.routes?.(http);
-    url = await http.listen(options.port ?? DEFAULT_PORT, options.host);
     this.#http = http;
+    url = await http.listen(options.port ?? DEFAULT_PORT, options.host);
     this.serviceUrl = `${this.#serviceUrl ?? url}/`;
     await this.start();
     await this.#agentChat?.start();
@@ -263,16 +269,21 @@ export class HandoffHub extends Hub {
   override async stop(graceMs = 5_000): Promise<void> {
     // Else a start that is under way would open port and store again.
     await this.#listening?.catch(() => undefined);
-    await Promise.all([this.#directLine?.close(), this.#console?.close(), this.#agentChat?.close()]);
-    await this.#http?.close(1_000);
+    await this.#closeServers();
     await super.stop(graceMs);
     await this.#bots.close();
     this.#relay.close();
-    this.#metrics?.stop();
     if (this.#opened === undefined) return;
     await this.#opened.catch(() => undefined);
     this.#opened = undefined;
     await this.store.close();
+  }
+
+  /** Open sockets are told. */
+  async #closeServers(): Promise<void> {
+    await Promise.all([this.#directLine?.close(), this.#console?.close(), this.#agentChat?.close()]);
+    await this.#http?.close(1_000);
+    this.#metrics?.stop();
   }
 
   /** @throws ConfigError with everything that keeps a bot from being reached, or its channels. */

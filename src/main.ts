@@ -1,6 +1,6 @@
 // The program: configuration → store → hub → servers → signals.
 
-import { rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TurnContext } from 'botbuilder';
@@ -81,7 +81,7 @@ export async function start(flags: StartFlags): Promise<void> {
       },
     });
     if (stopping.aborted) return;
-    await writeFile(join(directory, SERVER_FILE), JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+    await tellCommands(directory, url);
     await announce(hub, url, localSignIn, flags);
   } catch (error) {
     await hub.stop().catch(() => undefined);
@@ -89,6 +89,13 @@ export async function start(flags: StartFlags): Promise<void> {
     if (stopping.aborted) return;
     throw portTaken(error) ?? error;
   }
+}
+
+/** Where the server is, for commands beside it: whole or not there at all. */
+async function tellCommands(directory: string, url: string): Promise<void> {
+  const file = join(directory, SERVER_FILE);
+  await writeFile(`${file}.new`, JSON.stringify({ url, pid: process.pid }), { mode: 0o600 });
+  await rename(`${file}.new`, file);
 }
 
 /**

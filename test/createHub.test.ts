@@ -1,4 +1,4 @@
-// createHub with its server: who is handed the demo's sign-in links.
+// createHub with its server: who is handed the demo's sign-in links, and what a failed start leaves open.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfiguration } from '../src/config.js';
 import { createHub, type HandoffHub } from '../src/createHub.js';
+import { StoreUnavailable } from '../src/errors.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
 import { remoteBots } from './connector/site.js';
 import { FunctionBot } from './fakes/hub.js';
@@ -100,5 +101,51 @@ describe('a hub with a public https address', () => {
     await open(false, 'https://localhost:8443');
     assert.equal((await botCalls()).status, 404);
     assert.deepEqual(warnings, []);
+  });
+});
+
+describe('a hub that cannot start', () => {
+  it('leaves no port open, and may be told to listen again', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'handoff-test-'));
+    const store = new SqliteStore({ directory });
+    const bot = new FunctionBot();
+    const hub = createHub({ store, configuration: readConfiguration(await readFile('handoff.yaml', 'utf8')) });
+    hub.connectBot('demo', bot);
+    try {
+      let port = 0;
+      const options = { port, host: '127.0.0.1', agentMessages: false } as const;
+      const owed = store.outbox.bind(store);
+      store.outbox = () => {
+        port = Number(new URL(hub.serviceUrl).port);
+        return Promise.reject(new StoreUnavailable('The disk is gone.'));
+      };
+      await assert.rejects(hub.listen(options), StoreUnavailable);
+      assert.notEqual(port, 0, 'it failed before the port was open');
+      await assert.rejects(request('GET', `http://127.0.0.1:${port}/readyz`), /ECONNREFUSED/);
+
+      store.outbox = owed;
+      const url = await hub.listen({ ...options, port });
+      assert.equal((await request('GET', `${url}/readyz`)).status, 200);
+      await hub.handle('talk', {
+        type: 'start',
+        id: 'talk',
+        channel: { id: 'directline' },
+        workStream: 'web',
+        customer: 'kim',
+      });
+      await hub.handle('talk', {
+        type: 'say',
+        by: { role: 'customer', id: 'kim' },
+        activity: { type: 'message', text: 'hello', from: { id: 'kim' } },
+      });
+      await hub.settled();
+      assert.deepEqual(
+        bot.heard.flatMap(({ type, text }) => (type === 'message' ? [text] : [])),
+        ['hello'],
+      );
+    } finally {
+      await hub.stop();
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });
