@@ -75,6 +75,12 @@ describeFaults('a storm of reconnections', (place) => {
     const { logs, faults } = await leftBehind(place());
     assert.deepEqual(faults, []);
     assert.deepEqual(faultsOf(history, { logs }), []);
+    // The bot answered everybody: nobody was told that it failed, or that people were asked.
+    const shown = new Set(widgets.flatMap(({ received }) => received.flatMap(({ text = '' }) => text)));
+    assert.deepEqual(
+      [...shown].filter((text) => !/^(Echo: )?(one|missed \d)$/.test(text)),
+      [],
+    );
     report({
       sockets: SOCKETS,
       'caught up after': `${Math.round(storm.ms)} ms`,
