@@ -7,6 +7,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { urlToHttpOptions } from 'node:url';
 import { isPrivate } from '../addresses.js';
 import { DeliveryFailed, type DeliveryFailedOptions } from '../errors.js';
+import { patience } from '../hub/patience.js';
 
 export interface Posted {
   status: number;
@@ -109,7 +110,7 @@ export class Poster {
       let connecting: NodeJS.Timeout | undefined;
       let writtenAt = Number.POSITIVE_INFINITY;
       const finish = () => {
-        clearTimeout(late);
+        endPatience();
         clearTimeout(connecting);
       };
       const fail = (error: Error) => {
@@ -122,9 +123,8 @@ export class Poster {
         agent,
         headers: { ...headers, 'content-length': Buffer.byteLength(body) },
       });
-      const late = setTimeout(
-        () => fail(this.#failed(`did not answer within ${timeoutMs} ms`, false, { kind: 'timedOut' })),
-        Math.max(0, deadline - performance.now()),
+      const endPatience = patience(Math.max(0, deadline - performance.now()), () =>
+        fail(this.#failed(`did not answer within ${timeoutMs} ms`, false, { kind: 'timedOut' })),
       );
       request.on('socket', (socket) => {
         if (!socket.connecting) return;

@@ -6,20 +6,24 @@ import { DeliveryFailed } from '../errors.js';
 import { faultOf } from './botFaults.js';
 import type { BotTurnContext, Engine } from './engine.js';
 import { activityFor, type Owed } from './owed.js';
+import { patience } from './patience.js';
 import type { BotConnection, BotTurn, InvokeResponse, OutboxRow } from './ports.js';
+
+/** So long a bot may go on with a turn that failed here. */
+const GOES_ON_MS = 60_000;
 
 export class BotTurns {
   /** Invoke activities whose sender waits for the bot's answer, by outbox row id. */
   readonly #waitingForInvoke = new Map<string, (response: InvokeResponse | undefined) => void>();
-  /** Turns that bots are in just now, by conversation, answered entry and bot. */
+  /** Turns that bots are in, or may be in although they failed here, by conversation, answered entry and bot. */
   readonly #running = new Map<string, NonNullable<BotTurnContext['turn']>>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #ends = new Set<() => void>();
 
   constructor(private readonly hub: Engine) {}
 
   /** Turns under way are not waited for any more. */
   stop(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const end of this.#ends) end();
   }
 
   /** @throws what the bot threw; DeliveryFailed when it is not done after `withinMs`. */
@@ -44,7 +48,10 @@ export class BotTurns {
       failure = { error };
       throw error;
     } finally {
-      if (this.#running.get(running) === named) this.#running.delete(running);
+      const forget = () => void (this.#running.get(running) === named && this.#running.delete(running));
+      // Where this process stood still, another has run the turn: what the bot says of it here must be recognised.
+      if (failure === undefined) forget();
+      else setTimeout(forget, GOES_ON_MS).unref();
       const ms = performance.now() - started;
       if (failure === undefined) this.hub.notify('botTurn', { bot: botId, ms, outcome: 'done' });
       else {
@@ -104,24 +111,22 @@ export class BotTurns {
 
   /** A bot that hangs must not hold its conversation: what it sends later is fenced. */
   async #inTime<T>(turn: Promise<T>, botId: string, withinMs: number): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
+    let end = () => {};
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () =>
-          reject(
-            new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${Math.round(withinMs)} ms.`, false, {
-              kind: 'timedOut',
-            }),
-          ),
-        withinMs,
+      end = patience(withinMs, () =>
+        reject(
+          new DeliveryFailed(`Bot "${botId}" did not finish its turn within ${Math.round(withinMs)} ms.`, false, {
+            kind: 'timedOut',
+          }),
+        ),
       );
-      this.#timers.add(timer);
+      this.#ends.add(end);
     });
     try {
       return await Promise.race([turn, late]);
     } finally {
-      clearTimeout(timer);
-      if (timer !== undefined) this.#timers.delete(timer);
+      end();
+      this.#ends.delete(end);
     }
   }
 

@@ -421,6 +421,10 @@ export class Outbox {
     const { to } = row.effect;
     const answers = answersOf(row);
     try {
+      if (await this.#isTakenOver(row)) {
+        lane.rows.shift();
+        return undefined;
+      }
       await this.hub.handle(row.conversationId, [
         { type: 'deliveryFailed', to: row.party, target: row.seq, reason },
         ...(handsOver && to !== 'channel'
@@ -438,6 +442,12 @@ export class Outbox {
     if (isCustomers(row)) delete lane.failingSince;
     delete lane.admitted;
     return this.#finish(lane, { id: row.id, outcome: 'gaveUp' });
+  }
+
+  /** While this process stood still another took over what it owed, and tells how that went. */
+  async #isTakenOver({ id, conversationId }: OutboxRow): Promise<boolean> {
+    const owed = await this.hub.store.shared?.owed(conversationId);
+    return owed?.some((row) => row.id === id) === false;
   }
 
   async #finish(lane: Lane, settlement: Settlement): Promise<undefined> {

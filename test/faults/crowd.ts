@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Entry, Role } from '../../src/core/conversation.js';
+import type { Entry, EventType, Role } from '../../src/core/conversation.js';
 import type { Desk } from '../console/office.js';
 import { HttpBot } from '../fakes/httpBot.js';
 import { request } from '../fakes/request.js';
@@ -136,13 +136,14 @@ export class Crowd {
           saidBy(log, 'customer').map((text) => `Echo: ${text}`),
           'the bot heard and answered all of it, once, in order',
         );
-    const accepted = [...logs.values()].flat().filter(({ event }) => event.type === 'accepted').length;
-    assert.ok(accepted > 0, 'people had a part in it');
+    const count = (type: EventType) => [...logs.values()].flat().filter(({ event }) => event.type === type).length;
+    assert.ok(count('accepted') > 0, 'people had a part in it');
     return {
       sent: history.count('sent'),
       acknowledged: history.count('acknowledged'),
       received: history.count('received'),
-      accepted,
+      accepted: count('accepted'),
+      botFailed: count('botFailed'),
       lost: 0,
       doubled: 0,
       reordered: 0,

@@ -51,6 +51,13 @@ export class Node {
     await this.launch(Number(new URL(this.program.url).port));
   }
 
+  /** Neither works nor ends, until what is returned is called. */
+  standStill(): () => void {
+    const { child } = this.program;
+    child.kill('SIGSTOP');
+    return () => void child.kill('SIGCONT');
+  }
+
   /** @returns the exit code. */
   async stop(): Promise<number | NodeJS.Signals | null> {
     const code = await this.program.stop();

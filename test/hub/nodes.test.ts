@@ -369,10 +369,9 @@ for (const [name, open] of [
       assert.deepEqual(heard.slice(0, 3), [false, false, true]);
     });
 
-    it('lets go of what others took over while it was silent, and goes on', async () => {
-      const [one, two] = [await node('one'), await node('two')];
-      one.people.connected('ana');
-      const shared = one.store.shared as { beat: (silentMs: number) => Promise<unknown> };
+    /** It gives no sign of life until what is returned is called. */
+    function silence(hub: Hub): () => void {
+      const shared = hub.store.shared as { beat: (silentMs: number) => Promise<unknown> };
       const beat = shared.beat.bind(shared);
       let wake: () => void = () => undefined;
       const asleep = new Promise<void>((resolve) => (wake = resolve));
@@ -380,6 +379,41 @@ for (const [name, open] of [
         await asleep;
         return beat(silentMs);
       };
+      return () => wake();
+    }
+
+    it('takes nothing a bot does in a turn that others took over meanwhile for a failure or for something new', async () => {
+      let release: (error: Error) => void = () => undefined;
+      const given = new Promise<never>((_, reject) => (release = reject));
+      const hanging = new FunctionBot(({ type }) => (type === 'message' ? given : []));
+      const [one, two] = [await node('one', hanging), await node('two')];
+      const id = await startAt(one);
+      const wake = silence(one);
+      const [seq = 0] = (await say(one, id, 'first')).seqs;
+      const answers = async () =>
+        (await store.entries(id, 0, 100)).filter(({ event }) => event.body?.activity?.text === 'Echo: first').length;
+      await until('the other one has run the turn', async () => (await answers()) === 1);
+      await until('nothing is owed any more', () => two.outbox.isIdle);
+      wake();
+      await until('it knows', () => one.nodes?.isKeeper === false);
+      release(new DeliveryFailed('Bot "demo" answered 500', false, { kind: 'failed' }));
+      await one.settled();
+      // Its call to this node, which it had given up and is only read now.
+      const turn = one.outbox.turnOf(id, 'demo', seq);
+      await one.botSays(id, 'demo', [text('Echo: first')], { answers: seq, ...(turn === undefined ? {} : { turn }) });
+      assert.equal(await answers(), 1);
+      const types = (await store.entries(id, 0, 100)).map(({ event }) => event.type);
+      assert.deepEqual(
+        types.filter((type) => type === 'botFailed' || type === 'deliveryFailed'),
+        [],
+      );
+      assert.equal((await store.conversation(id))?.phase, 'bot');
+    });
+
+    it('lets go of what others took over while it was silent, and goes on', async () => {
+      const [one, two] = [await node('one'), await node('two')];
+      one.people.connected('ana');
+      const wake = silence(one);
       await until('the other one keeps the house', () => two.nodes?.isKeeper === true);
       wake();
       await until('it knows', () => one.nodes?.isKeeper === false);

@@ -2,6 +2,7 @@
 
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { patience } from '../../hub/patience.js';
 import { parseJson } from '../../json.js';
 
 export interface Call {
@@ -75,13 +76,12 @@ export class Caller {
         agent: isSecure ? this.#secure : this.#plain,
       });
       const fail = (error: NoAnswer) => {
-        clearTimeout(timer);
+        endPatience();
         reject(error);
         request.destroy();
       };
-      const timer = setTimeout(
-        () => fail(new NoAnswer(`${where} was not answered within ${Math.round(timeoutMs)} ms`, 'late')),
-        Math.max(1, timeoutMs),
+      const endPatience = patience(Math.max(1, timeoutMs), () =>
+        fail(new NoAnswer(`${where} was not answered within ${Math.round(timeoutMs)} ms`, 'late')),
       );
       const broken = (error: NodeJS.ErrnoException) => {
         const code = error.code ?? error.message;
@@ -95,7 +95,7 @@ export class Caller {
       request.on('error', broken);
       request.on('response', (response) => {
         read(response).then((bytes) => {
-          clearTimeout(timer);
+          endPatience();
           resolve({ status: response.statusCode ?? 0, headers: response.headers, json: jsonOf(bytes) });
         }, broken);
       });
