@@ -133,6 +133,10 @@ export class HandoffHub extends Hub {
     return (this.#opened ??= this.#open());
   }
 
+  override get starting(): Promise<unknown> | undefined {
+    return this.#listening ?? super.starting;
+  }
+
   override async start(): Promise<void> {
     await this.open();
     await super.start();

@@ -18,6 +18,8 @@ export interface Engine {
   /** Public origin with a trailing slash. */
   readonly serviceUrl: string;
   readonly running: boolean;
+  /** The start that is under way, or was the last. */
+  readonly starting: Promise<unknown> | undefined;
   /** Where several nodes share the record: how the others are told. */
   readonly nodes: { personChanged(agent: string): void; breakerChanged(news: BreakerNews): void } | undefined;
   readonly bots: ReadonlyMap<string, BotConnection>;

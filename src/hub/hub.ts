@@ -131,6 +131,10 @@ export class Hub implements Engine {
     return this.#life === 'running';
   }
 
+  get starting(): Promise<unknown> | undefined {
+    return this.#starting;
+  }
+
   get directory(): Directory {
     return this.#directory;
   }

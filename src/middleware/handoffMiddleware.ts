@@ -97,6 +97,8 @@ class BotProxy {
   async onTurn(context: BotTurnContext, next: Next): Promise<void> {
     const own = this.#reach.take();
     if (own !== undefined) return own(context, next);
+    // Until it has started, the hub calls no bot: the turn would be over before it is the bot's.
+    if (!this.hub.running) await this.hub.starting?.catch(() => undefined);
     const { activity } = context;
     const address = await this.#intake.placed(addressOf(activity, this.#botId, callerOf(context)));
     if (await this.#onlyObserves(address)) return this.#observed.run(context, next, address);

@@ -1,6 +1,7 @@
 // handoffMiddleware when something breaks: the channel, the bot, the process, the store. Real CloudAdapters of both SDKs, real HTTP.
 
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { escalate } from '../../src/middleware/escalation.js';
 import { ProxiedBot } from '../fakes/proxiedBot.js';
 import { describeOnEachSdk, type Adapter } from '../fakes/sdks.js';
@@ -169,6 +170,35 @@ describeOnEachSdk('handoffMiddleware, interrupted', (sdk) => {
       await bot.anaSays('Yes');
       assert.equal(bot.channel.texts.at(-1), 'Yes');
       assert.equal(bot.heard.includes('are you there?'), false);
+    });
+  });
+
+  describe('by a start that takes its time', () => {
+    it('is the turn of its bot all the same, to its end', async () => {
+      const { hub, store } = bot.test;
+      await hub.stop();
+      const owed = store.outbox.bind(store);
+      const stuck = signal();
+      store.outbox = async (limit, after) => {
+        stuck.reached();
+        await stuck.released;
+        return owed(limit, after);
+      };
+      const started = hub.start();
+      await stuck.arrived;
+      const arrived = signal();
+      bot.around = (_id, next) => {
+        arrived.reached();
+        return next();
+      };
+      const turn = bot.channel.post('early');
+      await arrived.arrived;
+      // Long enough for a middleware that does not wait to have recorded it.
+      await pause(50);
+      stuck.release();
+      assert.equal((await turn).status, 200);
+      assert.deepEqual(bot.channel.texts, ['Echo: early'], 'the turn was over before the bot had answered');
+      await started;
     });
   });
 
