@@ -19,6 +19,7 @@ import type { Directory } from './core/directory.js';
 import { serveDirectLine, type DirectLine } from './directline/server.js';
 import { ConfigError, Conflict } from './errors.js';
 import { HttpServer, isLocal } from './http.js';
+import { BOT_TIMEOUT_MS } from './hub/botStatus.js';
 import { Attachments } from './hub/attachments.js';
 import { Hub } from './hub/hub.js';
 import type { NodeTimes } from './hub/nodes.js';
@@ -76,7 +77,6 @@ export interface ListenOptions {
 
 const PAGES = fileURLToPath(new URL('./web/', import.meta.url));
 const DEFAULT_PORT = 3978;
-const DEFAULT_BOT_TIMEOUT_MS = 15_000;
 
 export function createHub(options: CreateHubOptions): HandoffHub {
   return new HandoffHub(options);
@@ -100,7 +100,7 @@ export class HandoffHub extends Hub {
   #metrics: Metrics | undefined;
 
   constructor(options: CreateHubOptions) {
-    const { store, log = SILENT, clock, publicUrl, botTimeoutMs = DEFAULT_BOT_TIMEOUT_MS } = options;
+    const { store, log = SILENT, clock, publicUrl, botTimeoutMs = BOT_TIMEOUT_MS } = options;
     const { serviceUrl = publicUrl, nodeTimes } = options;
     const configuration = checkConfiguration(options.configuration);
     super({
@@ -273,7 +273,7 @@ export class HandoffHub extends Hub {
   override async stop(graceMs = 5_000): Promise<void> {
     // Else a start that is under way would open port and store again.
     await this.#listening?.catch(() => undefined);
-    await this.#closeServers();
+    await this.#closeServers(this.outbox.stop(graceMs));
     await super.stop(graceMs);
     await this.#bots.close();
     this.#relay.close();
@@ -283,9 +283,9 @@ export class HandoffHub extends Hub {
     await this.store.close();
   }
 
-  /** Open sockets are told. */
-  async #closeServers(): Promise<void> {
-    await Promise.all([this.#directLine?.close(), this.#console?.close(), this.#agentChat?.close()]);
+  /** Open sockets are told at once; bots answer by the port, which closes when their turns have ended. */
+  async #closeServers(turnsEnded?: Promise<void>): Promise<void> {
+    await Promise.all([turnsEnded, this.#directLine?.close(), this.#console?.close(), this.#agentChat?.close()]);
     await this.#http?.close(1_000);
     this.#metrics?.stop();
   }

@@ -7,6 +7,9 @@ import * as breakers from './breaker.js';
 import type { Admission, Breaker, TurnFor } from './breaker.js';
 import type { Clock, Log } from './ports.js';
 
+/** A bot that has not finished a turn after this time counts as failed, unless set otherwise. */
+export const BOT_TIMEOUT_MS = 15_000;
+
 /** One turn that ended. */
 export interface EndedTurn {
   readonly turnFor: TurnFor;
@@ -54,7 +57,7 @@ export class BotStatus {
   /** @param timeoutMs after which a turn counts as failed, for bots that have none of their own. */
   constructor(
     private readonly hub: Surroundings,
-    private readonly timeoutMs: number,
+    private readonly timeoutMs: number = BOT_TIMEOUT_MS,
   ) {}
 
   /** Shown in the bot's status until it is cleared; logged once. */

@@ -34,7 +34,6 @@ export type { BotTurnContext, Engine, Handled, Observer, Signal, Watcher } from 
 
 /** Each fails only because somebody else's commit came first. */
 const DECIDE_ATTEMPTS = 50;
-const BOT_TIMEOUT_MS = 15_000;
 
 export class Hub implements Engine {
   readonly store: Store;
@@ -75,7 +74,7 @@ export class Hub implements Engine {
     this.#directory = options.directory;
     this.people = new People(this);
     this.handling = new Handling(this);
-    this.botStatus = new BotStatus(this, options.botTimeoutMs ?? BOT_TIMEOUT_MS);
+    this.botStatus = new BotStatus(this, options.botTimeoutMs);
     this.outbox = new Outbox(this);
     this.speech = new BotSpeech(this);
     this.#assigner = new Assigner(this, this.lines, this.people);
@@ -107,6 +106,7 @@ export class Hub implements Engine {
     if (this.nodes === undefined) await this.#keep(true);
     else await this.nodes.start();
     this.#life = 'running';
+    this.outbox.deliver();
   }
 
   async #end(graceMs: number): Promise<void> {

@@ -32,7 +32,8 @@ export class Outbox {
   readonly #turns: BotTurns;
   readonly #held: Held;
   readonly #settling: Settling;
-  #stopped = true;
+  /** While it runs there is none. */
+  #stopping: Promise<void> | undefined = Promise.resolve();
   /** While the hub starts: what is committed meanwhile, which goes after what is owed from before. */
   #early: (() => void)[] | undefined;
   /** Lanes that are under way. */
@@ -45,12 +46,17 @@ export class Outbox {
     this.#settling = new Settling(hub.store, hub.log);
   }
 
-  /** Everything a crash left unsettled goes out again, before anything that is new. */
+  /** Reads everything a crash left unsettled: it goes out with `deliver`, before anything that is new. */
   async start(): Promise<void> {
-    this.#stopped = false;
+    this.#stopping = undefined;
     this.#held.start();
-    const early: (() => void)[] = (this.#early = []);
+    this.#early = [];
     await this.take();
+  }
+
+  /** From when the port takes what bots answer. */
+  deliver(): void {
+    const early = this.#early ?? [];
     this.#early = undefined;
     for (const add of early) add();
     for (const lane of this.#lanes.values()) this.#go(lane);
@@ -176,9 +182,16 @@ export class Outbox {
     }
   }
 
-  /** Lets running turns finish for at most `graceMs`; what is not settled by then stays on disk. */
-  async stop(graceMs: number): Promise<void> {
-    this.#stopped = true;
+  /** Begins no turn any more and lets running ones finish for at most `graceMs`; what is not settled by then stays on disk. Idempotent. */
+  stop(graceMs: number): Promise<void> {
+    return (this.#stopping ??= this.#stop(graceMs));
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     for (const lane of this.#lanes.values()) clearTimeout(lane.timer);
     this.#held.stop();
     let timer: NodeJS.Timeout | undefined;

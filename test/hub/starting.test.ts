@@ -45,6 +45,27 @@ describe('start and stop', () => {
     assert.equal(test.hub.running, false);
   });
 
+  it('calls no bot before it takes answers, however many deadlines have passed meanwhile', async () => {
+    const id = await test.startConversation();
+    test.bot.script = () => new Promise(() => {});
+    const by = { role: 'customer', id: 'kim' } as const;
+    await test.hub.handle(id, { type: 'say', by, activity: { type: 'message', text: 'hello', from: { id: 'kim' } } });
+    await until('the bot is at it', () => texts().length === 1);
+    await test.hub.stop(1);
+    const taken: boolean[] = [];
+    test.bot.script = () => void taken.push(test.hub.running);
+    const { store } = test;
+    const due = store.due.bind(store);
+    store.due = async (...asked) => {
+      // The store answers in order: by then a turn that began before would have read what it needs.
+      for (let reads = 0; reads < 20; reads += 1) await store.conversation(id);
+      return due(...asked);
+    };
+    await test.hub.start();
+    await until('the bot is called again', () => taken.length > 0);
+    assert.deepEqual(taken, [true]);
+  });
+
   it('marks before it stops what a full disk could not', async () => {
     const id = await test.startConversation();
     const { store } = test;
