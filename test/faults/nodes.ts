@@ -51,6 +51,13 @@ export class Node {
     await this.launch(Number(new URL(this.program.url).port));
   }
 
+  /** In good order, as an update does. @throws when it does not end by itself. */
+  async restart(): Promise<void> {
+    const code = await this.program.stop();
+    if (code !== 0) throw new Error(`a server that was stopped ended with ${code}:\n${this.output()}`);
+    await this.launch(Number(new URL(this.program.url).port));
+  }
+
   /** Neither works nor ends, until what is returned is called. */
   standStill(): () => void {
     const { child } = this.program;
