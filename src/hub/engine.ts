@@ -71,7 +71,10 @@ export interface Handled {
   repeated: boolean;
 }
 
-/** Follows one conversation. Calls are synchronous and in order; `entries` only ever after they are on disk. */
+/**
+ * Follows one conversation. Calls are synchronous and in order; `entries` only ever after they are on disk. Where another node
+ * wrote them, the first may be from just before it began to follow: its cursor tells.
+ */
 export interface Watcher {
   entries(entries: readonly Entry[], state: Conversation): void;
   /** Typing and live streaming: never stored. `audience` staff = not for the customer. */
