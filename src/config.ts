@@ -1,6 +1,6 @@
 // handoff.yaml and the environment → what the program runs on; every default with its unit, every fault with its line and cure.
 
-import { isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import * as z from 'zod';
 import { bot, botOf, id } from './config/bots.js';
 import { withBotVariables } from './core/copilotStudio.js';
@@ -59,7 +59,17 @@ export function readConfiguration(text: string, fileName = 'handoff.yaml'): Conf
       document.errors.map((error) => `${fileName}:${lines.linePos(error.pos[0]).line}: ${firstLine(error.message)}`),
     );
   const where = (path: readonly PropertyKey[]) => `${fileName}:${lineOf(document.contents, path, lines)}`;
-  return checked(document.toJS() as unknown, (path, message) => `${where(path)}: ${nameOf(path)}${message}`);
+  return checked(valueOf(document, fileName), (path, message) => `${where(path)}: ${nameOf(path)}${message}`);
+}
+
+function valueOf(document: Document, fileName: string): unknown {
+  try {
+    return document.toJS() as unknown;
+  } catch (error) {
+    // Only what aliases stand for is found so late.
+    const why = error instanceof Error ? firstLine(error.message) : String(error);
+    throw new ConfigError([`${fileName}: ${why}. Write out what the aliases (*name) stand for.`]);
+  }
 }
 
 /** Checks a configuration that is an object already (`createHub({configuration: {…}})`, or one kept in a store). */

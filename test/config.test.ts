@@ -69,6 +69,14 @@ describe('handoff.yaml', () => {
     ]);
   });
 
+  it('says of aliases that stand for nothing, or unfold to far too much, what to do', () => {
+    const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]'];
+    for (const [name, before] of ['ba', 'cb', 'dc', 'ed', 'fe', 'gf'])
+      bomb.push(`${name}: &${name} [${`*${before}, `.repeat(9)}]`);
+    for (const text of ['workStreams: *nothing', `${bomb.join('\n')}\nworkStreams: *g`])
+      assert.match(faultsOf(() => readConfiguration(text)).join(), /^handoff\.yaml: .+\. Write out what the aliases/);
+  });
+
   it('refuses unknown keys, so that a misspelt one is not silently without effect', () => {
     const [fault] = faultsOf(() => readConfiguration('workStreams:\n  - id: web\n    fallBackQueue: Q\n'));
     assert.match(fault ?? '', /^handoff\.yaml:2: workStreams\[1\]: .*fallBackQueue/);
