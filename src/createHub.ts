@@ -175,7 +175,13 @@ export class HandoffHub extends Hub {
       publicUrl,
       ...(isFramed ? { frameAncestors: framedBy.join(' ') } : {}),
     });
-    this.#console = serveConsole(http, this, { tokens, publicUrl, page, isFramed });
+    this.#console = serveConsole(http, this, {
+      tokens,
+      publicUrl,
+      page,
+      isFramed,
+      directoryAt: (version) => this.directoryAt(version),
+    });
     const workStream = options.workStream ?? this.#onlyWorkStream();
     const files = {
       attachments: new Attachments(this.store, this.clock),
@@ -251,6 +257,13 @@ export class HandoffHub extends Hub {
     this.nodes?.configurationChanged(saved.version);
     await this.useDirectory(directoryOf(checked, saved.version));
     return saved.version;
+  }
+
+  /** What decisions that cite this version went by; undefined when it is not kept. @throws ConfigError when it cannot be read. */
+  async directoryAt(version: number): Promise<Directory | undefined> {
+    if (version === this.directory.version) return this.directory;
+    const kept = await this.store.configuration(version);
+    return kept === undefined ? undefined : directoryOf(checkConfiguration(kept.document), version);
   }
 
   /** Another node, or a command beside this one, put a configuration in force. */

@@ -1,14 +1,17 @@
 // The calls that only read: lists, state, log, transcript, receipts, and who and what there is.
 
+import type { AssignReceipt } from '../core/assignment.js';
 import { namesIn } from '../core/names.js';
 import { PRESENCES, type Presence } from '../core/directory.js';
 import type { Conversation, Entry, Phase } from '../core/conversation.js';
 import { Rejected } from '../core/rejected.js';
+import type { RouteReceipt } from '../core/routing.js';
 import { renderTranscript, transcriptFacts, transcriptContentType, TRANSCRIPT_FORMATS } from '../core/transcript.js';
 import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import { readQuestion } from '../hub/observed.js';
+import { fullReceipt, type DirectoryAt } from '../hub/receipts.js';
 import { botShape } from './botShape.js';
 import { requireReader, type Caller } from './callers.js';
 import { Reports } from './reports.js';
@@ -27,7 +30,7 @@ const OVERDUE_AFTER_MS = 5_000;
 const OBSERVED_QUERY = ['since', 'people', 'handlingSeconds', 'capacity'];
 
 /** GET routes below /api/v1, by path. */
-export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
+export function readingRoutes(hub: Hub, directoryAt: DirectoryAt): Record<string, StaffHandler> {
   const state = (request: HttpRequest) => stateOf(hub, request);
   const reports = new Reports(hub);
 
@@ -99,18 +102,22 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
     '/conversations/:id/receipts': async (caller, request) => {
       const conversation = await readable(caller, request);
       const entries = await wholeLog(hub, conversation.id);
-      const items = entries.flatMap(({ seq, event }) =>
-        event.body?.receipt === undefined
-          ? []
-          : [
-              {
-                seq,
-                ...receiptShape(event.body.receipt),
-                ...(event.type === 'escalationObserved' && { observed: true }),
-              },
-            ],
+      const items = entries.flatMap((entry) =>
+        entry.event.body?.receipt === undefined ? [] : [receiptOf(entry, entry.event.body.receipt)],
       );
       return { body: { items } };
+    },
+
+    '/conversations/:id/receipts/:seq': async (caller, request) => {
+      const conversation = await readable(caller, request);
+      const named = request.params['seq'] as string;
+      const log = await wholeLog(hub, conversation.id);
+      const entry = /^\d{1,15}$/.test(named) ? log[Number(named) - 1] : undefined;
+      const found = entry === undefined ? undefined : await fullReceipt(log, entry.seq, directoryAt);
+      if (entry === undefined || found === undefined)
+        throw new Rejected('notFound', `Entry ${named} of this conversation has no receipt.`);
+      const { receipt, omittedBecause } = found;
+      return { body: { ...receiptOf(entry, receipt), omittedBecause } };
     },
 
     '/queues': async () => ({
@@ -160,6 +167,11 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
       return { body: { items: late.map((found) => conversationShape(hub, found as Conversation, person)) } };
     },
   };
+}
+
+/** A receipt and the entry that has it. */
+function receiptOf({ seq, event }: Entry, receipt: RouteReceipt | AssignReceipt): Record<string, unknown> {
+  return { seq, ...receiptShape(receipt), ...(event.type === 'escalationObserved' && { observed: true }) };
 }
 
 /** @throws Rejected 404 when the path names no conversation. */

@@ -22,7 +22,7 @@ import {
   type SurveyEnd,
   type TimerPatch,
 } from './conversation.js';
-import { DEFAULT_TEXTS, type TextName, type WorkStream } from './directory.js';
+import { DEFAULT_TEXTS, type Directory, type TextName, type WorkStream } from './directory.js';
 import { evolve } from './evolve.js';
 import { isObservable } from './floor.js';
 import { Rejected } from './rejected.js';
@@ -97,7 +97,7 @@ export class Plan {
         `There is no work stream "${id}". Name one of the configuration's work streams.`,
       );
     // A work stream taken out of the configuration must not strand the conversations that came in by it.
-    this.workStream = workStream ?? retired(id as string, circumstances);
+    this.workStream = workStream ?? retired(id as string, circumstances.directory);
     this.observes = (circumstances.observed === true || this.workStream.observe) && isObservable(state);
     this.at = state.phase === 'none' ? circumstances.now : Math.max(circumstances.now, state.lastAt);
   }
@@ -470,8 +470,9 @@ function nameIn(named: Readonly<Record<string, { name: string }>>, id: string | 
   return id === undefined ? '' : (named[id]?.name ?? id);
 }
 
-function retired(id: string, circumstances: Circumstances): WorkStream {
-  const any = Object.values(circumstances.directory.workStreams)[0];
+/** What a conversation goes on by when its work stream is not in the configuration any more. */
+export function retired(id: string, directory: Directory): WorkStream {
+  const any = Object.values(directory.workStreams)[0];
   if (any === undefined) throw new Rejected('badCommand', 'The configuration has no work stream; add one.');
   return { ...any, id, name: id, rules: [], texts: { ...DEFAULT_TEXTS, ...any.texts } };
 }

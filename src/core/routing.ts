@@ -26,7 +26,7 @@ export interface RouteReceipt {
   ruleSetVersion: number;
   /**
    * Every rule looked at, up to and including the one that decided. Of those whose conditions do not hold only the first
-   * MAX_RECEIPT_RULES are listed.
+   * MAX_RECEIPT_RULES are listed; deciding once more (retracing.ts) gives the others.
    */
   rules: {
     /** 1 = the work stream's first rule. */
@@ -74,8 +74,9 @@ export interface RouteRequest {
  * Decides where the conversation goes. A bot of the queue that has not had it takes it first, also after another bot's
  * escalation; then its people do.
  * Nothing is lost: no rule → the work stream's fallback queue → the default queue → the only queue there is.
+ * @param most Rules that the receipt lists of those whose conditions do not hold.
  */
-export function route(request: RouteRequest): RouteReceipt {
+export function route(request: RouteRequest, most = MAX_RECEIPT_RULES): RouteReceipt {
   const { at, workStream, directory, context, facts } = request;
   const rules: RouteReceipt['rules'] = [];
   let failed = 0;
@@ -88,7 +89,7 @@ export function route(request: RouteRequest): RouteReceipt {
     at,
     ruleSetVersion: directory.version,
     rules,
-    ...(failed > MAX_RECEIPT_RULES && { omitted: failed - MAX_RECEIPT_RULES }),
+    ...(failed > most && { omitted: failed - most }),
     by,
     ...(destination !== undefined && { queue: destination.queue }),
     priority,
@@ -102,7 +103,7 @@ export function route(request: RouteRequest): RouteReceipt {
     const looked = { rule: index + 1, matched, queue: rule.queue, conditions };
     if (!matched) {
       failed += 1;
-      if (failed <= MAX_RECEIPT_RULES) rules.push(looked);
+      if (failed <= most) rules.push(looked);
       continue;
     }
     const destination = destinationIn(rule.queue, request, rule.skills);

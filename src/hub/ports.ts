@@ -65,8 +65,8 @@ export interface Store {
   /** `until` = when the presence falls back to offline by itself. */
   setPresence(agent: string, presence: Presence, at: number, until?: number): Promise<void>;
 
-  /** The configuration in force: one document, versioned. */
-  configuration(): Promise<StoredConfiguration | undefined>;
+  /** The configuration in force, or the one that was as this version: one document, each version of which is kept. */
+  configuration(version?: number): Promise<StoredConfiguration | undefined>;
   /** @throws Conflict when the current version is not `expectedVersion` (0 = none yet). */
   saveConfiguration(document: unknown, by: string, at: number, expectedVersion: number): Promise<StoredConfiguration>;
 

@@ -61,7 +61,7 @@ export interface Reads {
   nextDueAt: { ask: null; answer: number | null };
   outbox: { ask: { limit: number; after: [string, number, number] }; answer: StoredOutboxRow[] };
   agents: { ask: null; answer: StoredAgent[] };
-  configuration: { ask: null; answer: StoredConfigurationRow | undefined };
+  configuration: { ask: number | null; answer: StoredConfigurationRow | undefined };
   secret: { ask: string; answer: string | undefined };
   grant: { ask: { kind: string; id: string; at: number }; answer: StoredGrant | undefined };
   grants: { ask: { kind: string; at: number }; answer: StoredGrant[] };

@@ -58,7 +58,11 @@ export function queriesFor(contains: (column: string) => string): Queries {
     nextDueAt: () => one([sql.nextDueAt], (row: { at: number | null } | undefined) => row?.at ?? null),
     outbox: ({ limit, after }) => all([sql.outbox, ...after, limit], (rows: StoredOutboxRow[]) => rows),
     agents: () => all([sql.agents], (rows: StoredAgent[]) => rows),
-    configuration: () => one<StoredConfigurationRow, StoredConfigurationRow | undefined>([sql.configuration], same),
+    configuration: (version) =>
+      one<StoredConfigurationRow, StoredConfigurationRow | undefined>(
+        version === null ? [sql.configuration] : [sql.configurationAt, version],
+        same,
+      ),
     secret: (name) => one([sql.secret, name], (row: { value: string } | undefined) => row?.value),
     grant: ({ kind, id, at }) => one<StoredGrant, StoredGrant | undefined>([sql.grant, kind, id, at], same),
     grants: ({ kind, at }) => all<StoredGrant, StoredGrant[]>([sql.grants, kind, at], same),

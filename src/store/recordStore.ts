@@ -159,8 +159,8 @@ export abstract class RecordStore implements Store {
     await this.write('setPresence', { agent, presence, at, until: until ?? null });
   }
 
-  async configuration(): Promise<StoredConfiguration | undefined> {
-    const row = await this.read('configuration', null);
+  async configuration(version?: number): Promise<StoredConfiguration | undefined> {
+    const row = await this.read('configuration', version ?? null);
     return row === undefined ? undefined : toConfiguration(row);
   }
 

@@ -99,6 +99,7 @@ export const sql = {
   setPresence: 'UPDATE agent SET presence = ?, presence_at = ?, presence_until = ? WHERE id = ?',
 
   configuration: 'SELECT version, document, saved_by, saved_at FROM configuration ORDER BY version DESC LIMIT 1',
+  configurationAt: 'SELECT version, document, saved_by, saved_at FROM configuration WHERE version = ?',
   insertConfiguration: 'INSERT INTO configuration (version, document, saved_by, saved_at) VALUES (?, ?, ?, ?)',
 
   secret: 'SELECT value FROM secret WHERE name = ?',

@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { directoryOf, readConfiguration, checkConfiguration, type Configuration } from '../../src/config.js';
+import type { HandoffHub } from '../../src/createHub.js';
 import type { Directory } from '../../src/core/directory.js';
 import { route, type RouteReceipt } from '../../src/core/routing.js';
 import { newConversationId } from '../../src/hub/hub.js';
+import { fullReceipt, type FullReceipt } from '../../src/hub/receipts.js';
 import { until } from '../fakes/shop.js';
 import { Hubs } from './nodes.js';
 import { configurationOf, describeFaults, leftBehind, randomFor, report } from './rig.js';
@@ -15,7 +17,10 @@ const EDITS = sized({ full: 200, short: 20 });
 const QUEUES = ['North', 'South', 'East', 'West'] as const;
 const TOPICS = ['cards', 'loans'] as const;
 
-/** Which topic goes where, and in which order the rules stand, changes with every edition. */
+/** Rules of an edition that never hold: more than a receipt lists. */
+const IDLE_RULES = 40;
+
+/** Which topic goes where, in which order the rules stand, and what the idle ones before them look for, changes with every edition. */
 function edition(random: () => number): Configuration {
   const some = (): string => QUEUES[Math.floor(random() * QUEUES.length)] ?? 'North';
   const rules = TOPICS.map((value) => ({
@@ -23,27 +28,43 @@ function edition(random: () => number): Configuration {
     queue: some(),
   }));
   if (random() < 0.5) rules.reverse();
+  const idle = Array.from({ length: IDLE_RULES }, () => ({
+    when: { variable: 'Topic', operator: 'equals' as const, value: `topic ${random()}` },
+    queue: some(),
+  }));
   const configuration = readConfiguration(configurationOf({ agents: 4, capacity: 3 }));
   return {
     ...configuration,
     queues: [...(configuration.queues ?? []), ...QUEUES.map((id, index) => ({ id, members: [`agent${index}`] }))],
-    workStreams: [{ id: 'web', fallbackQueue: some(), rules }],
+    workStreams: [{ id: 'web', fallbackQueue: some(), rules: [...idle, ...rules] }],
   };
 }
 
 /** Decides once more on what the receipt says was known, with the rules of the version that it cites. */
-function decidedAgain(receipt: RouteReceipt, directory: Directory, topic: string): RouteReceipt {
+function decidedAgain(receipt: RouteReceipt, directory: Directory, topic: string, most?: number): RouteReceipt {
   const workStream = directory.workStreams['web'];
   assert.ok(workStream !== undefined);
-  return route({
-    at: receipt.at,
-    workStream,
-    directory,
-    context: { Topic: { value: topic } },
-    facts: {} as never,
-    needsPeople: false,
-    triedBots: [],
-  });
+  const context = { Topic: { value: topic } };
+  const request = { at: receipt.at, workStream, directory, context, facts: {}, needsPeople: false, triedBots: [] };
+  return route(request, most);
+}
+
+/** Of each conversation the receipt as a hub gives it to who asks for all of it, by the versions that the record has. */
+async function inFull(hub: HandoffHub, ids: Iterable<string>): Promise<Map<string, FullReceipt>> {
+  const found = new Map<string, FullReceipt>();
+  const read = new Map<number, Promise<Directory | undefined>>();
+  const directoryAt = (version: number): Promise<Directory | undefined> => {
+    const directory = read.get(version) ?? hub.directoryAt(version);
+    read.set(version, directory);
+    return directory;
+  };
+  for (const id of ids) {
+    const log = await hub.entries(id, 0, 1_000);
+    const seq = log.find(({ event }) => event.type === 'routed')?.seq ?? 0;
+    const full = await fullReceipt(log, seq, directoryAt);
+    if (full !== undefined) found.set(id, full);
+  }
+  return found;
 }
 
 describeFaults('rules that are edited under load', (place) => {
@@ -57,6 +78,7 @@ describeFaults('rules that are edited under load', (place) => {
       versions.set(version, directoryOf(checkConfiguration(configuration), version));
     };
     const topics = new Map<string, string>();
+    let full: Map<string, FullReceipt>;
     try {
       await apply();
       const [first] = versions.keys();
@@ -88,6 +110,7 @@ describeFaults('rules that are edited under load', (place) => {
         }
       };
       await Promise.all([edit(), ...Array.from({ length: 8 }, arrive)]);
+      full = await inFull(hubs.of(0), topics.keys());
     } finally {
       await hubs.stop();
     }
@@ -102,7 +125,10 @@ describeFaults('rules that are edited under load', (place) => {
         assert.equal(receipt.ruleSetVersion, event.ruleSetVersion);
         const directory = versions.get(event.ruleSetVersion);
         assert.ok(directory !== undefined, `version ${event.ruleSetVersion} was once in force`);
-        assert.deepEqual(receipt, decidedAgain(receipt, directory, topics.get(id) ?? ''));
+        const topic = topics.get(id) ?? '';
+        assert.deepEqual(receipt, decidedAgain(receipt, directory, topic));
+        assert.ok(receipt.omitted !== undefined);
+        assert.deepEqual(full.get(id), { receipt: decidedAgain(receipt, directory, topic, Infinity) });
         assert.equal(event.queue, receipt.queue);
         cited.add(event.ruleSetVersion);
         decisions += 1;

@@ -614,6 +614,15 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         });
       });
 
+      it('is there in each version that ever was in force', async () => {
+        const versions = [];
+        for (const name of ['one', 'two', 'three'])
+          versions.push(await store.saveConfiguration({ bots: [name] }, name, T0 + versions.length, versions.length));
+        for (const saved of versions) assert.deepEqual(await store.configuration(saved.version), saved);
+        assert.deepEqual(await store.configuration(), versions.at(-1));
+        for (const never of [0, 4]) assert.equal(await store.configuration(never), undefined);
+      });
+
       it('is saved by one of two who try at once', async () => {
         const outcomes = await Promise.allSettled(
           ['ada', 'eve'].map((by) => store.saveConfiguration({ by }, by, T0, 0)),
