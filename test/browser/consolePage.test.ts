@@ -100,6 +100,7 @@ describe('the console page', function () {
   it('shows all context variables, the displayable ones first, the private summary and why the chat is here', async () => {
     server.receipts.set('kim', [
       {
+        seq: 2,
         kind: 'route',
         at: inSeconds(-70),
         ruleSetVersion: 4,
@@ -123,6 +124,7 @@ describe('the console page', function () {
         ],
       },
       {
+        seq: 5,
         kind: 'assign',
         at: inSeconds(-60),
         chosen: 'ana',

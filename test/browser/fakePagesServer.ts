@@ -81,6 +81,8 @@ export class FakePagesServer {
   /** An entry at the end of a log that says how the talking ended. */
   readonly endings = new Map<string, Json>();
   readonly receipts = new Map<string, Json[]>();
+  /** Answers for one receipt, by conversation and seq. */
+  readonly fullReceipts = new Map<string, Json>();
   readonly calls: Call[] = [];
   /** The next call whose path ends so is refused so, once; `meanwhile` is why. */
   refusals: { path: string; status: number; error: Json; meanwhile?: () => void }[] = [];
@@ -207,7 +209,7 @@ export class FakePagesServer {
       refusal?.meanwhile?.();
       return [refusal!.status, { error: refusal!.error }];
     }
-    const [, , , kind, id, verb] = pathname.split('/');
+    const [, , , kind, id, verb, seq] = pathname.split('/');
     if (kind === 'me' && id === 'pairing-code')
       return [200, { code: 'K7QF-2M9X-4TAB', write: 'sign in K7QF-2M9X-4TAB', expires_in: 600 }];
     if (kind === 'me') {
@@ -235,6 +237,7 @@ export class FakePagesServer {
       case 'log':
         return [200, { entries: this.#entries(id, Number(url.searchParams.get('after') ?? 0)) }];
       case 'receipts':
+        if (seq !== undefined) return [200, this.fullReceipts.get(`${id}/${seq}`)];
         return [200, { items: this.receipts.get(id) ?? [] }];
       case 'token': {
         const viewer = { conversationId: id, userId: String(this.me['id']), staff: true };

@@ -51,7 +51,7 @@ export function ContextPanel({ conversation, receipts }: Props) {
         </dl>
       </Part>
       <Part title="Why is it here">
-        <WhyHere receipts={receipts} />
+        <WhyHere key={conversation.id} conversationId={conversation.id} receipts={receipts} />
       </Part>
       <Part title="Timers">
         <TimerList conversation={conversation} />

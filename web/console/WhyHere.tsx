@@ -1,17 +1,19 @@
 // The routing diagnostics: which rule matched and why, who was chosen, who was passed over.
-import { Caption1, Text } from '@fluentui/react-components';
+import { Button, Caption1, Text } from '@fluentui/react-components';
+import { useState } from 'react';
 import type { AssignReceipt, Receipt, RouteReceipt } from './api.js';
+import { api } from './api.js';
 import { useDesk } from './useDesk.js';
 import { formatClock, formatExact, timeOf } from './time.js';
 import { exclusionWords, methodWords, operatorWords, showValue } from './words.js';
 
-export function WhyHere({ receipts }: { receipts: Receipt[] }) {
+export function WhyHere({ conversationId, receipts }: { conversationId: string; receipts: Receipt[] }) {
   if (receipts.length === 0) return <Caption1 className="subtle">No decision recorded yet.</Caption1>;
-  const latestFirst = [...receipts].sort((a, b) => timeOf(b.at) - timeOf(a.at) || (b.seq ?? 0) - (a.seq ?? 0));
+  const latestFirst = [...receipts].sort((a, b) => timeOf(b.at) - timeOf(a.at) || b.seq - a.seq);
   return (
     <ol className="receipts plain">
       {latestFirst.map((receipt, index) => (
-        <li key={`${receipt.kind}/${receipt.at}/${index}`}>
+        <li key={receipt.seq}>
           <details open={index < 2}>
             <summary>
               <Headline receipt={receipt} />
@@ -19,7 +21,7 @@ export function WhyHere({ receipts }: { receipts: Receipt[] }) {
                 {formatClock(timeOf(receipt.at))}
               </Caption1>
             </summary>
-            {receipt.kind === 'route' ? <Rules receipt={receipt} /> : null}
+            {receipt.kind === 'route' ? <Rules conversationId={conversationId} receipt={receipt} /> : null}
             <Candidates candidates={receipt.candidates ?? []} chosen={chosenOf(receipt)} />
           </details>
         </li>
@@ -65,10 +67,25 @@ function assignWords({ chosen, tieBreak, method }: AssignReceipt, nameOf: (id: s
   return how ? `${nameOf(chosen)} chosen (${methodWords(how)})` : `${nameOf(chosen)} chosen`;
 }
 
-function Rules({ receipt }: { receipt: RouteReceipt }) {
+/** The rules that were looked at; those that the list of receipts leaves out are read when somebody asks for them. */
+function Rules({ conversationId, receipt }: { conversationId: string; receipt: RouteReceipt }) {
+  const [full, setFull] = useState<RouteReceipt>();
+  const [showsAll, setShowsAll] = useState(false);
+  const [problem, setProblem] = useState<string>();
+  const { rules } = showsAll && full ? full : receipt;
+
+  const toggle = async () => {
+    setProblem(undefined);
+    try {
+      if (!full) setFull(await api.routeReceipt(conversationId, receipt.seq));
+      setShowsAll(!showsAll);
+    } catch (error) {
+      setProblem((error as Error).message);
+    }
+  };
   return (
     <ul className="plain rules">
-      {receipt.rules.map(({ rule, matched, skipped, conditions }) => (
+      {rules.map(({ rule, matched, skipped, conditions }) => (
         <li key={rule}>
           <Text size={200}>
             {matched && !skipped ? '✓' : '✗'} rule {rule}
@@ -87,7 +104,20 @@ function Rules({ receipt }: { receipt: RouteReceipt }) {
       ))}
       {receipt.omitted === undefined ? null : (
         <li>
-          <Caption1 className="subtle">{receipt.omitted} more rules do not hold</Caption1>
+          {full?.omittedBecause ? (
+            <Caption1 className="subtle" role="status">
+              {receipt.omitted} more rules do not hold. {full.omittedBecause}
+            </Caption1>
+          ) : (
+            <Button size="small" aria-expanded={showsAll} onClick={() => void toggle()}>
+              {showsAll ? 'Show fewer rules' : `Show ${receipt.omitted} more rules that do not hold`}
+            </Button>
+          )}
+          {problem && (
+            <Caption1 block role="alert">
+              {problem}
+            </Caption1>
+          )}
         </li>
       )}
       <li>

@@ -64,7 +64,8 @@ export interface LogEntry {
 }
 
 export interface RouteReceipt {
-  seq?: number;
+  /** Of the entry that has it. */
+  seq: number;
   kind: 'route';
   at: Instant;
   ruleSetVersion: number;
@@ -76,6 +77,8 @@ export interface RouteReceipt {
   }[];
   /** Rules that do not hold beyond those listed. */
   omitted?: number;
+  /** Of one receipt asked for: why some rules are not listed all the same. */
+  omittedBecause?: string;
   by?: string;
   queue?: string;
   bot?: string;
@@ -85,7 +88,7 @@ export interface RouteReceipt {
 }
 
 export interface AssignReceipt {
-  seq?: number;
+  seq: number;
   kind: 'assign';
   at: Instant;
   queue?: string;
@@ -158,6 +161,8 @@ export const api = {
   conversationsIn: (...phases: Phase[]) => readPages<Conversation>(`/api/v1/conversations?phase=${phases.join(',')}`),
   conversation: (id: string) => callServer<Conversation>('GET', at(id)),
   receipts: async (id: string) => (await callServer<Page<Receipt>>('GET', at(id, '/receipts'))).items,
+  /** With every rule that was looked at. */
+  routeReceipt: (id: string, seq: number) => callServer<RouteReceipt>('GET', at(id, `/receipts/${seq}`)),
   log: async (id: string, afterSeq: number): Promise<LogEntry[]> => {
     const entries: LogEntry[] = [];
     let after = afterSeq;
