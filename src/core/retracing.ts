@@ -23,7 +23,7 @@ export function requestOf(
 ): RouteRequest | undefined {
   if (log.slice(seq).some((later) => later.event.type === 'erased' && later.event.context)) return undefined;
   const observed = event.type === 'escalationObserved' ? event : undefined;
-  // Before anybody else's, the bot that holds instead of people is connected first, and the decision put on record behind it.
+  // At the start the bot that holds instead of people is connected before the decision is put on record: the rules knew nothing of it.
   const known = observed?.reason === 'start' ? seq - 2 : seq - 1;
   const state = fold(log.slice(0, known).map((before) => before.event));
   if (state.phase === 'none') return undefined;
