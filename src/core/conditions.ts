@@ -43,13 +43,17 @@ export const FACTS = ['channel', 'workStream', 'bot', 'locale', 'escalationReaso
 export type Fact = (typeof FACTS)[number];
 export type Facts = Partial<Readonly<Record<Fact, string | boolean>>>;
 
+/** Of a value, in a receipt. */
+const SHOWN_CHARS = 500;
+const SHOWN_ITEMS = 20;
+
 /** What one comparison saw and found. */
 export interface ConditionResult {
   /** Name of the variable, or `conversation.{fact}`. */
   variable: string;
   operator: Operator;
   expected?: unknown;
-  /** Absent when there is no such variable. */
+  /** Absent when there is no such variable. Of a long value only its beginning: the log has the whole. */
   actual?: unknown;
   result: boolean;
   /** Why the comparison could not be made (for example an invalid pattern): the result is then false. */
@@ -92,9 +96,24 @@ function compare(comparison: Comparison, context: ContextVariables, facts: Facts
     variable: named,
     operator,
     ...(expected !== undefined && { expected }),
-    ...(actual !== undefined && { actual }),
+    ...(actual !== undefined && { actual: shown(actual) }),
     ...(typeof outcome === 'boolean' ? { result: outcome } : { result: false, fault: outcome.fault }),
   };
+}
+
+/** Customers set values of 32,000 characters, and every rule may look at the same one. */
+function shown(value: VariableValue): VariableValue {
+  if (typeof value === 'string') return shownText(value);
+  if (!Array.isArray(value)) return value;
+  const items = value.slice(0, SHOWN_ITEMS) as (string | number | boolean)[];
+  return [
+    ...items.map((item) => (typeof item === 'string' ? shownText(item) : item)),
+    ...(value.length > SHOWN_ITEMS ? ['…'] : []),
+  ];
+}
+
+function shownText(text: string): string {
+  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
 }
 
 function outcomeOf(comparison: Comparison, actual: VariableValue | undefined): boolean | { fault: string } {

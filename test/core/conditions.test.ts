@@ -193,6 +193,21 @@ describe('conditions on context variables', () => {
     );
   });
 
+  it('look at the whole of a value, of which a receipt shows the beginning', () => {
+    const long = `${'x'.repeat(32_000)}end`;
+    const of = (value: VariableValue, expected: string) => {
+      const { matched, conditions } = evaluate(
+        { variable: 'x', operator: 'contains', value: expected },
+        contextOf(value),
+        {},
+      );
+      return [matched, conditions[0]?.actual];
+    };
+    assert.deepEqual(of(long, 'end'), [true, `${'x'.repeat(500)}…`]);
+    assert.deepEqual(of([...Array<string>(30).fill('a'), long], long), [true, [...Array<string>(20).fill('a'), '…']]);
+    assert.deepEqual(of(['a', 7, long], long), [true, ['a', 7, `${'x'.repeat(500)}…`]]);
+  });
+
   it('never throw and always answer, whatever the values', () => {
     fc.assert(
       fc.property(fc.constantFrom(...OPERATORS), fc.jsonValue(), fc.jsonValue(), (operator, actual, expected) => {

@@ -75,6 +75,12 @@ interface StoredConnection {
   missed: string | null;
 }
 
+/**
+ * A process that stands still in the middle of a transaction holds what all others wait for: the server ends it before they
+ * give up (LOCK_TIMEOUT_MS), and long before they would take it for dead.
+ */
+const BEGIN = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '2s'";
+
 export class PostgresSharedRecord implements SharedRecord {
   readonly whereabouts: Whereabouts;
   readonly heldGrants: HeldGrants;
@@ -185,7 +191,7 @@ export class PostgresSharedRecord implements SharedRecord {
   /** Everything here may be done twice: a connection that breaks in the middle is no reason to give up. */
   private inTransaction<T>(work: (client: ClientBase) => Promise<T>): Promise<T> {
     return this.database().attempt(async (client) => {
-      await client.query('BEGIN');
+      await client.query(BEGIN);
       const result = await work(client);
       await client.query('COMMIT');
       return result;
