@@ -354,6 +354,8 @@ export class Outbox {
     try {
       await this.#turns.run(row, botId, owed, limits.withinMs);
     } catch (error) {
+      // A stop cut it off: it says nothing of the bot, and whoever takes over what is owed runs it again.
+      if (this.#lanes.get(lane.key) !== lane) return 0;
       delete lane.admitted;
       const { kind, hopeless } = botStatus.failed(botId, error, turnFor);
       this.#held.failed(botId, hopeless);
