@@ -92,6 +92,7 @@ export class HandoffHub extends Hub {
   readonly #bots: Bots;
   readonly #relay: Relay;
   #opened: Promise<void> | undefined;
+  #started: Promise<void> | undefined;
   #listening: Promise<string> | undefined;
   #http: HttpServer | undefined;
   #directLine: DirectLine | undefined;
@@ -128,16 +129,23 @@ export class HandoffHub extends Hub {
     });
   }
 
-  /** Opens the store and takes the configuration in force. Idempotent. @throws ConfigError, Conflict. */
+  /** Opens the store and takes the configuration in force. Idempotent; one that failed may be tried again. @throws ConfigError, Conflict. */
   open(): Promise<void> {
-    return (this.#opened ??= this.#open());
+    return (this.#opened ??= this.#open().catch((error: unknown) => {
+      this.#opened = undefined;
+      throw error;
+    }));
   }
 
   override get starting(): Promise<unknown> | undefined {
-    return this.#listening ?? super.starting;
+    return this.#listening ?? this.#started ?? super.starting;
   }
 
-  override async start(): Promise<void> {
+  override start(): Promise<void> {
+    return (this.#started ??= this.#start().finally(() => (this.#started = undefined)));
+  }
+
+  async #start(): Promise<void> {
     await this.open();
     await super.start();
     this.#bots.resume();
@@ -145,16 +153,17 @@ export class HandoffHub extends Hub {
 
   /**
    * Opens the port and starts the hub. Until everything is ready, requests are answered 503, never 404.
-   * When it fails nothing is left open but the store, and it may be tried again.
+   * When it fails nothing is left open but the store, and it may be tried again. Idempotent: until it is stopped, it has one port.
    * @returns the URL it listens on.
    */
   listen(options: ListenOptions = {}): Promise<string> {
     const failed = async (error: unknown) => {
       await this.#closeServers();
       await super.stop(0);
+      this.#listening = undefined;
       throw error;
     };
-    return (this.#listening = this.#listen(options).catch(failed));
+    return (this.#listening ??= this.#listen(options).catch(failed));
   }
 
   async #listen(options: ListenOptions): Promise<string> {
@@ -285,7 +294,8 @@ export class HandoffHub extends Hub {
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
   override async stop(graceMs = 5_000): Promise<void> {
     // Else a start that is under way would open port and store again.
-    await this.#listening?.catch(() => undefined);
+    await (this.#listening ?? this.#started)?.catch(() => undefined);
+    this.#listening = undefined;
     await this.#closeServers(this.outbox.stop(graceMs));
     await super.stop(graceMs);
     await this.#bots.close();

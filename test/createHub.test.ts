@@ -149,3 +149,44 @@ describe('a hub that cannot start', () => {
     }
   });
 });
+
+describe('the life of a hub', () => {
+  let hub: HandoffHub;
+  let store: SqliteStore;
+  let directory: string;
+  const options = { port: 0, host: '127.0.0.1', agentMessages: false } as const;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'handoff-test-'));
+    store = new SqliteStore({ directory });
+    hub = createHub({ store, configuration: readConfiguration(await readFile('handoff.yaml', 'utf8')) });
+    hub.connectBot('demo', new FunctionBot());
+  });
+  afterEach(async () => {
+    await hub.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const ready = async (url: string) => (await request('GET', `${url}/readyz`)).status;
+
+  it('has one port, however often it is told to listen', async () => {
+    const [url, same] = await Promise.all([hub.listen(options), hub.listen(options)]);
+    assert.equal(same, url);
+    assert.equal(await hub.listen({ ...options, port: Number(new URL(url).port) }), url);
+    assert.equal(await ready(url), 200);
+    await hub.stop();
+    await assert.rejects(ready(url), /ECONNREFUSED/);
+  });
+
+  it('is stopped by a stop while a start opens the store', async () => {
+    const started = hub.start();
+    await Promise.all([started, hub.stop()]);
+    assert.equal(hub.running, false);
+  });
+
+  it('starts when its store can be opened, however often that failed before', async () => {
+    const open = store.open.bind(store);
+    store.open = () => Promise.reject(new StoreUnavailable('The database is away.'));
+    for (let time = 0; time < 2; time += 1) await assert.rejects(hub.listen(options), StoreUnavailable);
+    store.open = open;
+    assert.equal(await ready(await hub.listen(options)), 200);
+  });
+});

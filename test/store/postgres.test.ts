@@ -51,6 +51,21 @@ describe('PostgresStore', () => {
       return true;
     });
   };
+  it('is opened when the database is there, however often that failed before, and then tells other processes what happens', async () => {
+    const name = `late_${randomUUID().replaceAll('-', '')}`;
+    const late = new URL(url);
+    late.pathname = `/${name}`;
+    const store = make({ url: late.href });
+    for (let time = 0; time < 2; time += 1) await refused(store, /createdb/);
+    await ask(url, `CREATE DATABASE ${name}`);
+    await store.open();
+    const other = await opened({ url: late.href });
+    const heard: Notice[] = [];
+    other.shared.bus.subscribe((notice) => heard.push(notice));
+    store.shared.bus.publish({ is: 'owed', id: 'talk' });
+    await until('the other hears of it', () => heard.length > 0);
+  });
+
   describe('two processes on one database', () => {
     it('that write the same conversations at once have one winner per version and wait for each other in no circle', async () => {
       const [a, b] = [await opened(), await opened()];

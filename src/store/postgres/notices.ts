@@ -37,6 +37,7 @@ export class Notices implements Bus {
   /** Resolves when notices come in. `key`: a secret of the record, the same for all its nodes. */
   open(key: string): Promise<void> {
     this.key = key;
+    this.closed = false;
     return (this.joining = this.join());
   }
 

@@ -77,6 +77,7 @@ export class PostgresStore extends RecordStore {
   open(): Promise<void> {
     return (this.opening ??= this.connect().catch(async (error: unknown) => {
       await this.disconnect();
+      this.opening = undefined;
       throw refusal(error, this.place);
     }));
   }

@@ -34,7 +34,10 @@ export class SqliteStore extends RecordStore {
   }
 
   open(): Promise<void> {
-    return (this.opening ??= this.openThreads());
+    return (this.opening ??= this.openThreads().catch((error: unknown) => {
+      this.opening = undefined;
+      throw error;
+    }));
   }
 
   close(): Promise<void> {
