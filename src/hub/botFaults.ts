@@ -47,7 +47,7 @@ const ADDRESSES = [
   /\b[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]*[^\s"'<>.,;:)]/gi,
   /(?:\[[0-9a-f:.]+\]|(?<![\w:])[0-9a-f:]*::[0-9a-f:.]*|\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4})(?::\d{1,5})?/gi,
   /\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?/g,
-  /\b(?:[\w-]+\.)*[\w-]*[a-z][\w-]*:\d{2,5}\b/gi,
+  /\b(?:[\w-]+\.)*[\w-]*[a-z][\w-]*:\d{2,5}\b(?!:\d)/gi,
 ];
 
 /** For those who serve customers: how a bot is reached is for those who run it. */

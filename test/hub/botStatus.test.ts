@@ -134,6 +134,8 @@ describe('what went wrong with a bot', () => {
       ['It answered 500: the cause is in its own log.', 'It answered 500: the cause is in its own log.'],
       ['Its turn threw Error: std::vector is full.', 'Its turn threw Error: std::vector is full.'],
       ['At 09:15:30 it took 12.5 s.', 'At 09:15:30 it took 12.5 s.'],
+      ['It fails since 2026-11-29T03:17:48.883Z.', 'It fails since 2026-11-29T03:17:48.883Z.'],
+      ['getaddrinfo ENOTFOUND bots:443: no such name', 'getaddrinfo ENOTFOUND its address: no such name'],
     ] as const)
       assert.equal(withoutAddresses(text), without);
   });
