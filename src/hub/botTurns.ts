@@ -9,7 +9,7 @@ import { activityFor, type Owed } from './owed.js';
 import { patience } from './patience.js';
 import type { BotConnection, BotTurn, InvokeResponse, OutboxRow } from './ports.js';
 
-/** So long a bot may go on with a turn that failed here. */
+/** So long a bot may go on with a turn that failed here, or what it said may be unread where this process stood still. */
 const GOES_ON_MS = 60_000;
 
 export class BotTurns {
@@ -50,7 +50,7 @@ export class BotTurns {
     } finally {
       const forget = () => void (this.#running.get(running) === named && this.#running.delete(running));
       // Where this process stood still, another has run the turn: what the bot says of it here must be recognised.
-      if (failure === undefined) forget();
+      if (failure === undefined && this.hub.nodes?.isHeard !== false) forget();
       else setTimeout(forget, GOES_ON_MS).unref();
       const ms = performance.now() - started;
       if (failure === undefined) this.hub.notify('botTurn', { bot: botId, ms, outcome: 'done' });

@@ -21,7 +21,9 @@ export interface Engine {
   /** The start that is under way, or was the last. */
   readonly starting: Promise<unknown> | undefined;
   /** Where several nodes share the record: how the others are told. */
-  readonly nodes: { personChanged(agent: string): void; breakerChanged(news: BreakerNews): void } | undefined;
+  readonly nodes:
+    | { readonly isHeard: boolean; personChanged(agent: string): void; breakerChanged(news: BreakerNews): void }
+    | undefined;
   readonly bots: ReadonlyMap<string, BotConnection>;
   /** How each bot is doing, and what somebody should change. */
   readonly botStatus: BotStatus;

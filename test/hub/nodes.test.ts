@@ -285,31 +285,6 @@ for (const [name, open] of [
       assert.equal(two.nodes?.isKeeper, true);
     });
 
-    it('tells nobody that a bot fails whose turns a stop cut off', async () => {
-      let cut: () => void = () => undefined;
-      const stopped = new Promise<never>((_, reject) => {
-        cut = () => reject(new DeliveryFailed('Bot "demo" was cut off because the hub stops.', true));
-      });
-      stopped.catch(() => undefined);
-      const hanging = new FunctionBot(({ type }) => (type === 'message' ? stopped : []));
-      const one = await node('one', hanging);
-      const two = await node('two');
-      const ids = [await startAt(one), await startAt(one), await startAt(one)];
-      for (const id of ids) await say(one, id, 'first');
-      await until('the bot is in all turns', () => hanging.heard.filter(({ type }) => type === 'message').length === 3);
-      await one.stop(1);
-      cut();
-      await one.settled();
-      assert.equal(one.botStatus.of('demo').breaker, 'closed');
-      const answers = async () => {
-        const entries = await Promise.all(ids.map((id) => store.entries(id, 0, 100)));
-        return entries.flat().filter(({ event }) => event.body?.activity?.text === 'Echo: first').length;
-      };
-      await until('the other node has run the turns again', async () => (await answers()) === 3);
-      assert.equal(two.botStatus.of('demo').lastError, undefined);
-      for (const id of ids) assert.equal((await store.conversation(id))?.phase, 'bot');
-    });
-
     it('lets nobody take over, and so send again, what is on its way to a bot while a node stops', async () => {
       const order: string[] = [];
       let release: () => void = () => undefined;
