@@ -239,18 +239,23 @@ export class Outbox {
           tell(lane, 'settled', ({ seq }) => !owed.has(seq));
           continue;
         }
-        if (this.#stopped) return;
+        if (this.#stopped || !this.#isCurrent(lane)) return;
         if (lane.woken === true) continue;
         lane.timer = setTimeout(() => this.#wake(lane), waitMs);
         return;
       }
-      this.#lanes.delete(lane.key);
+      if (this.#isCurrent(lane)) this.#lanes.delete(lane.key);
     } finally {
       lane.running = false;
       this.#running -= 1;
       tell(lane, 'waits');
       if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
+  }
+
+  /** Since a stop it is not: what it owed is read anew. */
+  #isCurrent(lane: Lane): boolean {
+    return this.#lanes.get(lane.key) === lane;
   }
 
   /** Goes on with a lane that waits, before its time or at it. */
@@ -355,7 +360,7 @@ export class Outbox {
       await this.#turns.run(row, botId, owed, limits.withinMs);
     } catch (error) {
       // A stop cut it off: it says nothing of the bot, and whoever takes over what is owed runs it again.
-      if (this.#lanes.get(lane.key) !== lane) return 0;
+      if (!this.#isCurrent(lane)) return 0;
       delete lane.admitted;
       const { kind, hopeless } = botStatus.failed(botId, error, turnFor);
       this.#held.failed(botId, hopeless);
