@@ -153,7 +153,8 @@ async function announce(hub: HandoffHub, url: string, localSignIn: boolean, flag
   for (const { id, relay } of Object.values(hub.directory.bots))
     if (relay !== undefined) console.log(`  Messaging endpoint of ${id}: ${hub.serviceUrl}api/messages/${id}`);
   const where = flags.data === './data' ? '' : ` --data ${flags.data}`;
-  const newLink = `npx handoff sign-in <person>${where}`;
+  const shared = hub.nodes === undefined ? '' : ', with the same DATABASE_URL';
+  const newLink = `npx handoff sign-in <person>${where}${shared}`;
   if (signIn.length > 0) console.log(`  Sign in (each link works once, for 10 minutes; a new one: ${newLink}):`);
   else if (Object.keys(hub.directory.people).length > 0) console.log(`  Sign in with a link from: ${newLink}`);
   const width = Math.max(0, ...signIn.map(({ name }) => name.length));

@@ -83,7 +83,8 @@ describe('a record in PostgreSQL', function () {
         assert.equal(
           second.err,
           `The data directory ${data} is in use by another running process.` +
-            ' Stop that one first, or give this one a directory of its own with --data.',
+            ' Stop that one first, or give this one a directory of its own with --data.' +
+            ' Where a program of yours holds the hub, it makes sign-in links and pairing codes itself: hub.createSignIn, hub.createPairingCode.',
         );
         // One that fails later lets go of its own, or it would not end.
         const elsewhere = await start('--port', new URL(first.url).port, '--data', join(data, 'elsewhere'));

@@ -226,7 +226,8 @@ export function holdLock(DatabaseSync: new (path: string) => Database, directory
     throw new ConfigError(
       [
         `The data directory ${directory} is in use by another running process.` +
-          ' Stop that one first, or give this one a directory of its own with --data.',
+          ' Stop that one first, or give this one a directory of its own with --data.' +
+          ' Where a program of yours holds the hub, it makes sign-in links and pairing codes itself: hub.createSignIn, hub.createPairingCode.',
       ],
       { cause: error },
     );
