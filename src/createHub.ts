@@ -92,7 +92,7 @@ export class HandoffHub extends Hub {
   readonly #bots: Bots;
   readonly #relay: Relay;
   #opened: Promise<void> | undefined;
-  #started: Promise<void> | undefined;
+  #startUp: Promise<void> | undefined;
   #listening: Promise<string> | undefined;
   #http: HttpServer | undefined;
   #directLine: DirectLine | undefined;
@@ -138,11 +138,11 @@ export class HandoffHub extends Hub {
   }
 
   override get starting(): Promise<unknown> | undefined {
-    return this.#listening ?? this.#started ?? super.starting;
+    return this.#listening ?? this.#startUp ?? super.starting;
   }
 
   override start(): Promise<void> {
-    return (this.#started ??= this.#start().finally(() => (this.#started = undefined)));
+    return (this.#startUp ??= this.#start().finally(() => (this.#startUp = undefined)));
   }
 
   async #start(): Promise<void> {
@@ -294,7 +294,7 @@ export class HandoffHub extends Hub {
   /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
   override async stop(graceMs = 5_000): Promise<void> {
     // Else a start that is under way would open port and store again.
-    await (this.#listening ?? this.#started)?.catch(() => undefined);
+    await (this.#listening ?? this.#startUp)?.catch(() => undefined);
     this.#listening = undefined;
     await this.#closeServers(this.outbox.stop(graceMs));
     await super.stop(graceMs);

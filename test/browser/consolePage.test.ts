@@ -212,6 +212,23 @@ describe('the console page', function () {
     await offers().getByText('No requests for you.').waitFor();
   });
 
+  it('shows the request of whoever has waited longest first', async () => {
+    const waits = (id: string, name: string, since: number) =>
+      conversation(id, name, {
+        phase: 'offered',
+        agent: ANA,
+        waitingSince: inSeconds(-since),
+        timers: { offerLapses: inSeconds(90) },
+      });
+    await openWith(waits('kim', 'Kim', 60), waits('lee', 'Lee', 300));
+    const cards = page.getByRole('article', { name: /^Request from/ });
+    await cards.nth(1).waitFor();
+    server.put(waits('max', 'Max', 10));
+    await cards.nth(2).waitFor();
+    const names = (await cards.allTextContents()).map((text) => /Kim|Lee|Max/.exec(text)?.[0]);
+    assert.deepEqual(names, ['Lee', 'Kim', 'Max']);
+  });
+
   it('says that a request lapsed, and is silent about one the person rejected', async () => {
     await openWith(
       conversation('kim', 'Kim', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(1) } }),

@@ -13,8 +13,14 @@ import { Offers } from './Offers.js';
 import { OthersList } from './OthersList.js';
 import { QueueList } from './QueueList.js';
 import type { useTheme } from './theme.js';
+import { timeOf } from './time.js';
 import { TopBar } from './TopBar.js';
 import { useConversation } from './useConversation.js';
+
+function longestWaitFirst(offers: readonly Conversation[]): Conversation[] {
+  const since = ({ waitingSince }: Conversation) => timeOf(waitingSince) ?? Infinity;
+  return [...offers].sort((a, b) => since(a) - since(b));
+}
 
 export function DeskPage({ me, theme }: { me: Me; theme: ReturnType<typeof useTheme> }) {
   const [state, desk] = useDesk();
@@ -24,7 +30,7 @@ export function DeskPage({ me, theme }: { me: Me; theme: ReturnType<typeof useTh
   const [settings, changeSettings] = useAlertSettings();
   const { dispatchToast } = useToastController(TOASTER);
 
-  const offers = useMemo(() => state.mine.filter(({ phase }) => phase === 'offered'), [state.mine]);
+  const offers = useMemo(() => longestWaitFirst(state.mine.filter(({ phase }) => phase === 'offered')), [state.mine]);
   const held = useMemo(() => state.mine.filter(({ phase }) => phase !== 'offered'), [state.mine]);
   useOfferAlerts(offers, settings);
 
