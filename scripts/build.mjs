@@ -1,7 +1,7 @@
 // Builds the server (tsc) and the pages (Vite) into dist/, the whole of it or only when something is newer than the last build.
 // @ts-check
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -40,6 +40,8 @@ export async function build() {
     runTool('vite/bin/vite.js', 'build', '--config', 'web/vite.config.ts', '--logLevel', 'warn'),
   ]);
   await writeSchema();
+  // npx makes it so at its first call only: after another build it would be refused.
+  chmodSync(join(projectFolder, 'dist/cli.js'), 0o755);
   writeFileSync(join(projectFolder, stamp), '');
   utimesSync(join(projectFolder, stamp), beganAt, beganAt);
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -62,6 +62,10 @@ describe('a build', () => {
     await touch('dist/.built', 200);
     await rm(join(folder, 'src/core/a.ts'));
     assert.equal(isStale(folder), true);
+  });
+
+  it('makes the command one that npx can run, however often it is made', async () => {
+    await access(join(projectFolder, 'dist/cli.js'), constants.X_OK);
   });
 });
 
