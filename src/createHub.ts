@@ -300,9 +300,9 @@ export class HandoffHub extends Hub {
     await super.stop(graceMs);
     await this.#bots.close();
     this.#relay.close();
-    if (this.#opened === undefined) return;
-    await this.#opened.catch(() => undefined);
+    await this.#opened?.catch(() => undefined);
     this.#opened = undefined;
+    // Also one that a failed start left open.
     await this.store.close();
   }
 
