@@ -39,7 +39,11 @@ function changed(was: unknown, is: unknown, path: string): string[] {
   if (isDeepStrictEqual(was, is)) return [];
   if (isObject(was) && isObject(is)) {
     const fields = new Set([...Object.keys(was), ...Object.keys(is)]);
-    return [...fields].flatMap((field) => changed(was[field], is[field], path === '' ? field : `${path}.${field}`));
+    // Not what every object inherits: a setting may be called valueOf.
+    const own = (of: Record<string, unknown>, field: string) => (Object.hasOwn(of, field) ? of[field] : undefined);
+    return [...fields].flatMap((field) =>
+      changed(own(was, field), own(is, field), path === '' ? field : `${path}.${field}`),
+    );
   }
   if (Array.isArray(was) && Array.isArray(is)) return changedList(was, is, path);
   return [`${path} ${shown(was)} → ${shown(is)}`];

@@ -234,8 +234,9 @@ describe('the console page', function () {
       conversation('kim', 'Kim', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(1) } }),
       conversation('lee', 'Lee', { phase: 'offered', agent: ANA, timers: { offerLapses: inSeconds(90) } }),
     );
-    await button('Reject').last().click();
-    await page.getByRole('article', { name: 'Request from Lee' }).waitFor({ state: 'detached' });
+    const lee = page.getByRole('article', { name: 'Request from Lee' });
+    await lee.getByRole('button', { name: 'Reject' }).click();
+    await lee.waitFor({ state: 'detached' });
     server.change('kim', { phase: 'queued', agent: undefined });
     await offers().getByText('the request lapsed and is back in line').waitFor();
     assert.equal(await offers().getByRole('listitem').count(), 1);

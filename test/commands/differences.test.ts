@@ -105,6 +105,8 @@ describe('a plan', () => {
           lines.join(),
         );
       }),
+      // What every object has by inheritance.
+      { examples: [[{ valueOf: 0 }, {}]] },
     );
   });
 });
