@@ -109,8 +109,10 @@ class Feed implements SocketFate {
   readonly sockets = new Set<StreamSocket>();
   readonly #unwatch: () => void;
   #customerSockets = 0;
-  /** Since when the customer, who had a socket, has none. */
-  #absentSince: number | undefined;
+  /** Since when the customer, who had a socket, has none, as long as that is not on record. */
+  #absence: { readonly since: number } | undefined;
+  /** Disconnects go one after another: a second one of the same absence would contradict who came back meanwhile. */
+  #disconnecting = Promise.resolve();
   #signals = 0;
 
   constructor(
@@ -131,7 +133,7 @@ class Feed implements SocketFate {
     this.streams.counts.open += 1;
     if (socket.viewer === 'customer') {
       this.#customerSockets += 1;
-      this.#absentSince = undefined;
+      this.#absence = undefined;
       if (this.#customerSockets === 1) this.#tell('reconnect');
     }
     socket.start();
@@ -153,16 +155,16 @@ class Feed implements SocketFate {
     if (socket.viewer === 'customer') {
       this.#customerSockets -= 1;
       if (this.#customerSockets === 0 && !isOurDoing) {
-        this.#absentSince = this.streams.hub.clock.now();
+        this.#absence = { since: this.streams.hub.clock.now() };
         this.#tell('disconnect');
       }
     }
-    if (this.sockets.size === 0 && this.#absentSince === undefined) this.end();
+    if (this.sockets.size === 0 && this.#absence === undefined) this.end();
   }
 
   forgetAbsence(before: number): void {
-    if (this.#absentSince === undefined || this.#absentSince > before) return;
-    this.#absentSince = undefined;
+    if (this.#absence === undefined || this.#absence.since > before) return;
+    this.#absence = undefined;
     if (this.sockets.size === 0) this.end();
   }
 
@@ -186,13 +188,7 @@ class Feed implements SocketFate {
       }
       socket.take(first, last, frames.get(key));
     }
-    // At another node, which watches from now on: two that watch would contradict each other without end.
-    if (
-      this.streams.hub.nodes !== undefined &&
-      entries.some(({ event }) => event.type === 'reconnected' && event.party === 'customer')
-    )
-      this.forgetAbsence(Infinity);
-    if (this.#absentSince === undefined) {
+    if (this.#absence === undefined) {
       // Came back while the absence was being written.
       if (this.#customerSockets > 0 && state.customerGone && state.phase !== 'closed') this.#tell('reconnect');
     } else if (state.phase === 'closed') this.forgetAbsence(Infinity);
@@ -228,17 +224,28 @@ class Feed implements SocketFate {
 
   /** Only when it matters: while people serve or are waited for, or to take back what was said. */
   #tell(type: 'disconnect' | 'reconnect'): void {
+    const before = type === 'disconnect' ? this.#disconnecting : Promise.resolve();
+    const told = before
+      .then(() => this.#record(type))
+      .catch((error: unknown) =>
+        this.streams.hub.log.warn(
+          { err: error, conversation: this.conversationId },
+          `a customer's ${type} could not be recorded`,
+        ),
+      );
+    if (type === 'disconnect') this.#disconnecting = told;
+  }
+
+  async #record(type: 'disconnect' | 'reconnect'): Promise<void> {
     const { hub } = this.streams;
-    const tell = async (): Promise<void> => {
-      const state = await hub.conversation(this.conversationId);
-      if (state === undefined || state.phase === 'closed') return this.forgetAbsence(Infinity);
-      const isGone = this.#absentSince !== undefined;
-      if (type === 'reconnect' ? isGone || !state.customerGone : !isGone || !isWaitedFor(state)) return;
-      await hub.handle(this.conversationId, { type, party: 'customer' });
-    };
-    tell().catch((error: unknown) =>
-      hub.log.warn({ err: error, conversation: this.conversationId }, `a customer's ${type} could not be recorded`),
-    );
+    const state = await hub.conversation(this.conversationId);
+    if (state === undefined || state.phase === 'closed') return this.forgetAbsence(Infinity);
+    const absence = this.#absence;
+    const isGone = absence !== undefined;
+    if (type === 'reconnect' ? isGone || !state.customerGone : !isGone || !isWaitedFor(state)) return;
+    await hub.handle(this.conversationId, { type, party: 'customer' });
+    // Said once: who is seen afterwards, here, at another node or without a socket, has come back.
+    if (absence === this.#absence) this.forgetAbsence(Infinity);
   }
 }
 
