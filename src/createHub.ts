@@ -77,6 +77,8 @@ export interface ListenOptions {
 
 const PAGES = fileURLToPath(new URL('./web/', import.meta.url));
 const DEFAULT_PORT = 3978;
+/** Commands that only say something. At `info` their lines would hide the hand-overs, and cost 3 % of a message. */
+const TALK = /^say(?:\+say)*$/;
 
 export function createHub(options: CreateHubOptions): HandoffHub {
   return new HandoffHub(options);
@@ -124,7 +126,11 @@ export class HandoffHub extends Hub {
     this.#serviceUrl = serviceUrl;
     this.observe({
       handled: ({ conversationId, command, events, ms, outcome }) => {
-        log.info({ conversation: conversationId, command, events, ms: Math.round(ms * 10) / 10, outcome }, 'handled');
+        const isTalk = TALK.test(command) && (outcome === 'done' || outcome === 'repeated');
+        log[isTalk ? 'debug' : 'info'](
+          { conversation: conversationId, command, events, ms: Math.round(ms * 10) / 10, outcome },
+          'handled',
+        );
       },
     });
   }

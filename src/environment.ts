@@ -91,7 +91,8 @@ export const VARIABLES = {
   LOG_LEVEL: {
     read: z.enum(['silent', 'error', 'warn', 'info', 'debug'], { error: 'use silent, error, warn, info or debug' }),
     unset: 'info; warn with --demo',
-    meaning: 'Least severe log line that is written.',
+    meaning:
+      'Least severe log line that is written: info tells each step of a hand-over, debug each message, too, without its text.',
   },
 } as const satisfies Record<string, { read: z.ZodType; unset: string; meaning: string }>;
 

@@ -5,11 +5,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfiguration } from '../src/config.js';
+import { Rejected } from '../src/core/rejected.js';
 import { createHub, type HandoffHub } from '../src/createHub.js';
 import { StoreUnavailable } from '../src/errors.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
 import { remoteBots } from './connector/site.js';
-import { FunctionBot } from './fakes/hub.js';
+import { FunctionBot, handoff } from './fakes/hub.js';
 import { request } from './fakes/request.js';
 
 describe("the demo's sign-in links on the customer's page", () => {
@@ -101,6 +102,57 @@ describe('a hub with a public https address', () => {
     await open(false, 'https://localhost:8443');
     assert.equal((await botCalls()).status, 404);
     assert.deepEqual(warnings, []);
+  });
+});
+
+describe("a hub's log", () => {
+  it('has a line for each step of a hand-over; what is only said has one at debug', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'handoff-test-'));
+    const lines: string[] = [];
+    const at = (level: string) => (fields: Record<string, unknown>, message: string) => {
+      if (message === 'handled') lines.push(`${level} ${String(fields['command'])} ${String(fields['outcome'])}`);
+    };
+    const hub = createHub({
+      store: new SqliteStore({ directory }),
+      configuration: readConfiguration(await readFile('handoff.yaml', 'utf8')),
+      log: { info: at('info'), debug: at('debug'), warn: at('warn'), error: at('error') },
+    });
+    hub.connectBot(
+      'demo',
+      new FunctionBot(({ text }) => (text === 'human' ? [handoff()] : text === undefined ? [] : [`Echo: ${text}`])),
+    );
+    await hub.start();
+    try {
+      const customer = { role: 'customer', id: 'kim' } as const;
+      await hub.handle('c1', {
+        type: 'start',
+        id: 'c1',
+        channel: { id: 'directline' },
+        workStream: 'web',
+        customer: 'kim',
+      });
+      await hub.settled();
+      lines.length = 0;
+      const say = (text: string) =>
+        hub.handle('c1', { type: 'say', by: customer, activity: { type: 'message', text } });
+      await say('hello');
+      await hub.settled();
+      assert.deepEqual(new Set(lines), new Set(['debug say done']));
+      lines.length = 0;
+      await say('human');
+      await hub.settled();
+      assert.ok(
+        lines.some((line) => /^info escalate/.test(line)),
+        lines.join(),
+      );
+      lines.length = 0;
+      await hub.handle('c1', { type: 'leave' });
+      await assert.rejects(say('too late'), Rejected);
+      assert.ok(lines.includes('info say conversationClosed'), lines.join());
+    } finally {
+      await hub.stop();
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });
 
