@@ -99,6 +99,11 @@ export function warningsOf(config: Configuration): string[] {
   return warnings;
 }
 
+/** What decisions go by under a configuration that a store has kept. @throws ConfigError when this release cannot read it. */
+export function keptDirectory({ document, version }: { document: unknown; version: number }): Directory {
+  return directoryOf(checkConfiguration(document), version);
+}
+
 /** The configuration with every default filled in, as decisions read it. */
 export function directoryOf(config: Configuration, version: number): Directory {
   // Without a prototype: ids come from outside, and nobody is called `constructor` who is not in the configuration.

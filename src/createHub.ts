@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isPrivateHost } from './addresses.js';
 import { Bots } from './bots.js';
 import { channelToken } from './channelTokens.js';
-import { checkConfiguration, directoryOf, type Configuration } from './config.js';
+import { checkConfiguration, directoryOf, keptDirectory, type Configuration } from './config.js';
 import { PrivateCallers } from './connector/callers.js';
 import { serveConnector } from './connector/server.js';
 import { TrustedCallers } from './connector/trust/callers.js';
@@ -190,13 +190,7 @@ export class HandoffHub extends Hub {
       publicUrl,
       ...(isFramed ? { frameAncestors: framedBy.join(' ') } : {}),
     });
-    this.#console = serveConsole(http, this, {
-      tokens,
-      publicUrl,
-      page,
-      isFramed,
-      directoryAt: (version) => this.directoryAt(version),
-    });
+    this.#console = serveConsole(http, this, { tokens, publicUrl, page, isFramed });
     const workStream = options.workStream ?? this.#onlyWorkStream();
     const files = {
       attachments: new Attachments(this.store, this.clock),
@@ -274,18 +268,19 @@ export class HandoffHub extends Hub {
     return saved.version;
   }
 
-  /** What decisions that cite this version went by; undefined when it is not kept. @throws ConfigError when it cannot be read. */
-  async directoryAt(version: number): Promise<Directory | undefined> {
-    if (version === this.directory.version) return this.directory;
+  /** Earlier versions are read from the record. */
+  override async directoryAt(version: number): Promise<Directory | undefined> {
+    const inForce = await super.directoryAt(version);
+    if (inForce !== undefined) return inForce;
     const kept = await this.store.configuration(version);
-    return kept === undefined ? undefined : directoryOf(checkConfiguration(kept.document), version);
+    return kept === undefined ? undefined : keptDirectory(kept);
   }
 
   /** Another node, or a command beside this one, put a configuration in force. */
   protected override async useConfiguration(): Promise<void> {
     const kept = await this.store.configuration();
     if (kept === undefined || kept.version <= this.directory.version) return;
-    await this.useDirectory(directoryOf(checkConfiguration(kept.document), kept.version));
+    await this.useDirectory(keptDirectory(kept));
   }
 
   /** Every bot that the directory names is connected before a decision can lead to it. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { checkConfiguration } from '../src/config.js';
 import { createHub, type HandoffHub } from '../src/createHub.js';
 import { ConfigError } from '../src/errors.js';
-import { newConversationId } from '../src/hub/hub.js';
+import { newConversationId } from '../src/hub/conversationId.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
 import { HttpBot } from './fakes/httpBot.js';
 import { FunctionBot } from './fakes/hub.js';

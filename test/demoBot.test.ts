@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { connectDemoBot } from '../src/demoBot.js';
-import { newConversationId } from '../src/hub/hub.js';
+import { newConversationId } from '../src/hub/conversationId.js';
 import { openHub, type TestHub } from './fakes/hub.js';
 
 describe('demo bot', () => {

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { checkConfiguration, directoryOf } from '../config.js';
+import { keptDirectory } from '../config.js';
 import { mintControlToken, SERVER_FILE } from '../control.js';
 import type { Directory } from '../core/directory.js';
 import { ConfigError } from '../errors.js';
@@ -71,8 +71,7 @@ export async function configurationInForce(store: Store, flags: Pick<Flags, 'dat
 
 /** The configuration in force. @throws ConfigError when there is none. */
 export async function directoryInForce(store: Store, flags: Pick<Flags, 'data'>): Promise<Directory> {
-  const kept = await configurationInForce(store, flags);
-  return directoryOf(checkConfiguration(kept.document), kept.version);
+  return keptDirectory(await configurationInForce(store, flags));
 }
 
 /** @returns undefined when no server runs. */

@@ -3,7 +3,6 @@
 import { BadRequest } from '../errors.js';
 import type { Handler, HttpRequest, HttpResponse, HttpServer } from '../http.js';
 import type { Hub } from '../hub/hub.js';
-import type { DirectoryAt } from '../hub/receipts.js';
 import { CONVERSATION_TOKEN_MS, TokenRefused, type Tokens } from '../hub/tokens.js';
 import { requireReader } from './callers.js';
 import { createPairingCode, PAIRING_CODE_LASTS_MS } from './chat/pairing.js';
@@ -24,8 +23,6 @@ export interface ConsoleOptions {
   page?: Handler;
   /** Other sites may show the console in a frame: its session must be sent there, too. */
   isFramed?: boolean;
-  /** Where earlier configurations are found; without it only the one in force is. */
-  directoryAt?: DirectoryAt;
   /** For tests: how often sockets are checked, and how much may wait for a slow one. */
   beatMs?: number;
   bufferBytes?: number;
@@ -67,8 +64,6 @@ async function verifyPersonToken(
 
 export function serveConsole(http: HttpServer, hub: Hub, options: ConsoleOptions): Console {
   const { tokens, publicUrl, page, isFramed = false, beatMs, bufferBytes } = options;
-  const inForce = (version: number) => (version === hub.directory.version ? hub.directory : undefined);
-  const { directoryAt = (version) => Promise.resolve(inForce(version)) } = options;
   const signIn = new SignIn(hub, { publicUrl, isFramed, verify: (token) => verifyPersonToken(tokens, token) });
   const events = new LiveEvents(hub, {
     isProven: (caller) => signIn.isProven(caller),
@@ -87,8 +82,7 @@ export function serveConsole(http: HttpServer, hub: Hub, options: ConsoleOptions
   }
 
   http.area(API, { headers: () => ({ 'cache-control': 'no-store' }) });
-  for (const [path, handler] of Object.entries(readingRoutes(hub, directoryAt)))
-    http.get(`${API}${path}`, forStaff(handler));
+  for (const [path, handler] of Object.entries(readingRoutes(hub))) http.get(`${API}${path}`, forStaff(handler));
   for (const [verb, handler] of Object.entries(commandRoutes(hub)))
     http.post(`${API}/conversations/:id/${verb}`, forStaff(handler));
 

@@ -11,7 +11,7 @@ import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
 import type { Hub } from '../hub/hub.js';
 import { readQuestion } from '../hub/observed.js';
-import { fullReceipt, type DirectoryAt } from '../hub/receipts.js';
+import { fullReceipt } from '../hub/receipts.js';
 import { botShape } from './botShape.js';
 import { requireReader, type Caller } from './callers.js';
 import { Reports } from './reports.js';
@@ -30,7 +30,7 @@ const OVERDUE_AFTER_MS = 5_000;
 const OBSERVED_QUERY = ['since', 'people', 'handlingSeconds', 'capacity'];
 
 /** GET routes below /api/v1, by path. */
-export function readingRoutes(hub: Hub, directoryAt: DirectoryAt): Record<string, StaffHandler> {
+export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
   const state = (request: HttpRequest) => stateOf(hub, request);
   const reports = new Reports(hub);
 
@@ -113,7 +113,8 @@ export function readingRoutes(hub: Hub, directoryAt: DirectoryAt): Record<string
       const named = request.params['seq'] as string;
       const log = await wholeLog(hub, conversation.id);
       const entry = /^\d{1,15}$/.test(named) ? log[Number(named) - 1] : undefined;
-      const found = entry === undefined ? undefined : await fullReceipt(log, entry.seq, directoryAt);
+      const found =
+        entry === undefined ? undefined : await fullReceipt(log, entry.seq, (version) => hub.directoryAt(version));
       if (entry === undefined || found === undefined)
         throw new Rejected('notFound', `Entry ${named} of this conversation has no receipt.`);
       const { receipt, omittedBecause } = found;

@@ -6,7 +6,7 @@ import type { Conversation } from '../core/conversation.js';
 import { DIRECT_LINE } from '../core/react.js';
 import { BadRequest } from '../errors.js';
 import type { HttpRequest, HttpResponse } from '../http.js';
-import { newConversationId } from '../hub/hub.js';
+import { newConversationId } from '../hub/conversationId.js';
 import { CONVERSATION_TOKEN_MS, type ConversationClaims, type CustomerClaims } from '../hub/tokens.js';
 import {
   authenticate,

@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { StoreUnavailable } from '../errors.js';
 import type { HttpRequest, HttpResponse, HttpServer } from '../http.js';
-import { newConversationId } from '../hub/hub.js';
+import { newConversationId } from '../hub/conversationId.js';
 import { CONVERSATION_TOKEN_MS, type CustomerClaims } from '../hub/tokens.js';
 import { takeFromAddress, type Gate } from './callers.js';
 import { corsHeaders, isListed, isSameOrigin, notTrusted } from './origins.js';

@@ -1,7 +1,7 @@
 // For the doctor: the bot as this data directory has it configured, and the hub's own keys to sign for it.
 
 import { resolve } from 'node:path';
-import { checkConfiguration, directoryOf } from '../config.js';
+import { keptDirectory } from '../config.js';
 import { HubIssuer } from '../connector/trust/issuer.js';
 import type { DoctorHub } from './trust.js';
 import { ConfigError } from '../errors.js';
@@ -36,7 +36,7 @@ export async function withConfiguredBot<T>(
 async function hubOf(store: Store, endpoint: string, origin: string): Promise<DoctorHub | undefined> {
   const kept = await store.configuration();
   if (kept === undefined) return undefined;
-  const { bots } = directoryOf(checkConfiguration(kept.document), kept.version);
+  const { bots } = keptDirectory(kept);
   for (const { transport } of Object.values(bots)) {
     if (transport.kind !== 'http' || transport.auth === 'none' || transport.auth.issuer !== 'hub') continue;
     const { appId, auth } = transport;

@@ -1,6 +1,5 @@
 // The engine: takes commands, decides by the rules of core, commits, and only then tells everybody who holds a cursor.
 
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Activity } from '../core/activity.js';
 import type { Circumstances, Command } from '../core/commands.js';
@@ -137,6 +136,11 @@ export class Hub implements Engine {
 
   get directory(): Directory {
     return this.#directory;
+  }
+
+  /** What decisions that cite this version went by; undefined where it is not kept. @throws ConfigError where it cannot be read. */
+  directoryAt(version: number): Promise<Directory | undefined> {
+    return Promise.resolve(version === this.#directory.version ? this.#directory : undefined);
   }
 
   /** From now on decisions cite this version. */
@@ -492,9 +496,4 @@ export class Hub implements Engine {
     const command = commands.map(({ type }) => type).join('+');
     for (const observer of this.#observers) observer.handled?.({ conversationId, command, events, ms, outcome });
   }
-}
-
-/** A conversation id as Direct Line clients know them: URL-safe and unguessable. */
-export function newConversationId(): string {
-  return randomUUID().replaceAll('-', '').slice(0, 26);
 }

@@ -8,7 +8,7 @@ import type { Configuration } from '../../src/config.js';
 import { mintPersonToken } from '../../src/console/console.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
 import { MAX_RECEIPT_RULES, type RouteReceipt } from '../../src/core/routing.js';
-import { newConversationId } from '../../src/hub/hub.js';
+import { newConversationId } from '../../src/hub/conversationId.js';
 import { Tokens } from '../../src/hub/tokens.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { CONFIGURATION, Desk, errorIn } from './office.js';

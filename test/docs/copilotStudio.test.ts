@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { readConfiguration } from '../../src/config.js';
 import { COPILOT_STUDIO_VARIABLES } from '../../src/core/copilotStudio.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
-import { newConversationId } from '../../src/hub/hub.js';
+import { newConversationId } from '../../src/hub/conversationId.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { eventually, GREETING, Studio } from '../connector/directLineBot/studio.js';
 import { SECRET } from '../directline/site.js';

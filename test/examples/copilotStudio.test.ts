@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfiguration, warningsOf } from '../../src/config.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
-import { newConversationId } from '../../src/hub/hub.js';
+import { newConversationId } from '../../src/hub/conversationId.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { eventually, Studio } from '../connector/directLineBot/studio.js';
 

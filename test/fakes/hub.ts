@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { checkConfiguration, directoryOf, readConfiguration, type Configuration } from '../../src/config.js';
 import type { Activity } from '../../src/core/activity.js';
 import type { Conversation, Entry } from '../../src/core/conversation.js';
-import { Hub, newConversationId } from '../../src/hub/hub.js';
+import { newConversationId } from '../../src/hub/conversationId.js';
+import { Hub } from '../../src/hub/hub.js';
 import type { BotConnection, BotTurn, Clock, InvokeResponse, Log, Store } from '../../src/hub/ports.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readConfiguration } from '../../src/config.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
 import type { Conversation, Entry } from '../../src/core/conversation.js';
-import { newConversationId } from '../../src/hub/hub.js';
+import { newConversationId } from '../../src/hub/conversationId.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 
 export interface ShopOptions {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfiguration } from '../../src/config.js';
 import { createHub, type HandoffHub } from '../../src/createHub.js';
-import { newConversationId } from '../../src/hub/hub.js';
+import { newConversationId } from '../../src/hub/conversationId.js';
 import type { Clock } from '../../src/hub/ports.js';
 import { Desk } from '../console/office.js';
 import { FunctionBot, handoff as escalation, type BotScript } from '../fakes/hub.js';

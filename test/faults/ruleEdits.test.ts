@@ -5,7 +5,7 @@ import { directoryOf, readConfiguration, checkConfiguration, type Configuration 
 import type { HandoffHub } from '../../src/createHub.js';
 import type { Directory } from '../../src/core/directory.js';
 import { route, type RouteReceipt } from '../../src/core/routing.js';
-import { newConversationId } from '../../src/hub/hub.js';
+import { newConversationId } from '../../src/hub/conversationId.js';
 import { fullReceipt, type FullReceipt } from '../../src/hub/receipts.js';
 import { until } from '../fakes/shop.js';
 import { Hubs } from './nodes.js';

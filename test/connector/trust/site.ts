@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { checkConfiguration, type Configuration } from '../../../src/config.js';
 import { createHub, type HandoffHub } from '../../../src/createHub.js';
-import { newConversationId } from '../../../src/hub/hub.js';
+import { newConversationId } from '../../../src/hub/conversationId.js';
 import { SqliteStore } from '../../../src/store/sqlite/sqliteStore.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
