@@ -368,6 +368,7 @@ export class Hub implements Engine {
     const queues = this.lines.update(state, this.#directory);
     this.#ticker.expect(state.dueAt);
     this.handling.learned(state);
+    this.people.seen(state);
     for (const observer of this.#observers) observer.learned?.(state, before);
     for (const queue of queues) this.notify('line', queue);
     if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);
@@ -469,7 +470,7 @@ export class Hub implements Engine {
     for (const claim of append.claims) this.people.claimed(claim);
     this.handling.committed(before, state);
     this.#ticker.expect(state.dueAt);
-    this.people.heard(entries);
+    this.people.heard(entries, state);
     for (const observer of this.#observers) observer.committed?.(entries, state, before);
     for (const queue of queues) this.notify('line', queue);
     if (before.phase !== 'none' && before.epoch !== state.epoch) this.outbox.holderChanged(state.id);

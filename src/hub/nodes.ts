@@ -3,7 +3,7 @@
 // Nothing here decides anything: every write is still compared with the version it was decided on, every claim with the
 // agent's capacity. So two keepers at once, or a notice that is lost or late, cost time and never a wrong result.
 
-import type { Conversation } from '../core/conversation.js';
+import type { Conversation, State } from '../core/conversation.js';
 import type { Signal } from './engine.js';
 import type { BreakerNews } from './botHealth.js';
 import type { Log, NodeStatus, Notice, SharedRecord, ToldStatus } from './ports.js';
@@ -265,11 +265,8 @@ export class Nodes {
   }
 }
 
-/** Whether more people than those who follow the conversation must hear of a commit: its phase, holder or place changed. */
-export function hasMoved(
-  before: { phase: string; epoch?: number },
-  after: Conversation,
-  lineChanged: boolean,
-): boolean {
-  return lineChanged || before.phase !== after.phase || before.epoch !== after.epoch;
+/** Whether more than those who follow the conversation must hear of a commit: its phase, holder or place changed, or who serves is gone. */
+export function hasMoved(before: State, after: Conversation, lineChanged: boolean): boolean {
+  if (lineChanged || before.phase !== after.phase || before.epoch !== after.epoch) return true;
+  return before.phase === 'agent' && after.phase === 'agent' && before.agentGone !== after.agentGone;
 }

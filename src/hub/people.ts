@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Candidate } from '../core/assignment.js';
-import type { Entry } from '../core/conversation.js';
+import type { Conversation, Entry } from '../core/conversation.js';
 import { DEFAULT_WORK_STREAM, hasSkills, type Presence } from '../core/directory.js';
 import { Rejected } from '../core/rejected.js';
 import type { Engine } from './engine.js';
@@ -192,10 +192,9 @@ export class People {
 
   async #lastSocketLost(agent: string): Promise<void> {
     const isLast = await this.#telling.run(agent, () => this.#whereabouts.disconnect(agent));
-    if (!isLast) return;
-    if (this.#sockets.has(agent)) return;
-    if (await this.#isAttended(agent)) return;
-    this.#leave(agent);
+    if (!isLast || (await this.#isAttended(agent))) return;
+    // A page that is loaded again is back before all of this has been asked.
+    if (!this.#sockets.has(agent)) this.#leave(agent);
   }
 
   /** Whether a socket of theirs is open, at whichever node. */
@@ -237,11 +236,10 @@ export class People {
     this.#leaving.delete(agent);
     this.#missed.delete(agent);
     this.#run(
-      this.#telling
-        .run(agent, () => this.#whereabouts.recall(agent))
-        .then(async (presence) => {
-          if (presence !== undefined) await this.setPresence(agent, presence);
-        }),
+      this.#telling.run(agent, async () => {
+        const presence = await this.#whereabouts.recall(agent);
+        if (presence !== undefined) await this.setPresence(agent, presence);
+      }),
     );
     this.#run(this.#tellHeld(agent, 'reconnect'));
   }
@@ -302,11 +300,18 @@ export class People {
   }
 
   /** Who lets an offer lapse is not there: no further offers until they say they are. */
-  heard(entries: readonly Entry[]): void {
+  heard(entries: readonly Entry[], state: Conversation): void {
+    this.seen(state);
     for (const { event } of entries)
       if (event.type === 'lapsed' && event.why === 'time')
         for (const agent of event.agents)
           if (this.#rows.get(agent)?.presence === 'available') this.#run(this.setPresence(agent, 'inactive'));
+  }
+
+  /** Who is said to be gone and has a socket here came back while that was being written, maybe at another node. */
+  seen(state: Conversation): void {
+    if (state.phase !== 'agent' || !state.agentGone || !this.#sockets.has(state.agent)) return;
+    this.#run(this.hub.handle(state.id, { type: 'reconnect', party: 'agent', agent: state.agent }));
   }
 
   /** Presences that nobody renewed end. */
@@ -319,14 +324,22 @@ export class People {
 
   async #gone(agent: string): Promise<void> {
     this.#leaving.delete(agent);
-    const presence = this.#rows.get(agent)?.presence;
-    if (presence === undefined || presence === 'offline') return;
     // They were heard of meanwhile, at a node that did not know of the lost socket.
     if (await this.#isAttended(agent)) return this.#isBack(agent);
-    if (!(await this.#telling.run(agent, () => this.#whereabouts.miss(agent, presence)))) return;
+    if (!(await this.#telling.run(agent, () => this.#miss(agent)))) return;
+    for (const id of await this.#conversations(agent, 'offered')) await this.hub.handle(id, { type: 'lapse', agent });
+    // What they accepted while the line broke.
+    await this.#tellHeld(agent, 'disconnect');
+  }
+
+  /** @returns whether the person is offline from now on, because nothing was heard of them. */
+  async #miss(agent: string): Promise<boolean> {
+    const presence = this.#rows.get(agent)?.presence;
+    if (presence === undefined || presence === 'offline' || this.#sockets.has(agent)) return false;
+    if (!(await this.#whereabouts.miss(agent, presence))) return false;
     await this.setPresence(agent, 'offline');
     this.#missed.add(agent);
-    for (const id of await this.#conversations(agent, 'offered')) await this.hub.handle(id, { type: 'lapse', agent });
+    return true;
   }
 
   async #tellHeld(agent: string, type: 'disconnect' | 'reconnect'): Promise<void> {

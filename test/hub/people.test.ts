@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import { Rejected } from '../../src/core/rejected.js';
 import { FunctionBot, handoff, openHub, type TestHub } from '../fakes/hub.js';
+import { until } from '../fakes/shop.js';
 
 const ANA = { role: 'agent', id: 'ana' } as const;
 
@@ -148,6 +149,49 @@ describe('people and lines', () => {
       test.clock.advance(180_000);
       await test.hub.tick();
       assert.equal((await test.state(held)).phase, 'agent');
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('is not taken for gone who is back before the loss of the last socket has been looked into', async () => {
+    const { people, store } = test.hub;
+    await people.setPresence('ana', 'available');
+    people.connected('ana');
+    const held = await queued('a');
+    await test.hub.handle(held, { type: 'accept', agent: 'ana' });
+    let release: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (release = resolve));
+    const getGrant = sinon.stub(store, 'getGrant').callsFake(async () => {
+      await asked;
+      return undefined;
+    });
+    people.disconnected('ana');
+    await until('it is looked into', () => getGrant.called);
+    people.connected('ana');
+    release();
+    await test.hub.settled();
+    getGrant.restore();
+    const state = await test.state(held);
+    assert.ok(state.phase === 'agent' && !state.agentGone);
+    assert.equal((await test.log(held)).filter(({ event }) => event.type === 'disconnected').length, 0);
+  });
+
+  it('takes back what was accepted while the line broke, too', async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldClearNativeTimers: true });
+    try {
+      const { people } = test.hub;
+      await people.setPresence('ana', 'available');
+      people.connected('ana');
+      const id = await queued('a');
+      people.disconnected('ana');
+      await test.hub.settled();
+      // Sent before the line broke, heard after it.
+      await test.hub.handle(id, { type: 'accept', agent: 'ana' });
+      clock.tick(60_000);
+      await test.hub.settled();
+      const state = await test.state(id);
+      assert.ok(state.phase === 'agent' && state.agentGone);
     } finally {
       clock.restore();
     }
