@@ -100,6 +100,7 @@ export class Streams {
     for (const feed of this.#feeds.values()) {
       for (const socket of feed.sockets) socket.beat();
       feed.forgetAbsence(forgottenBefore);
+      feed.tellAgain();
     }
   }
 }
@@ -113,6 +114,8 @@ class Feed implements SocketFate {
   #absence: { readonly since: number } | undefined;
   /** Disconnects go one after another: a second one of the same absence would contradict who came back meanwhile. */
   #disconnecting = Promise.resolve();
+  /** Something about the customer could not be recorded. */
+  #hasFailed = false;
   #signals = 0;
 
   constructor(
@@ -168,6 +171,13 @@ class Feed implements SocketFate {
     if (this.sockets.size === 0) this.end();
   }
 
+  /** Nothing else may happen that would bring it up: who waits quietly would be closed as gone. */
+  tellAgain(): void {
+    if (!this.#hasFailed) return;
+    this.#hasFailed = false;
+    this.#tell(this.#absence === undefined ? 'reconnect' : 'disconnect');
+  }
+
   end(): void {
     this.#unwatch();
     this.streams.forget(this);
@@ -192,7 +202,7 @@ class Feed implements SocketFate {
       // Came back while the absence was being written.
       if (this.#customerSockets > 0 && state.customerGone && state.phase !== 'closed') this.#tell('reconnect');
     } else if (state.phase === 'closed') this.forgetAbsence(Infinity);
-    else if (isWaitedFor(state)) this.#tell('disconnect');
+    else if (isWaitedFor(state) && !state.customerGone) this.#tell('disconnect');
   }
 
   #signal(signal: Signal): void {
@@ -227,12 +237,13 @@ class Feed implements SocketFate {
     const before = type === 'disconnect' ? this.#disconnecting : Promise.resolve();
     const told = before
       .then(() => this.#record(type))
-      .catch((error: unknown) =>
+      .catch((error: unknown) => {
+        this.#hasFailed = true;
         this.streams.hub.log.warn(
           { err: error, conversation: this.conversationId },
-          `a customer's ${type} could not be recorded`,
-        ),
-      );
+          `a customer's ${type} could not be recorded; it is tried again`,
+        );
+      });
     if (type === 'disconnect') this.#disconnecting = told;
   }
 
@@ -241,14 +252,15 @@ class Feed implements SocketFate {
     const state = await hub.conversation(this.conversationId);
     if (state === undefined || state.phase === 'closed') return this.forgetAbsence(Infinity);
     const absence = this.#absence;
-    const isGone = absence !== undefined;
-    if (type === 'reconnect' ? isGone || !state.customerGone : !isGone || !isWaitedFor(state)) return;
+    if (type === 'reconnect' && (this.#customerSockets === 0 || !state.customerGone)) return;
+    // Also when it is on record as known here: only what is handled is compared with the record.
+    if (type === 'disconnect' && (absence === undefined || !isWaitedFor(state))) return;
     await hub.handle(this.conversationId, { type, party: 'customer' });
     // Said once: who is seen afterwards, here, at another node or without a socket, has come back.
     if (absence === this.#absence) this.forgetAbsence(Infinity);
   }
 }
 
-function isWaitedFor(state: Conversation): boolean {
-  return !state.customerGone && (state.phase === 'queued' || state.phase === 'offered' || state.phase === 'agent');
+function isWaitedFor({ phase }: Conversation): boolean {
+  return phase === 'queued' || phase === 'offered' || phase === 'agent';
 }

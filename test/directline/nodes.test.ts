@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { openHub } from '../fakes/hub.js';
+import { until } from '../fakes/shop.js';
 import { SharedPlace } from '../fakes/sharedRecord.js';
 import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -72,5 +73,36 @@ describe('a client that comes back at another node', () => {
     const events = (await two.log(conversationId)).map(({ event }) => event.type);
     assert.ok(events.filter((type) => type === 'disconnected').length <= 1, events.join());
     assert.equal((await two.state(conversationId)).customerGone, false);
+  });
+
+  it('is there also when it came and went at the node it left while that was still writing that it is gone', async () => {
+    const [one, two] = sites;
+    const widget = await one.widget();
+    const { conversationId } = widget;
+    await one.hub.handle(conversationId, { type: 'escalate', bot: 'demo', dialect: 'handoffProtocol', variables: {} });
+    const append = store.append.bind(store);
+    let write: (() => void) | undefined;
+    store.append = async (what) => {
+      if (what.events[0]?.type === 'disconnected') {
+        store.append = append;
+        await new Promise<void>((resolve) => (write = resolve));
+      }
+      return append(what);
+    };
+    widget.drop();
+    await until('it is being written', () => write !== undefined);
+    await widget.reconnect(one.url);
+    widget.drop();
+    await until('both sockets are closed', () => one.directLine.figures.open === 0);
+    write?.();
+    await until('gone', async () => (await one.state(conversationId)).customerGone);
+    await Promise.all([one.hub.settled(), two.hub.settled()]);
+    await widget.reconnect(two.url);
+    await until('there', async () => !(await two.state(conversationId)).customerGone);
+    await widget.say('still here');
+    await widget.next('still here');
+    await Promise.all([one.hub.settled(), two.hub.settled()]);
+    const events = (await two.log(conversationId)).map(({ event }) => event.type);
+    assert.equal(events.filter((type) => type === 'disconnected').length, 1, events.join());
   });
 });

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import type { Activity } from '../../src/core/activity.js';
+import { StoreUnavailable } from '../../src/errors.js';
 import { FunctionBot, handoff } from '../fakes/hub.js';
 import type { ActivitySet, Grant, Widget } from '../fakes/widget.js';
 import { openSite, SECRET, type Site } from './site.js';
@@ -387,6 +388,34 @@ describe('the stream', () => {
       await until('gone', async () => (await site.state(widget.conversationId)).customerGone);
       assert.equal((await site.state(widget.conversationId)).phase, 'queued');
       assert.notEqual((await site.state(widget.conversationId)).timers.customerGone, undefined);
+    });
+
+    it('says later what could not be recorded at once: who left is gone, and who has a socket is there', async () => {
+      await site.close();
+      site = await openSite({
+        bot: new FunctionBot(() => [handoff({ BotHandoffTopic: 'CreditCard' })]),
+        keepAliveMs: 20,
+      });
+      const { store } = site;
+      const append = store.append.bind(store);
+      let failed = 0;
+      const failOnceTo = (type: string): void => {
+        store.append = (what) => {
+          if (what.events[0]?.type !== type) return append(what);
+          store.append = append;
+          failed += 1;
+          return Promise.reject(new StoreUnavailable('The database is away.'));
+        };
+      };
+      const left = await queued();
+      failOnceTo('disconnected');
+      left.drop();
+      await until('gone', async () => (await site.state(left.conversationId)).customerGone, 5_000);
+      const there = await queued();
+      failOnceTo('reconnected');
+      await site.hub.handle(there.conversationId, { type: 'disconnect', party: 'customer' });
+      await until('there', async () => !(await site.state(there.conversationId)).customerGone, 5_000);
+      assert.equal(failed, 2);
     });
 
     it('ends well when customers come and go in the same moment', async () => {
