@@ -8,10 +8,13 @@ import { readConfiguration } from '../src/config.js';
 import { Rejected } from '../src/core/rejected.js';
 import { createHub, type HandoffHub } from '../src/createHub.js';
 import { StoreUnavailable } from '../src/errors.js';
+import type { Store } from '../src/hub/ports.js';
+import { PostgresStore } from '../src/store/postgres/postgresStore.js';
 import { SqliteStore } from '../src/store/sqlite/sqliteStore.js';
 import { remoteBots } from './connector/site.js';
 import { FunctionBot, handoff } from './fakes/hub.js';
 import { request } from './fakes/request.js';
+import { freshSchema } from './store/cluster.js';
 
 describe("the demo's sign-in links on the customer's page", () => {
   let hub: HandoffHub;
@@ -202,43 +205,68 @@ describe('a hub that cannot start', () => {
   });
 });
 
-describe('the life of a hub', () => {
-  let hub: HandoffHub;
-  let store: SqliteStore;
-  let directory: string;
-  const options = { port: 0, host: '127.0.0.1', agentMessages: false } as const;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'handoff-test-'));
-    store = new SqliteStore({ directory });
-    hub = createHub({ store, configuration: readConfiguration(await readFile('handoff.yaml', 'utf8')) });
-    hub.connectBot('demo', new FunctionBot());
-  });
-  afterEach(async () => {
-    await hub.stop();
-    await rm(directory, { recursive: true, force: true });
-  });
-  const ready = async (url: string) => (await request('GET', `${url}/readyz`)).status;
+const ENGINES: Record<string, (directory: string) => Promise<Store>> = {
+  SQLite: (directory) => Promise.resolve(new SqliteStore({ directory })),
+  PostgreSQL: async () => new PostgresStore({ url: await freshSchema() }),
+};
+for (const [engine, storeIn] of Object.entries(ENGINES))
+  describe(`the life of a hub on ${engine}`, () => {
+    let hub: HandoffHub;
+    let bot: FunctionBot;
+    let store: Store;
+    let directory: string;
+    const options = { port: 0, host: '127.0.0.1', agentMessages: false } as const;
+    beforeEach(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'handoff-test-'));
+      store = await storeIn(directory);
+      hub = createHub({ store, configuration: readConfiguration(await readFile('handoff.yaml', 'utf8')) });
+      bot = new FunctionBot();
+      hub.connectBot('demo', bot);
+    });
+    afterEach(async () => {
+      await hub.stop();
+      await rm(directory, { recursive: true, force: true });
+    });
+    const ready = async (url: string) => (await request('GET', `${url}/readyz`)).status;
 
-  it('has one port, however often it is told to listen', async () => {
-    const [url, same] = await Promise.all([hub.listen(options), hub.listen(options)]);
-    assert.equal(same, url);
-    assert.equal(await hub.listen({ ...options, port: Number(new URL(url).port) }), url);
-    assert.equal(await ready(url), 200);
-    await hub.stop();
-    await assert.rejects(ready(url), /ECONNREFUSED/);
-  });
+    it('has one port, however often it is told to listen', async () => {
+      const [url, same] = await Promise.all([hub.listen(options), hub.listen(options)]);
+      assert.equal(same, url);
+      assert.equal(await hub.listen({ ...options, port: Number(new URL(url).port) }), url);
+      assert.equal(await ready(url), 200);
+      await hub.stop();
+      await assert.rejects(ready(url), /ECONNREFUSED/);
+    });
 
-  it('is stopped by a stop while a start opens the store', async () => {
-    const started = hub.start();
-    await Promise.all([started, hub.stop()]);
-    assert.equal(hub.running, false);
-  });
+    it('is stopped by a stop while a start opens the store', async () => {
+      const started = hub.start();
+      await Promise.all([started, hub.stop()]);
+      assert.equal(hub.running, false);
+    });
 
-  it('starts when its store can be opened, however often that failed before', async () => {
-    const open = store.open.bind(store);
-    store.open = () => Promise.reject(new StoreUnavailable('The database is away.'));
-    for (let time = 0; time < 2; time += 1) await assert.rejects(hub.listen(options), StoreUnavailable);
-    store.open = open;
-    assert.equal(await ready(await hub.listen(options)), 200);
+    it('starts when its store can be opened, however often that failed before', async () => {
+      const open = store.open.bind(store);
+      store.open = () => Promise.reject(new StoreUnavailable('The database is away.'));
+      for (let time = 0; time < 2; time += 1) await assert.rejects(hub.listen(options), StoreUnavailable);
+      store.open = open;
+      assert.equal(await ready(await hub.listen(options)), 200);
+    });
+
+    it('listens again after a stop, also after one before it ever listened', async () => {
+      await hub.stop();
+      for (const id of ['first', 'second']) {
+        const url = await hub.listen(options);
+        assert.equal(await ready(url), 200);
+        const by = { role: 'customer', id: 'kim' } as const;
+        await hub.handle(id, { type: 'start', id, channel: { id: 'directline' }, workStream: 'web', customer: 'kim' });
+        await hub.handle(id, { type: 'say', by, activity: { type: 'message', text: id, from: { id: 'kim' } } });
+        await hub.settled();
+        await hub.stop();
+        await assert.rejects(ready(url), /ECONNREFUSED/);
+      }
+      assert.deepEqual(
+        bot.heard.flatMap(({ type, text }) => (type === 'message' ? [text] : [])),
+        ['first', 'second'],
+      );
+    });
   });
-});

@@ -25,7 +25,7 @@ export interface Log {
 export interface Store {
   /** @throws ConfigError when the place cannot be used (held by another process, network file system, newer schema). */
   open(): Promise<void>;
-  /** Resolves when everything queued is on disk and the place is released. Idempotent. */
+  /** Resolves when everything queued is on disk and the place is released. Idempotent; afterwards it may be opened again. */
   close(): Promise<void>;
 
   /**

@@ -41,9 +41,30 @@ export abstract class RecordStore implements Store {
   private latestGrantCheck = 0;
   private readonly counters: StoreFigures = { flushes: 0, appends: 0, lastFlushMs: 0, lastFlushSize: 0 };
 
-  abstract open(): Promise<void>;
-  abstract close(): Promise<void>;
+  private opening: Promise<void> | undefined;
+  private closing: Promise<void> = Promise.resolve();
 
+  open(): Promise<void> {
+    if (this.opening !== undefined) return this.opening;
+    const opening = this.closing.then(() => this.occupy());
+    this.opening = opening;
+    opening.catch(() => {
+      if (this.opening === opening) this.opening = undefined;
+    });
+    return opening;
+  }
+
+  close(): Promise<void> {
+    const { opening } = this;
+    this.opening = undefined;
+    if (opening !== undefined) this.closing = opening.catch(() => {}).then(() => this.release());
+    return this.closing;
+  }
+
+  /** What it throws has left nothing open. */
+  protected abstract occupy(): Promise<void>;
+  /** Resolves when everything queued is on disk. Throws nothing. */
+  protected abstract release(): Promise<void>;
   /** Sees what is committed. @throws StoreUnavailable. */
   protected abstract read<K extends keyof Reads>(kind: K, ask: Reads[K]['ask']): Promise<Reads[K]['answer']>;
   /** Resolves when it is on disk; calls take effect in the order in which they were made. @throws StoreUnavailable. */

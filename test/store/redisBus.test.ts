@@ -24,7 +24,7 @@ describe('RedisBus', () => {
   });
 
   async function busOf(node: string, url = server.url, channel = 'handoff'): Promise<RedisBus> {
-    const bus = new RedisBus({ url, channel, node });
+    const bus = new RedisBus({ url, channel, node: () => node });
     buses.push(bus);
     await bus.open('the key of the record');
     return bus;
@@ -83,6 +83,6 @@ describe('RedisBus', () => {
   });
 
   it('refuses what is no address of a Redis', () => {
-    assert.throws(() => new RedisBus({ url: 'http://localhost', channel: 'c', node: 'n' }), ConfigError);
+    assert.throws(() => new RedisBus({ url: 'http://localhost', channel: 'c', node: () => 'n' }), ConfigError);
   });
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { Conflict } from '../../src/errors.js';
+import { Conflict, StoreUnavailable } from '../../src/errors.js';
 import { fold } from '../../src/core/evolve.js';
 import type { Entry } from '../../src/core/conversation.js';
 import type { Append, Appended, OutboxRow, Store } from '../../src/hub/ports.js';
@@ -44,6 +44,28 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
       return chat;
     };
     const loadOf = async (agent: string) => (await store.agents()).find(({ id }) => id === agent)?.load;
+
+    describe('life', () => {
+      it('is opened again after a close, and closed once however often that is asked', async () => {
+        const chat = await started();
+        for (const text of ['one', 'two']) {
+          await Promise.all([store.close(), store.close()]);
+          await Promise.all([store.open(), store.open()]);
+          done(await chat.append(store, says(text)));
+        }
+        assert.deepEqual(seqs(await store.entries(chat.id, 0, 10)), [1, 2, 3, 4]);
+      });
+
+      it('opens when the close before has ended, and closes when the opening before has', async () => {
+        const chat = await started();
+        const steps = [store.close(), store.open(), store.close(), store.open()];
+        await Promise.all(steps);
+        done(await chat.append(store, says('hello')));
+        const last = [store.close(), store.open(), store.close()];
+        await Promise.all(last);
+        await assert.rejects(store.conversation(chat.id), StoreUnavailable);
+      });
+    });
 
     describe('append', () => {
       it('returns the entries it wrote and reads them back as they were given', async () => {

@@ -30,10 +30,14 @@ const FORGET = 'DELETE FROM holding WHERE kind = $1 AND id = $2 AND node = $3';
 
 export class PostgresHeldGrants implements HeldGrants {
   constructor(
-    private readonly node: string,
+    private readonly called: () => string,
     private readonly bus: Bus,
     private readonly database: () => Readers,
   ) {}
+
+  private get node(): string {
+    return this.called();
+  }
 
   look(kind: string): Promise<{ id: string; wanted: boolean }[]> {
     return this.database().attempt(async (client) => {

@@ -17,7 +17,7 @@ const RECONNECT_MS = 500;
 export interface NoticesOptions {
   channel: string;
   /** Tells this node's own notices from those of others. */
-  node: string;
+  node(): string;
   connect(onLost: (client: Client) => void): Promise<Client>;
 }
 
@@ -66,7 +66,7 @@ export class Notices implements Bus {
     // Whatever is published in this turn of the event loop goes together.
     await Promise.resolve();
     while (this.outgoing.size > 0) {
-      const payloads = payloadsOf(this.options.node, [...this.outgoing], this.key);
+      const payloads = payloadsOf(this.options.node(), [...this.outgoing], this.key);
       this.outgoing.clear();
       if (payloads.length === 0) continue;
       const text = `SELECT ${payloads.map((_, n) => `pg_notify($1, $${n + 2})`).join(', ')}`;
@@ -101,7 +101,7 @@ export class Notices implements Bus {
   }
 
   private take(payload: string): void {
-    const notices = noticesIn(payload, this.options.node, this.key);
+    const notices = noticesIn(payload, this.options.node(), this.key);
     for (const notice of notices) for (const listener of this.listeners) listener(notice);
   }
 }

@@ -50,9 +50,8 @@ export class PostgresStore extends RecordStore {
   private readonly bus: Notices | RedisBus;
   /** This process among those that share the record. */
   readonly shared: SharedRecord;
-  private readonly node = randomUUID();
-  private opening: Promise<void> | undefined;
-  private closing: Promise<void> | undefined;
+  /** What this process is called there. */
+  private node = randomUUID();
 
   constructor(private readonly options: PostgresStoreOptions) {
     super();
@@ -62,7 +61,8 @@ export class PostgresStore extends RecordStore {
       () => this.askTime(),
       options.clock === undefined ? { now: () => Date.now() } : undefined,
     );
-    const { node, place } = this;
+    const { place } = this;
+    const node = () => this.node;
     this.bus =
       options.redisUrl === undefined
         ? new Notices({
@@ -74,16 +74,13 @@ export class PostgresStore extends RecordStore {
     this.shared = new PostgresSharedRecord(node, this.bus, () => this.requireReaders());
   }
 
-  open(): Promise<void> {
-    return (this.opening ??= this.connect().catch(async (error: unknown) => {
-      await this.disconnect();
-      this.opening = undefined;
+  protected occupy(): Promise<void> {
+    // As after a start of the program: what it wrote before is numbered by its name, and what it owed is anybody's.
+    this.node = randomUUID();
+    return this.connect().catch(async (error: unknown) => {
+      await this.release();
       throw refusal(error, this.place);
-    }));
-  }
-
-  close(): Promise<void> {
-    return (this.closing ??= Promise.resolve(this.opening?.catch(() => {})).then(() => this.disconnect()));
+    });
   }
 
   /** By its processes' signs of life, given every second. */
@@ -123,8 +120,7 @@ export class PostgresStore extends RecordStore {
   }
 
   private refuse(why: string): Promise<never> {
-    const is = this.closing === undefined ? why : 'closed';
-    return Promise.reject(new StoreUnavailable(`The store at ${this.place.shown} is ${is}.`));
+    return Promise.reject(new StoreUnavailable(`The store at ${this.place.shown} is ${why}.`));
   }
 
   private async connect(): Promise<void> {
@@ -166,7 +162,7 @@ export class PostgresStore extends RecordStore {
     });
   }
 
-  private async disconnect(): Promise<void> {
+  protected async release(): Promise<void> {
     this.clock.stop();
     const { readers, writer, bus } = this;
     await writer?.close();

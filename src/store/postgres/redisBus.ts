@@ -13,7 +13,7 @@ export interface RedisBusOptions {
   /** The same for all nodes on one record, and for nobody else. */
   channel: string;
   /** Tells this node's own notices from those of others. */
-  node: string;
+  node(): string;
 }
 
 export class RedisBus implements Bus {
@@ -41,7 +41,7 @@ export class RedisBus implements Bus {
     this.subscriber = new Redis(url, { maxRetriesPerRequest: null });
     for (const client of [this.publisher, this.subscriber]) client.on('error', () => {});
     this.subscriber.on('message', (_channel, payload) => {
-      for (const notice of noticesIn(payload, node, key)) for (const listener of this.listeners) listener(notice);
+      for (const notice of noticesIn(payload, node(), key)) for (const listener of this.listeners) listener(notice);
     });
     this.subscriber.subscribe(channel).catch(() => {});
   }
@@ -57,7 +57,7 @@ export class RedisBus implements Bus {
     queueMicrotask(() => {
       const notices = this.outgoing;
       this.outgoing = [];
-      this.publisher?.publish(this.options.channel, payloadOf(this.options.node, notices, this.key)).catch(() => {});
+      this.publisher?.publish(this.options.channel, payloadOf(this.options.node(), notices, this.key)).catch(() => {});
     });
   }
 

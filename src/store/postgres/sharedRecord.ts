@@ -84,17 +84,21 @@ const BEGIN = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '2s'";
 export class PostgresSharedRecord implements SharedRecord {
   readonly whereabouts: Whereabouts;
   readonly heldGrants: HeldGrants;
-  /** False until the first sign of life: afterwards a node that is new in the record was taken for dead. */
-  private isKnown = false;
+  /** The name of the last sign of life: a node that is new in the record after it was taken for dead. */
+  private known: string | undefined;
 
   constructor(
     /** Also what the writer calls itself: rows of the outbox belong to whoever wrote them. */
-    readonly node: string,
+    private readonly called: () => string,
     readonly bus: Bus,
     private readonly database: () => Readers,
   ) {
     this.whereabouts = this.whereaboutsHere();
-    this.heldGrants = new PostgresHeldGrants(node, bus, database);
+    this.heldGrants = new PostgresHeldGrants(called, bus, database);
+  }
+
+  get node(): string {
+    return this.called();
   }
 
   beat(silentMs: number, status?: NodeStatus): Promise<Beat> {
@@ -103,7 +107,7 @@ export class PostgresSharedRecord implements SharedRecord {
       await client.query(BEATS);
       const { rows: seen } = await client.query<{ is_new: string | boolean }>(LIVE, [this.node, text]);
       const isNew = isTrue(seen[0]?.is_new);
-      const forgotten = this.isKnown && isNew;
+      const forgotten = this.known === this.node && isNew;
       await client.query(BURY, [silentMs]);
       await client.query(KEEP, [this.node]);
       const { rows } = await client.query<{ keeps: string | boolean }>(KEEPS, [this.node]);
@@ -116,7 +120,7 @@ export class PostgresSharedRecord implements SharedRecord {
       }
       return { keeper, inherited: inherited > 0, forgotten };
     }).then((beat) => {
-      this.isKnown = true;
+      this.known = this.node;
       return beat;
     });
   }
@@ -127,9 +131,9 @@ export class PostgresSharedRecord implements SharedRecord {
   }
 
   async leave(): Promise<void> {
-    if (!this.isKnown) return;
-    await this.query('DELETE FROM node WHERE id = $1', [this.node]);
-    this.isKnown = false;
+    if (this.known === undefined) return;
+    await this.query('DELETE FROM node WHERE id = $1', [this.known]);
+    this.known = undefined;
   }
 
   async look(conversationIds: readonly string[]): Promise<Look> {
@@ -152,22 +156,23 @@ export class PostgresSharedRecord implements SharedRecord {
   }
 
   private whereaboutsHere(): Whereabouts {
-    const { node } = this;
     return {
       connect: async (agent) => {
-        await this.query(CONNECT, [agent, node]);
+        await this.query(CONNECT, [agent, this.node]);
       },
       disconnect: (agent) =>
         this.inTransaction(async (client) => {
           await client.query(PERSON, [agent]);
-          await client.query(DISCONNECT, [agent, node]);
+          await client.query(DISCONNECT, [agent, this.node]);
           const { rowCount } = await client.query(IS_ELSEWHERE, [agent]);
           if (rowCount !== 0) return false;
-          await client.query(LOSE, [agent, node]);
+          await client.query(LOSE, [agent, this.node]);
           return true;
         }),
       miss: (agent, presence) =>
-        this.database().attempt(async (client) => (await client.query(MISS, [agent, node, presence])).rowCount !== 0),
+        this.database().attempt(
+          async (client) => (await client.query(MISS, [agent, this.node, presence])).rowCount !== 0,
+        ),
       recall: async (agent) => {
         const rows = await this.query<{ missed: string | null }>(RECALL, [agent]);
         return (rows.find(({ missed }) => missed !== null)?.missed ?? undefined) as Presence | undefined;

@@ -26,22 +26,9 @@ export interface SqliteStoreOptions {
 export class SqliteStore extends RecordStore {
   private writer: StoreThread | undefined;
   private reader: StoreThread | undefined;
-  private opening: Promise<void> | undefined;
-  private closing: Promise<void> | undefined;
 
   constructor(private readonly options: SqliteStoreOptions) {
     super();
-  }
-
-  open(): Promise<void> {
-    return (this.opening ??= this.openThreads().catch((error: unknown) => {
-      this.opening = undefined;
-      throw error;
-    }));
-  }
-
-  close(): Promise<void> {
-    return (this.closing ??= this.closeThreads());
   }
 
   protected now(): number {
@@ -61,7 +48,7 @@ export class SqliteStore extends RecordStore {
     return Promise.reject(new StoreUnavailable(`The store in ${this.options.directory} is ${why}.`));
   }
 
-  private async openThreads(): Promise<void> {
+  protected async occupy(): Promise<void> {
     const { readOnly = false, mustExist = readOnly, maxPages, directory: wanted, fileSystemOf } = this.options;
     if (mustExist) findPlace(wanted);
     const directory = readOnly ? resolve(wanted) : preparePlace(wanted, fileSystemOf);
@@ -81,8 +68,7 @@ export class SqliteStore extends RecordStore {
     this.reader = reader;
   }
 
-  private async closeThreads(): Promise<void> {
-    await this.opening?.catch(() => {});
+  protected async release(): Promise<void> {
     // The reader first: the last connection to go folds the write-ahead log into the file.
     const { reader, writer } = this;
     await reader?.close();
