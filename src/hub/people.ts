@@ -17,6 +17,8 @@ const ATTENDED_MS = 15 * 60_000;
 /** Signs of life that come sooner after the last one on record are not written: each counts for so much longer instead. */
 const ATTENDED_AGAIN_MS = 60_000;
 const ATTENDED = 'attended';
+/** After a start, people whose server is gone have this long to come back by themselves before they are waited for. */
+const RETURN_MS = 5_000;
 
 export class People {
   readonly #rows = new Map<string, AgentRow>();
@@ -25,6 +27,7 @@ export class People {
   /** Open sockets per person. */
   readonly #sockets = new Map<string, number>();
   readonly #leaving = new Map<string, NodeJS.Timeout>();
+  #returning: NodeJS.Timeout | undefined;
   /** People whose connection was lost for too long: offline, until they are heard of. */
   #missed = new Set<string>();
   /** People with a socket at another node. */
@@ -42,20 +45,22 @@ export class People {
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(private readonly hub: Engine) {
-    this.#whereabouts = hub.store.shared?.whereabouts ?? new LocalWhereabouts();
+    this.#whereabouts = hub.store.shared?.whereabouts ?? new LocalWhereabouts(hub);
   }
 
   async start(): Promise<void> {
     await this.useDirectory();
+    if (this.hub.store.shared === undefined) await this.inherit();
   }
 
   stop(): void {
+    clearTimeout(this.#returning);
     for (const timer of this.#leaving.values()) clearTimeout(timer);
     this.#leaving.clear();
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   /** Takes over capacities from the directory; presence and load stay. */
@@ -93,29 +98,36 @@ export class People {
     if (isNews) this.hub.nudge();
   }
 
-  /** People whose node is dead are waited for here, as if they had lost this one. */
+  /** People whose node is dead, or was this one before a start, are waited for here, as if they had lost this one. */
   async inherit(): Promise<void> {
     const node = this.hub.store.shared?.node;
     const connections = await this.#whereabouts.connections();
     this.#recountConnections(connections);
-    for (const { agent, node: at, lostAt, missed } of connections) {
-      if (at !== node || lostAt === undefined || missed !== undefined || this.isConnected(agent)) continue;
-      if (!(await this.#isAttended(agent))) this.#leave(agent);
-    }
+    const lost = connections.filter(({ node: at, lostAt, missed }) => {
+      return missed === undefined && (node === undefined || (at === node && lostAt !== undefined));
+    });
+    if (lost.length === 0) return;
+    const leave = () => this.#run(Promise.all(lost.map(({ agent }) => this.#lost(agent))));
+    if (this.hub.running) return leave();
+    clearTimeout(this.#returning);
+    this.#returning = setTimeout(leave, RETURN_MS).unref();
+  }
+
+  async #lost(agent: string): Promise<void> {
+    if (this.isConnected(agent) || (await this.#isAttended(agent))) return;
+    if (!this.isConnected(agent)) this.#leave(agent);
   }
 
   /** This node was taken for dead: who is connected here says so again. */
   announce(): void {
-    for (const agent of this.#sockets.keys()) {
-      this.#run(this.#telling.run(agent, () => this.#whereabouts.connect(agent)));
-      this.#isBack(agent);
-    }
+    for (const agent of this.#sockets.keys()) this.#isBack(agent, true);
   }
 
   #recountConnections(connections: readonly PersonConnection[]): void {
     const node = this.hub.store.shared?.node;
-    if (node === undefined) return;
-    const open = connections.filter(({ node: at, lostAt }) => at !== node && lostAt === undefined);
+    const open = connections.filter(
+      ({ node: at, lostAt }) => node !== undefined && at !== node && lostAt === undefined,
+    );
     this.#elsewhere = new Set(open.map(({ agent }) => agent));
     this.#missed = new Set(connections.flatMap(({ agent, missed }) => (missed === undefined ? [] : [agent])));
   }
@@ -175,8 +187,7 @@ export class People {
   connected(agent: string): void {
     const before = this.#sockets.get(agent) ?? 0;
     this.#sockets.set(agent, before + 1);
-    if (before === 0) this.#run(this.#telling.run(agent, () => this.#whereabouts.connect(agent)));
-    this.#isBack(agent);
+    this.#isBack(agent, before === 0);
   }
 
   /** A person's live socket closed. After the last one the clock runs: first offers lapse, then chats are queued again. */
@@ -231,13 +242,15 @@ export class People {
     return (await this.hub.store.getGrant(ATTENDED, agent, this.hub.clock.now())) !== undefined;
   }
 
-  #isBack(agent: string): void {
+  #isBack(agent: string, isConnecting = false): void {
     clearTimeout(this.#leaving.get(agent));
     this.#leaving.delete(agent);
     this.#missed.delete(agent);
     this.#run(
       this.#telling.run(agent, async () => {
+        // First: a connection that is there again has nothing to be recalled.
         const presence = await this.#whereabouts.recall(agent);
+        if (isConnecting) await this.#whereabouts.connect(agent);
         if (presence !== undefined) await this.setPresence(agent, presence);
       }),
     );

@@ -7,6 +7,7 @@ import { FunctionBot, handoff, openHub, type TestHub } from '../fakes/hub.js';
 import { until } from '../fakes/shop.js';
 
 const ANA = { role: 'agent', id: 'ana' } as const;
+const SAM = { role: 'supervisor', id: 'sam' } as const;
 
 describe('people and lines', () => {
   let test: TestHub;
@@ -192,6 +193,47 @@ describe('people and lines', () => {
       await test.hub.settled();
       const state = await test.state(id);
       assert.ok(state.phase === 'agent' && state.agentGone);
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('waits after a restart for who was connected before and does not come back, and for nobody else', async () => {
+    const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldClearNativeTimers: true });
+    try {
+      const held: Record<string, string> = {};
+      for (const agent of ['ana', 'ben']) {
+        await test.hub.people.setPresence(agent, 'available');
+        test.hub.people.connected(agent);
+        const id = await queued(agent);
+        await test.hub.handle(id, { type: 'assign', by: SAM, agent });
+        held[agent] = id;
+      }
+      await test.hub.settled();
+      test = await test.restart();
+      test.hub.people.connected('ben');
+      clock.tick(5_000);
+      await test.hub.settled();
+      const isGone = async (agent: string) => {
+        const state = await test.state(held[agent] ?? '');
+        return state.phase === 'agent' && state.agentGone;
+      };
+      assert.deepEqual([await isGone('ana'), await isGone('ben')], [true, false]);
+      clock.tick(30_000);
+      await test.hub.settled();
+      assert.deepEqual(
+        ['ana', 'ben'].map((agent) => test.hub.people.row(agent)?.presence),
+        ['offline', 'available'],
+      );
+      test = await test.restart();
+      test.hub.people.connected('ana');
+      await test.hub.settled();
+      assert.equal(
+        test.hub.people.row('ana')?.presence,
+        'available',
+        'the presence to come back to outlives a restart, too',
+      );
+      assert.equal(await isGone('ana'), false);
     } finally {
       clock.restore();
     }
