@@ -194,31 +194,4 @@ describe('a broken connection to PostgreSQL', () => {
     assert.deepEqual(await textsOf(store, chat), ['back']);
     await sound(store, chat);
   }).timeout(30_000);
-
-  it('is what the server makes where a process stands still in the middle of a transaction: others wait for it for 2 s', async () => {
-    const [a, b] = [await opened(), await opened()];
-    await a.shared.beat(60_000);
-    const { query } = pg.Client.prototype as unknown as { query: (...asked: unknown[]) => unknown };
-    let goOn = () => {};
-    const standsStill = new Promise<void>((resolve) => {
-      (pg.Client.prototype as { query: unknown }).query = function (this: unknown, ...asked: unknown[]) {
-        if (!String(asked[0]).startsWith('INSERT INTO node')) return query.apply(this, asked);
-        (pg.Client.prototype as { query: unknown }).query = query;
-        resolve();
-        return new Promise<void>((again) => (goOn = again)).then(() => query.apply(this, asked));
-      };
-    });
-    try {
-      const beat = a.shared.beat(60_000);
-      await standsStill;
-      const since = performance.now();
-      await b.shared.beat(60_000);
-      assert.ok(performance.now() - since < 4_500, `${Math.round(performance.now() - since)} ms`);
-      goOn();
-      assert.equal((await beat).keeper, true, 'it tries again by itself');
-    } finally {
-      (pg.Client.prototype as { query: unknown }).query = query;
-      goOn();
-    }
-  });
 });

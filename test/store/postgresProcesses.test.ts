@@ -6,6 +6,7 @@ import pg from 'pg';
 import type { Notice } from '../../src/hub/ports.js';
 import type { PostgresStore } from '../../src/store/postgres/postgresStore.js';
 import { Chat, offers, queues, says, T0 } from './chat.js';
+import { FreezingProxy } from '../fakes/freezingProxy.js';
 import { until } from '../fakes/shop.js';
 import { ask, cutConnections, inSchema } from './cluster.js';
 import { useStores } from './postgresStores.js';
@@ -259,6 +260,47 @@ describe('two processes on one database', () => {
       await third.end();
     }
     assert.equal((await a.outbox(10)).length, 2);
+  });
+
+  it('wait for no process that stands still in the middle of a sign of life', async () => {
+    const proxy = await FreezingProxy.open(url);
+    const still = await opened({ url: Object.assign(new URL(url), { port: new URL(proxy.url).port }).href });
+    const dead = await opened();
+    const holder = new pg.Client({ connectionString: inSchema(url) });
+    let unheard: Promise<unknown> | undefined;
+    try {
+      await still.shared.beat(60_000);
+      await dead.shared.beat(60_000);
+      const chat = await started(dead);
+      const plan = chat.plan(says('one'));
+      const effect = { to: { bot: 'demo' }, send: 'activity' } as const;
+      const row = { ordinal: 0, seq: plan.expectedVersion + 1, party: 'bot:demo', epoch: 1, effect };
+      done(await dead.append({ ...plan, outbox: [row] }));
+      await dead.shared.leave();
+      await holder.connect();
+      await holder.query('BEGIN');
+      const { rows } = await holder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await holder.query('SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE', [chat.id]);
+      unheard = still.shared.beat(60_000).catch(() => undefined);
+      const waiting = 'SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))';
+      let beating: unknown;
+      await until('the sign of life waits', async () => {
+        beating = (await ask(url, waiting, [rows[0]?.pid]))[0]?.['pid'];
+        return beating !== undefined;
+      });
+      proxy.freeze();
+      await holder.query('COMMIT');
+      let state: unknown;
+      await until('the server has gone on', async () => {
+        state = (await ask(url, 'SELECT state FROM pg_stat_activity WHERE pid = $1', [beating]))[0]?.['state'];
+        return state !== 'active';
+      });
+      assert.equal(state, 'idle', 'nothing is held any more');
+    } finally {
+      await holder.end();
+      await proxy.close();
+      await unheard;
+    }
   });
 
   it('miss a person only when no process has a socket of theirs, and know what to come back to', async () => {

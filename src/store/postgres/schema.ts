@@ -4,6 +4,8 @@ import type { ClientBase } from 'pg';
 import { channelPlaceOf } from '../../core/channelPlace.js';
 import { ConfigError } from '../../errors.js';
 import { toConversation } from '../rows.js';
+import { makeFunctions } from './functions.js';
+import { BEAT, DISCONNECT } from './living.js';
 import { escapeText, type Place } from './place.js';
 import { WRITING } from './writing.js';
 
@@ -217,12 +219,7 @@ export async function migrate(client: ClientBase, place: Place): Promise<void> {
       await client.query(step);
       await client.query('INSERT INTO migration VALUES ($1, now())', [index + 1]);
     }
-    // Named by what they do: two releases on one database each call their own.
-    const made = await client.query(
-      'SELECT 1 FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace' + ' WHERE nspname = $1 AND proname = $2',
-      [schema, WRITING.name],
-    );
-    if (made.rowCount === 0) await client.query(WRITING.definition);
+    await makeFunctions(client, schema, [...WRITING.functions, BEAT, DISCONNECT]);
     await fillChannelPlaces(client);
     await client.query(FORGET_WRITERS);
     await client.query('COMMIT');

@@ -1,11 +1,10 @@
 // The functions inside the database by which a whole flush is written in one round trip and one transaction.
 //
-// They are made of the common SQL: each `?` is filled with an expression of PL/pgSQL. Their name carries a digest of their
-// text, so that a release which changes them brings its own beside those that an older process still calls.
+// They are made of the common SQL: each `?` is filled with an expression of PL/pgSQL.
 
-import { createHash } from 'node:crypto';
 import { THUMBNAIL } from '../../hub/attachments.js';
 import { changing, CHANNEL_KEY, FACETS, sql } from '../sql.js';
+import { functionOf } from './functions.js';
 
 function fill(text: string, ...expressions: readonly string[]): string {
   let used = 0;
@@ -23,8 +22,11 @@ const NO_ROOM = 'HN001';
 export const GIVEN_UP = 'HN002';
 
 /** One call, as the embedded engine's writer carries it out. NULL = done, with nothing to say. */
-const WRITE_ONE = `
-#variable_conflict use_column
+const WRITE_ONE = functionOf(
+  'write_one',
+  'the_writer text, kind text, ask jsonb',
+  'jsonb',
+  `
 DECLARE
   the_id text := ask->>'conversationId';
   facets jsonb := ask->'facets';
@@ -169,14 +171,20 @@ BEGIN
     RETURN jsonb_build_object('outcome', 'done', 'elsewhere', elsewhere, 'behind', behind);
   END IF;
   RETURN NULL;
-END`;
+END`,
+);
 
 /**
  * A whole flush. Rows are locked first and in one order (names of what may not exist yet, conversations, agents), so
  * that two processes never wait for each other in a circle; then the calls are carried out in theirs. What they are
  * answered is kept beside the flush's number: whoever lost the connection asks for it there.
  */
-const writeAll = (one: string) => `
+const WRITE_ALL = functionOf(
+  'write_all',
+  'writer_id text, flush_number bigint, calls jsonb, names text[], conversations text[], agents text[], lazy boolean',
+  'jsonb',
+  `
+<<write_all>>
 DECLARE
   call record;
   answer jsonb;
@@ -192,31 +200,20 @@ BEGIN
   PERFORM 1 FROM conversation WHERE id = ANY (conversations) ORDER BY id FOR UPDATE;
   PERFORM 1 FROM agent WHERE agents IS NULL OR id = ANY (agents) ORDER BY id FOR UPDATE;
   FOR call IN SELECT value, ordinality FROM jsonb_array_elements(calls) WITH ORDINALITY LOOP
-    answer := ${one}(writer_id, call.value->>'kind', call.value->'ask');
+    answer := ${WRITE_ONE.name}(writer_id, call.value->>'kind', call.value->'ask');
     IF answer IS NOT NULL THEN
       answers := answers || jsonb_build_array(jsonb_build_array(call.ordinality - 1, answer));
     END IF;
   END LOOP;
   IF answers <> '[]' THEN UPDATE writer SET answers = write_all.answers WHERE id = writer_id; END IF;
   RETURN answers;
-END`;
+END`,
+);
 
-const digest = createHash('sha256').update(WRITE_ONE).update(writeAll('')).digest('hex').slice(0, 12);
-const one = `write_one_${digest}`;
-const name = `write_all_${digest}`;
-
-/** Where a variable and a column have one name the column is meant. */
 export const WRITING = {
-  name,
-  definition: `
-CREATE FUNCTION ${one}(the_writer text, kind text, ask jsonb) RETURNS jsonb LANGUAGE plpgsql AS $body$${WRITE_ONE}$body$;
-CREATE FUNCTION ${name}(
-  writer_id text, flush_number bigint, calls jsonb, names text[], conversations text[], agents text[], lazy boolean
-) RETURNS jsonb LANGUAGE plpgsql AS $body$
-#variable_conflict use_column
-<<write_all>>${writeAll(one)}$body$;`,
+  functions: [WRITE_ONE, WRITE_ALL],
   /** The process, the number of the flush, the calls, and what they need locked; `agents` NULL = all of them. */
-  call: `SELECT ${name}($1, $2, $3, $4, $5, $6, $7)::text AS answers`,
+  call: `SELECT ${WRITE_ALL.name}($1, $2, $3, $4, $5, $6, $7)::text AS answers`,
   /** Makes sure that a flush of this number will never be written, if it has not been. Waits for one under way. */
   giveUp:
     'INSERT INTO writer AS w (id, flush) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE' +
