@@ -26,7 +26,7 @@ export interface RouteReceipt {
   ruleSetVersion: number;
   /**
    * Every rule looked at, up to and including the one that decided. Of those whose conditions do not hold only the first
-   * MAX_RECEIPT_RULES are listed; deciding once more (retracing.ts) gives the others.
+   * MAX_RECEIPT_RULES are listed in what is stored; deciding once more (retracing.ts) gives the others.
    */
   rules: {
     /** 1 = the work stream's first rule. */
@@ -74,12 +74,24 @@ export interface RouteRequest {
  * Decides where the conversation goes. A bot of the queue that has not had it takes it first, also after another bot's
  * escalation; then its people do.
  * Nothing is lost: no rule → the work stream's fallback queue → the default queue → the only queue there is.
- * @param most Rules that the receipt lists of those whose conditions do not hold.
+ * @returns the receipt as it is stored.
  */
-export function route(request: RouteRequest, most = MAX_RECEIPT_RULES): RouteReceipt {
+export function route(request: RouteRequest): RouteReceipt {
+  return shortened(routeInFull(request));
+}
+
+/** Of the rules whose conditions do not hold only the first are kept. */
+export function shortened(receipt: RouteReceipt): RouteReceipt {
+  let failed = 0;
+  const rules = receipt.rules.filter(({ matched }) => matched || (failed += 1) <= MAX_RECEIPT_RULES);
+  const omitted = receipt.rules.length - rules.length;
+  return omitted === 0 ? receipt : { ...receipt, rules, omitted };
+}
+
+/** As `route`, with every rule looked at in the receipt. */
+export function routeInFull(request: RouteRequest): RouteReceipt {
   const { at, workStream, directory, context, facts } = request;
   const rules: RouteReceipt['rules'] = [];
-  let failed = 0;
   const receipt = (
     by: RouteReceipt['by'],
     destination?: Destination,
@@ -89,7 +101,6 @@ export function route(request: RouteRequest, most = MAX_RECEIPT_RULES): RouteRec
     at,
     ruleSetVersion: directory.version,
     rules,
-    ...(failed > most && { omitted: failed - most }),
     by,
     ...(destination !== undefined && { queue: destination.queue }),
     priority,
@@ -100,18 +111,12 @@ export function route(request: RouteRequest, most = MAX_RECEIPT_RULES): RouteRec
 
   for (const [index, rule] of workStream.rules.entries()) {
     const { matched, conditions } = evaluate(rule.when, context, facts);
-    const looked = { rule: index + 1, matched, queue: rule.queue, conditions };
-    if (!matched) {
-      failed += 1;
-      if (failed <= most) rules.push(looked);
-      continue;
-    }
+    const looked: RouteReceipt['rules'][number] = { rule: index + 1, matched, queue: rule.queue, conditions };
+    rules.push(looked);
+    if (!matched) continue;
     const destination = destinationIn(rule.queue, request, rule.skills);
-    if (!('skipped' in destination)) {
-      rules.push(looked);
-      return receipt('rule', destination, rule);
-    }
-    rules.push({ ...looked, skipped: destination.skipped });
+    if (!('skipped' in destination)) return receipt('rule', destination, rule);
+    looked.skipped = destination.skipped;
   }
 
   for (const [by, queue] of [

@@ -5,7 +5,7 @@ import type { AssignReceipt } from '../core/assignment.js';
 import type { Entry } from '../core/conversation.js';
 import type { Directory } from '../core/directory.js';
 import { requestOf, type RoutingEvent } from '../core/retracing.js';
-import { route, type RouteReceipt } from '../core/routing.js';
+import { routeInFull, shortened, type RouteReceipt } from '../core/routing.js';
 import { ConfigError } from '../errors.js';
 
 /** The configuration of that version; undefined when it is not kept. @throws ConfigError when it cannot be read. */
@@ -40,7 +40,8 @@ export async function fullReceipt(
       return { receipt, omittedBecause: `Version ${version} of the configuration is not in the record any more.` };
     const request = requestOf(log, seq, event as RoutingEvent, directory);
     if (request === undefined) return { receipt, omittedBecause: 'What was known then has been erased.' };
-    if (isDeepStrictEqual(asStored(route(request)), asStored(receipt))) return { receipt: route(request, Infinity) };
+    const full = routeInFull(request);
+    if (isDeepStrictEqual(asStored(shortened(full)), asStored(receipt))) return { receipt: full };
     return {
       receipt,
       omittedBecause: `By the rules of version ${version} this release would decide otherwise than what is recorded here.`,

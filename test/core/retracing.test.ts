@@ -6,7 +6,14 @@ import { NOT_STARTED, type Conversation, type Entry, type State } from '../../sr
 import type { RoutingRule, WorkStream } from '../../src/core/directory.js';
 import { factsOf } from '../../src/core/plan.js';
 import { requestOf, type RoutingEvent } from '../../src/core/retracing.js';
-import { evaluate, MAX_RECEIPT_RULES, route, type ConditionResult, type RouteReceipt } from '../../src/core/routing.js';
+import {
+  evaluate,
+  MAX_RECEIPT_RULES,
+  route,
+  routeInFull,
+  type ConditionResult,
+  type RouteReceipt,
+} from '../../src/core/routing.js';
 import { impulses, runTraffic, settings, type Traffic } from './randomTraffic.js';
 import { directoryWith } from './world.js';
 
@@ -96,7 +103,7 @@ describe('a routing decision made once more from its log', function () {
               }
               assert.ok(request !== undefined);
               assert.deepEqual(route(request), receipt);
-              const full = route(request, Infinity);
+              const full = routeInFull(request);
               const { rules, omitted = 0, ...rest } = receipt;
               assert.equal(full.rules.length, rules.length + omitted);
               assert.deepEqual(
