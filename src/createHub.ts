@@ -96,6 +96,7 @@ export class HandoffHub extends Hub {
   #opened: Promise<void> | undefined;
   #startUp: Promise<void> | undefined;
   #listening: Promise<string> | undefined;
+  #stopping: Promise<void> | undefined;
   #http: HttpServer | undefined;
   #directLine: DirectLine | undefined;
   #console: Console | undefined;
@@ -169,7 +170,8 @@ export class HandoffHub extends Hub {
       this.#listening = undefined;
       throw error;
     };
-    return (this.#listening ??= this.#listen(options).catch(failed));
+    const stopped = this.#stopping ?? Promise.resolve();
+    return (this.#listening ??= stopped.then(() => this.#listen(options)).catch(failed));
   }
 
   async #listen(options: ListenOptions): Promise<string> {
@@ -292,11 +294,16 @@ export class HandoffHub extends Hub {
     this.#bots.retire(directory);
   }
 
-  /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent. */
-  override async stop(graceMs = 5_000): Promise<void> {
+  /** Tells open sockets, lets running work finish, and leaves everything on disk. Idempotent: a second one waits for the first. */
+  override stop(graceMs = 5_000): Promise<void> {
+    return (this.#stopping ??= this.#stop(graceMs).finally(() => (this.#stopping = undefined)));
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     // Else a start that is under way would open port and store again.
-    await (this.#listening ?? this.#startUp)?.catch(() => undefined);
+    const starting = this.#listening ?? this.#startUp;
     this.#listening = undefined;
+    await starting?.catch(() => undefined);
     await this.#closeServers(this.outbox.stop(graceMs));
     await super.stop(graceMs);
     await this.#bots.close();

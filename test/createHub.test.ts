@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { readConfiguration } from '../src/config.js';
 import { Rejected } from '../src/core/rejected.js';
 import { createHub, type HandoffHub } from '../src/createHub.js';
@@ -268,5 +269,40 @@ for (const [engine, storeIn] of Object.entries(ENGINES))
         bot.heard.flatMap(({ type, text }) => (type === 'message' ? [text] : [])),
         ['first', 'second'],
       );
+    });
+
+    it('ends no work under way before its time, however often it is told to stop', async () => {
+      await hub.listen(options);
+      const append = store.append.bind(store);
+      let write = (): void => {};
+      const isWriting = new Promise<void>((reached) => {
+        store.append = async (what) => {
+          reached();
+          await new Promise<void>((resolve) => (write = resolve));
+          return append(what);
+        };
+      });
+      const start = {
+        type: 'start',
+        id: 'talk',
+        channel: { id: 'directline' },
+        workStream: 'web',
+        customer: 'kim',
+      } as const;
+      const kept = hub.handle('talk', start);
+      await isWriting;
+      const stopped = Promise.all([hub.stop(), hub.stop()]);
+      assert.equal(await Promise.race([kept, stopped, pause(200, 'both wait')]), 'both wait');
+      write();
+      assert.equal((await kept).state.id, 'talk');
+      await stopped;
+    });
+
+    it('that is told to listen while it is being stopped does so afterwards', async () => {
+      await hub.listen(options);
+      const stopped = hub.stop();
+      const again = hub.listen(options);
+      await stopped;
+      assert.equal(await ready(await again), 200);
     });
   });
