@@ -1,22 +1,16 @@
 /** The console's one box for messages and notes: what is for staff never reaches the customer, nor that it is typed. */
 import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
-import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
-import { FakePagesServer } from './fakePagesServer.js';
-
-const PAGES = fileURLToPath(new URL('../../../dist/web', import.meta.url));
+import type { Page, Request } from 'playwright-core';
+import type { FakePagesServer } from './fakePagesServer.js';
+import { usePages } from './pages.js';
 
 describe('the box of a chat in the console', function () {
   this.timeout(30_000);
-  let browser: Browser;
+  const pages = usePages();
+  const { button, sendBox, bubble } = pages;
   let server: FakePagesServer;
-  let context: BrowserContext;
   let page: Page;
 
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const sendBox = () => page.getByRole('textbox', { name: 'Message input box' });
-  const bubble = (text: string) => page.locator('.webchat__bubble').getByText(text, { exact: true });
   /** What was said, and whether it was for staff only. */
   const logged = () =>
     (server.directLine.logs.get('kim') ?? []).map(({ text, channelData }) => [
@@ -24,16 +18,8 @@ describe('the box of a chat in the console', function () {
       Boolean((channelData?.['handoff'] as { audience?: string })?.audience),
     ]);
 
-  before(async function () {
-    this.timeout(browserStartTimeoutMs);
-    browser = await launchBrowser();
-  });
-  after(() => browser.close());
-
   beforeEach(async () => {
-    server = await new FakePagesServer(PAGES).start();
-    context = await browser.newContext();
-    page = await context.newPage();
+    ({ server, page } = pages);
     const kim = { id: 'dl_kim', name: 'Kim' };
     server.say('kim', { type: 'message', text: 'my card is lost', from: kim });
     const startedAt = new Date().toISOString();
@@ -50,10 +36,6 @@ describe('the box of a chat in the console', function () {
     await page.goto(`${server.url}/console/`);
     await bubble('my card is lost').waitFor();
     await sendBox().waitFor();
-  });
-  afterEach(async () => {
-    await context.close();
-    await server.stop();
   });
 
   it('sends a note to staff only and a message to the customer from the same box', async () => {

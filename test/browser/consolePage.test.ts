@@ -1,11 +1,9 @@
 /** The console page against a steered stand-in server: every state a person may meet, the rare ones above all. */
 import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
-import { FakePagesServer, type FakeConversation } from './fakePagesServer.js';
+import type { Page } from 'playwright-core';
+import type { FakeConversation, FakePagesServer } from './fakePagesServer.js';
+import { usePages } from './pages.js';
 
-const PAGES = fileURLToPath(new URL('../../../dist/web', import.meta.url));
 const ANA = { id: 'ana', name: 'Ana' };
 const BEN = { id: 'ben', name: 'Ben' };
 
@@ -31,34 +29,19 @@ function conversation(id: string, name: string, change: Partial<FakeConversation
 
 describe('the console page', function () {
   this.timeout(90_000);
-  let browser: Browser;
+  const pages = usePages();
+  const { button, sendBox, bubble, region } = pages;
   let server: FakePagesServer;
-  let context: BrowserContext;
   let page: Page;
 
-  const offers = () => page.getByRole('region', { name: 'Offers', exact: true });
-  const conversations = () => page.getByRole('region', { name: 'Conversations', exact: true });
-  const contextPanel = () => page.getByRole('region', { name: 'Context', exact: true });
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const sendBox = () => page.getByRole('textbox', { name: 'Message input box' });
-  const bubble = (text: string) => page.locator('.webchat__bubble').getByText(text, { exact: true });
+  const offers = () => region('Offers');
+  const conversations = () => region('Conversations');
+  const contextPanel = () => region('Context');
   const customerSays = (id: string, text: string) =>
     server.say(id, { type: 'message', text, from: { id: `dl_${id}`, name: 'Kim' } });
 
-  before(async function () {
-    this.timeout(browserStartTimeoutMs);
-    browser = await launchBrowser();
-  });
-  after(() => browser.close());
-
   beforeEach(async () => {
-    server = await new FakePagesServer(PAGES).start();
-    context = await browser.newContext();
-    page = await context.newPage();
-  });
-  afterEach(async () => {
-    await context.close();
-    await server.stop();
+    ({ server, page } = pages);
   });
 
   async function openWith(...rows: FakeConversation[]): Promise<void> {
@@ -271,7 +254,7 @@ describe('the console page', function () {
     const dialog = page.getByRole('alertdialog', { name: 'Your session has ended' });
     await dialog.waitFor();
     await dialog.getByRole('link', { name: 'Sign in as Ana' }).waitFor();
-    const popup = context.waitForEvent('page');
+    const popup = page.context().waitForEvent('page');
     await dialog.getByRole('link', { name: 'Sign in as Ana' }).click();
     const other = await popup;
     await other.getByRole('region', { name: 'Offers', exact: true }).waitFor();

@@ -1,11 +1,9 @@
 /** Why a conversation is where it is, in the console: a long rule set is shown in full to who asks for it. */
 import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
-import { FakePagesServer } from './fakePagesServer.js';
+import type { Page } from 'playwright-core';
+import type { FakePagesServer } from './fakePagesServer.js';
+import { usePages } from './pages.js';
 
-const PAGES = fileURLToPath(new URL('../../../dist/web', import.meta.url));
 const RULES = 60;
 const LISTED = 25;
 
@@ -31,25 +29,17 @@ function receipt(topic: string, rules: number) {
 
 describe('routing diagnostics in the console', function () {
   this.timeout(30_000);
-  let browser: Browser;
+  const pages = usePages();
+  const { region } = pages;
   let server: FakePagesServer;
-  let context: BrowserContext;
   let page: Page;
 
-  const panel = () => page.getByRole('region', { name: 'Context', exact: true });
+  const panel = () => region('Context');
   const more = () => panel().getByRole('button', { name: `Show ${RULES - LISTED} more rules that do not hold` });
   const rules = () => panel().getByText(/^✗ rule \d+$/);
 
-  before(async function () {
-    this.timeout(browserStartTimeoutMs);
-    browser = await launchBrowser();
-  });
-  after(() => browser.close());
-
   beforeEach(async () => {
-    server = await new FakePagesServer(PAGES).start();
-    context = await browser.newContext();
-    page = await context.newPage();
+    ({ server, page } = pages);
     for (const [id, name] of [
       ['kim', 'Kim'],
       ['lee', 'Lee'],
@@ -70,13 +60,9 @@ describe('routing diagnostics in the console', function () {
     await page.goto(`${server.url}/console/`);
     await open('Kim');
   });
-  afterEach(async () => {
-    await context.close();
-    await server.stop();
-  });
 
   async function open(name: string): Promise<void> {
-    const conversations = page.getByRole('region', { name: 'Conversations', exact: true });
+    const conversations = region('Conversations');
     await conversations.getByRole('button', { name: new RegExp(`^${name}`) }).click();
     await panel().getByText(`Topic equals topic 1 (was ${name})`).waitFor();
   }

@@ -1,24 +1,19 @@
 /** The customer's page against a steered stand-in server: who is talking at every stage, and the ways in and out. */
 import assert from 'node:assert/strict';
-import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
+import type { Page } from 'playwright-core';
 import type { FakeActivity } from './fakeDirectLine.js';
-import { FakePagesServer } from './fakePagesServer.js';
-
-const PAGES = fileURLToPath(new URL('../../../dist/web', import.meta.url));
+import type { FakePagesServer } from './fakePagesServer.js';
+import { usePages } from './pages.js';
 
 describe("the customer's page", function () {
   this.timeout(30_000);
-  let browser: Browser;
+  const pages = usePages();
+  const { button, bubble } = pages;
   let server: FakePagesServer;
-  let context: BrowserContext;
   let page: Page;
   let posted: FakeActivity[];
 
   const head = () => page.locator('.widget-head');
-  const bubble = (text: string) => page.locator('.webchat__bubble').getByText(text, { exact: true });
-  const button = (name: string) => page.getByRole('button', { name, exact: true });
   const botSays = (text: string) =>
     server.say('kim', { type: 'message', text, from: { id: 'demo', name: 'Demo Bot' } });
   const told = (text: string, handoff: Record<string, unknown>) =>
@@ -29,22 +24,10 @@ describe("the customer's page", function () {
       channelData: { handoff },
     });
 
-  before(async function () {
-    this.timeout(browserStartTimeoutMs);
-    browser = await launchBrowser();
-  });
-  after(() => browser.close());
-
   beforeEach(async () => {
     posted = [];
-    server = await new FakePagesServer(PAGES).start();
+    ({ server, page } = pages);
     server.onPosted = (_staff, _id, activity) => posted.push(activity);
-    context = await browser.newContext();
-    page = await context.newPage();
-  });
-  afterEach(async () => {
-    await context.close();
-    await server.stop();
   });
 
   async function open(): Promise<void> {
