@@ -22,6 +22,8 @@ const RENEW_AFTER_MS = 10 * 60_000;
 
 const TICKET = 'ticket';
 const SOCKET_TICKET = 'socketTicket';
+/** Of a session just ended: a call that was under way, perhaps at another node, must not bring it back by prolonging it. */
+const ENDED_SESSION = 'endedSession';
 
 export interface SignInOptions {
   /** Public origin, without a path. */
@@ -59,8 +61,6 @@ export async function comeToWork(hub: Pick<Hub, 'people'>, { id, roles }: Person
 export class SignIn {
   /** Wrong links by the network they are opened from. */
   readonly #attempts = new Buckets({ size: 10, refillMs: 6_000 });
-  /** Sessions just ended, by time: a call that was under way must not bring one back by prolonging it. */
-  readonly #ended = new Map<string, number>();
   #onEnded: (session: string) => void = () => undefined;
 
   constructor(
@@ -198,18 +198,24 @@ export class SignIn {
 
   async #endSession(secret: string | undefined): Promise<void> {
     if (secret === undefined) return;
+    const { store, clock } = this.hub;
     const session = digest(secret);
-    const now = this.hub.clock.now();
-    for (const [id, at] of this.#ended) if (now - at > RENEW_AFTER_MS) this.#ended.delete(id);
-    this.#ended.set(session, now);
-    await this.hub.store.removeGrant(SESSION_GRANT, session);
+    const now = clock.now();
+    // Nothing is kept of what was guessed.
+    if ((await store.getGrant(SESSION_GRANT, session, now)) !== undefined) {
+      await store.putGrant({ kind: ENDED_SESSION, id: session, value: {}, expiresAt: now + RENEW_AFTER_MS });
+      await store.removeGrant(SESSION_GRANT, session);
+    }
     this.#onEnded(session);
   }
 
   async #renew(grant: Grant, now: number): Promise<boolean> {
-    if (grant.expiresAt - now > SESSION_LASTS_MS - RENEW_AFTER_MS || this.#ended.has(grant.id)) return false;
-    await this.hub.store.putGrant({ ...grant, expiresAt: now + SESSION_LASTS_MS });
-    return true;
+    if (grant.expiresAt - now > SESSION_LASTS_MS - RENEW_AFTER_MS) return false;
+    const { store } = this.hub;
+    await store.putGrant({ ...grant, expiresAt: now + SESSION_LASTS_MS });
+    if ((await store.getGrant(ENDED_SESSION, grant.id, now)) === undefined) return true;
+    await store.removeGrant(SESSION_GRANT, grant.id);
+    return false;
   }
 
   /** A form or image of another site carries the cookie, but can set no header and says where it comes from. */

@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { mintPersonToken } from '../../src/console/console.js';
+import { mintPersonToken, serveConsole } from '../../src/console/console.js';
+import { HttpServer } from '../../src/http.js';
 import { CONVERSATION_AUDIENCE, Tokens } from '../../src/hub/tokens.js';
+import { SILENT } from '../fakes/hub.js';
 import { request, type Answer } from '../fakes/request.js';
 import { errorIn, openOffice, shownIn, type Office } from './office.js';
 
@@ -119,6 +121,36 @@ describe('signing in', () => {
     assert.deepEqual(refusal(await call(cookie, 'GET', '/me')), [401, 'signedOut']);
     assert.equal((await call(cookie, 'POST', '/sign-out', FROM_PAGE)).status, 200);
     assert.equal((await request('POST', `${office.url}/api/v1/sign-out`)).status, 200);
+  });
+
+  it('signs out for good also where another node was just prolonging the session', async () => {
+    const server = new HttpServer({ log: SILENT });
+    const other = serveConsole(server, office.hub, { tokens: office.tokens, publicUrl: () => office.url });
+    const otherUrl = await server.listen(0, '127.0.0.1');
+    try {
+      const cookie = await signIn();
+      office.clock.advance(11 * MINUTE_MS);
+      const { store } = office;
+      const putGrant = store.putGrant.bind(store);
+      let write = (): void => {};
+      const isProlonging = new Promise<void>((reached) => {
+        store.putGrant = async (grant) => {
+          store.putGrant = putGrant;
+          reached();
+          await new Promise<void>((resolve) => (write = resolve));
+          return putGrant(grant);
+        };
+      });
+      const underWay = request('GET', `${otherUrl}/api/v1/me`, { headers: { cookie } });
+      await isProlonging;
+      assert.equal((await call(cookie, 'POST', '/sign-out', FROM_PAGE)).status, 200);
+      write();
+      assert.equal((await underWay).headers['set-cookie'], undefined);
+      assert.deepEqual(refusal(await call(cookie, 'GET', '/me')), [401, 'signedOut']);
+    } finally {
+      await other.close();
+      await server.close();
+    }
   });
 
   it('ends the old session when somebody else signs in with the same browser', async () => {
