@@ -82,7 +82,15 @@ export function isStranded(state: Conversation, directory: Directory): boolean {
 /** Who waits keeps the waiting-since in the queue it is routed to. */
 export function reroute(plan: Plan): void {
   leaveGoneBot(plan);
+  leaveGonePerson(plan);
   if (isStranded(plan.open, plan.circumstances.directory)) plan.route('overflow', true);
+}
+
+/** Nobody is held by, or offered to, people whom the configuration does not name any more: they can do nothing for them. */
+function leaveGonePerson(plan: Plan): void {
+  const { people } = plan.circumstances.directory;
+  lapse(plan, ({ agent }) => people[agent] === undefined, 'agentGone');
+  if (plan.open.phase === 'agent' && people[plan.open.agent] === undefined) plan.queueAgain('agentGone');
 }
 
 /** An offer ends without an answer; the item keeps its waiting-since. */

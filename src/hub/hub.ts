@@ -25,7 +25,7 @@ import { Positions } from './positions.js';
 import type { Append, BotConnection, ChannelConnection, Clock, InvokeResponse, Log, Store } from './ports.js';
 import { KnownStates } from './states.js';
 import { standInLine } from './standing.js';
-import { Strays } from './strays.js';
+import { Strays, takesOut } from './strays.js';
 import { Ticker } from './ticker.js';
 import { Turns } from './turns.js';
 
@@ -145,7 +145,7 @@ export class Hub implements Engine {
 
   /** From now on decisions cite this version. */
   async useDirectory(directory: Directory): Promise<void> {
-    const lost = Object.keys(this.#directory.bots).some((id) => directory.bots[id] === undefined);
+    const lost = takesOut(this.#directory, directory);
     this.#directory = directory;
     await this.people.useDirectory();
     if (this.#life !== 'stopped') await standInLine(this, this.lines, this.#states);

@@ -1,6 +1,7 @@
-// Conversations with a bot that the configuration does not name any more: found page by page, and handed to people.
+// Conversations with a bot or a person whom the configuration does not name any more: found page by page, and handed to others.
 
-import { holderOf } from '../core/conversation.js';
+import { holderOf, type Conversation } from '../core/conversation.js';
+import type { Directory } from '../core/directory.js';
 import type { Engine } from './engine.js';
 
 /** Conversations read, and decided, at once. */
@@ -22,7 +23,7 @@ export class Strays {
     this.#looking = this.#looking
       .then(() => this.#look(search))
       .catch((error: unknown) => {
-        this.hub.log.error({ err: error }, 'conversations of bots that are gone could not be looked for');
+        this.hub.log.error({ err: error }, 'conversations of bots and people that are gone could not be looked for');
       });
   }
 
@@ -41,11 +42,8 @@ export class Strays {
     let cursor: string | undefined;
     do {
       if (search !== this.#search) return;
-      const { items, next } = await hub.store.list({ phases: ['bot', 'wrapUp'] }, PAGE, cursor);
-      const strays = items.filter((state) => {
-        const holder = holderOf(state);
-        return holder?.role === 'bot' && hub.directory.bots[holder.id] === undefined;
-      });
+      const { items, next } = await hub.store.list({ phases: ['bot', 'offered', 'agent', 'wrapUp'] }, PAGE, cursor);
+      const strays = items.filter((state) => isStray(state, hub.directory));
       await Promise.all(strays.map(({ id }) => this.#handOver(id)));
       cursor = next;
     } while (cursor !== undefined);
@@ -57,8 +55,21 @@ export class Strays {
     } catch (error) {
       this.hub.log.error(
         { err: error, conversation: conversationId },
-        'a conversation could not be taken from a bot that is gone',
+        'a conversation could not be taken from a bot or person that is gone',
       );
     }
   }
+}
+
+function isStray(state: Conversation, { bots, people }: Directory): boolean {
+  if (state.phase === 'offered') return state.offers.some(({ agent }) => people[agent] === undefined);
+  const holder = holderOf(state);
+  return holder !== undefined && (holder.role === 'bot' ? bots : people)[holder.id] === undefined;
+}
+
+/** Whether the second names a bot or a person of the first no more. */
+export function takesOut(before: Directory, after: Directory): boolean {
+  return (['bots', 'people'] as const).some((all) =>
+    Object.keys(before[all]).some((id) => after[all][id] === undefined),
+  );
 }

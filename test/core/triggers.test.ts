@@ -1,6 +1,7 @@
 // Handing over without the bot's doing: what customers say, what bots do not understand, bots that fail.
 
 import assert from 'node:assert/strict';
+import { loadsOf } from '../../src/core/conversation.js';
 import type { Triggers, WorkStream } from '../../src/core/directory.js';
 import { isFallback, phraseIn } from '../../src/core/triggers.js';
 import {
@@ -13,6 +14,7 @@ import {
   given,
   givenIn,
   KIM,
+  offered,
   offeredTo,
   started,
   startedOnTeams,
@@ -268,6 +270,27 @@ describe('a bot that is taken out of the configuration', () => {
   it('changes nothing for whoever is with a person, or with another bot', () => {
     afterwards({}, withAna).when({ type: 'reroute' }).thenNothing();
     afterwards({}, withAna, { type: 'return', by: ANA, bot: 'sales' }).when({ type: 'reroute' }).thenNothing();
+  });
+});
+
+describe('a person who is taken out of the configuration', () => {
+  const afterwards = (...before: Happening[]) => {
+    const people = { ...directoryWith().people };
+    const scenario = givenIn({ change: (directory) => ({ ...directory, people }) }, ...before);
+    delete people['ana'];
+    return scenario;
+  };
+
+  it('leaves their customers at the front of the line', () => {
+    const { state, events } = afterwards(withAna).when({ type: 'reroute' });
+    assert.ok(state.phase === 'queued');
+    assert.ok(events.some((event) => event.type === 'queued' && event.cause === 'agentGone'));
+    assert.deepEqual(loadsOf(state), {});
+  });
+
+  it('leaves what was offered to them to others', () => {
+    const { state } = afterwards(offered).when({ type: 'reroute' });
+    assert.equal(state.phase, 'queued');
   });
 });
 

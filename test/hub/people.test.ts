@@ -270,6 +270,35 @@ describe('people and lines', () => {
     assert.equal(await leaves(), true);
   });
 
+  it('gives the customers of a person to others who is taken out of the configuration', async () => {
+    const { hub } = test;
+    await hub.people.setPresence('ana', 'available');
+    hub.people.connected('ana');
+    const [held, offered] = [await queued('a'), await queued('b')];
+    await hub.handle(held, { type: 'accept', agent: 'ana' });
+    await hub.people.setPresence('ben', 'available');
+    const { people, queues, ...rest } = hub.directory;
+    const { ana: _ana, ...others } = people;
+    await hub.useDirectory({
+      ...rest,
+      people: others,
+      queues: Object.fromEntries(
+        Object.entries(queues).map(([id, queue]) => {
+          return [id, { ...queue, members: queue.members.filter((member) => member !== 'ana') }];
+        }),
+      ),
+    });
+    await hub.settled();
+    for (const id of [held, offered]) {
+      const state = await test.state(id);
+      assert.ok(state.phase === 'offered', state.phase);
+      assert.deepEqual(
+        state.offers.map(({ agent }) => agent),
+        ['ben'],
+      );
+    }
+  });
+
   it('presence set without a socket lasts eight hours', async () => {
     await test.hub.people.setPresence('ana', 'available');
     test.clock.advance(8 * 3_600_000 - 1);
