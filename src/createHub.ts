@@ -161,6 +161,7 @@ export class HandoffHub extends Hub {
   /**
    * Opens the port and starts the hub. Until everything is ready, requests are answered 503, never 404.
    * When it fails nothing is left open but the store, and it may be tried again. Idempotent: until it is stopped, it has one port.
+   * While it is being stopped it starts when that is done.
    * @returns the URL it listens on.
    */
   listen(options: ListenOptions = {}): Promise<string> {
