@@ -72,6 +72,11 @@ describe('the README', () => {
       await channel.next('You said hello bot');
       assert.ok(!channel.texts.includes('You said hello Ana'), 'the bot is silent while Ana holds the conversation');
     });
+
+    it('stops its hub and ends on Ctrl+C', async function () {
+      this.timeout(30_000);
+      assert.equal(await bot.end('SIGINT'), 0);
+    });
   });
 });
 

@@ -54,6 +54,11 @@ describe('the bot of docs/plug-into-a-bot.md', () => {
       return activities.find(({ text }) => text === 'You said from the site');
     });
   });
+
+  it('stops its hub and ends on Ctrl+C', async function () {
+    this.timeout(30_000);
+    assert.equal(await bot.end('SIGINT'), 0);
+  });
 });
 
 describe('the Agents SDK bot of docs/plug-into-a-bot.md', () => {
@@ -87,5 +92,10 @@ describe('the Agents SDK bot of docs/plug-into-a-bot.md', () => {
     await bot.asAna('POST', `/conversations/${id}/return`);
     await channel.next('Was that helpful?');
     assert.equal(channel.texts.includes('You said where is my order?'), false);
+  });
+
+  it('stops its hub and ends on Ctrl+C', async function () {
+    this.timeout(30_000);
+    assert.equal(await bot.end('SIGINT'), 0);
   });
 });

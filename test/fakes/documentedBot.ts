@@ -73,11 +73,17 @@ export class DocumentedBot {
     });
   }
 
-  async stop(): Promise<void> {
-    if (this.process.exitCode === null) {
-      this.process.kill('SIGTERM');
+  /** @returns its exit code, or the signal that ended it because nobody in it listened. */
+  async end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null> {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      this.process.kill(signal);
       await once(this.process, 'close');
     }
+    return this.process.exitCode ?? this.process.signalCode;
+  }
+
+  async stop(): Promise<void> {
+    await this.end('SIGTERM');
     await this.channel.stop();
     await rm(this.folder, { recursive: true });
   }
