@@ -109,9 +109,11 @@ export function serveConsole(http: HttpServer, hub: Hub, options: ConsoleOptions
 
   http.post(
     `${API}/ticket`,
-    forStaff(async (caller) => ({
-      body: { ticket: await signIn.createSocketTicket(caller), expires_in: SOCKET_TICKET_LASTS_MS / 1_000 },
-    })),
+    forStaff(async (caller, request) => {
+      signIn.requireOwnPage(request);
+      const ticket = await signIn.createSocketTicket(caller);
+      return { body: { ticket, expires_in: SOCKET_TICKET_LASTS_MS / 1_000 } };
+    }),
   );
 
   // For `handoff sign-in` beside a running server: the link is for the caller, whoever that is.

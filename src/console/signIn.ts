@@ -161,11 +161,26 @@ export class SignIn {
     return ticket;
   }
 
-  /** @throws BadRequest as `prove` does. */
-  async proveSocket(request: HttpRequest): Promise<Caller> {
+  /**
+   * The events socket is open to pages of this server's own address alone.
+   * @throws BadRequest 403 `otherAddress` naming that address.
+   */
+  requireOwnPage(request: HttpRequest): void {
     const origin = request.header('origin');
-    // A browser says from which page a socket is opened; programs say nothing and have no cookie of somebody else's.
-    if (origin !== undefined && !this.#isOwn(origin)) throw forged();
+    // A browser says from which page it calls; programs say nothing and have no cookie of somebody else's.
+    if (origin === undefined || this.#isOwn(origin)) return;
+    const own = originOf(this.options.publicUrl())?.origin ?? this.options.publicUrl();
+    throw new BadRequest(
+      403,
+      'otherAddress',
+      `This page was opened at ${origin}, where no news can reach it. Open ${own}/console/ instead,` +
+        ` or set PUBLIC_URL to ${origin} and restart the server.`,
+    );
+  }
+
+  /** @throws BadRequest as `prove` and `requireOwnPage` do. */
+  async proveSocket(request: HttpRequest): Promise<Caller> {
+    this.requireOwnPage(request);
     const ticket = request.query.get('ticket');
     if (ticket === null) return (await this.prove(request)).caller;
     const now = this.hub.clock.now();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { browserStartTimeoutMs, launchBrowser } from '../fakes/browser.js';
-import { startProgram, type Program } from '../fakes/program.js';
+import { handoff, startProgram, type Program } from '../fakes/program.js';
 
 /** Web Chat tries again 3 to 15 s after a lost stream. */
 const RECONNECT_MS = 30_000;
@@ -267,6 +267,21 @@ describe('the main job in a real browser', function () {
     await say(ana, 'Hello from here.');
     await bubble(customer, 'Hello from here.').waitFor();
     assert.deepEqual(complaints, []);
+  });
+
+  it('says which address to use where the console is opened at another one than PUBLIC_URL', async () => {
+    const opened = new URL(server.url).origin;
+    await server.stop();
+    server = await startProgram(data, ['--demo', '--port', new URL(opened).port], {
+      PUBLIC_URL: 'https://desk.example',
+    });
+    const { out } = await handoff(['sign-in', 'ana', '--data', data]);
+    const ana = await openWindow();
+    await ana.goto(`${opened}${out}`);
+    await region(ana, 'Offers').waitFor();
+    const told = await ana.getByRole('alert').textContent();
+    assert.match(told ?? '', /Open https:\/\/desk\.example\/console\/ instead/);
+    assert.ok(told?.includes(`set PUBLIC_URL to ${opened} `), told ?? '');
   });
 
   it('lets one of two busy people pick from the line, and takes it off the list of the other', async () => {

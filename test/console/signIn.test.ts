@@ -284,6 +284,15 @@ describe('signing in', () => {
       assert.equal(await open(`?ticket=${await office.console.createTicket('ana')}`), 401, 'a sign-in ticket is none');
     });
 
+    it('says to a page at another address, which reads nothing of a refused socket, where to go', async () => {
+      const cookie = await signIn();
+      const from = (origin: string) => call(cookie, 'POST', '/ticket', { ...FROM_PAGE, origin });
+      assert.equal((await from(office.url)).status, 200);
+      const elsewhere = await from('http://192.0.2.7:3978');
+      assert.deepEqual(refusal(elsewhere), [403, 'otherAddress']);
+      assert.ok(errorIn(elsewhere).message.includes(`${office.url}/console/`));
+    });
+
     it('closes when its session is signed out', async () => {
       const cookie = await signIn();
       assert.equal(await open('', { cookie, origin: office.url }), 101);

@@ -152,6 +152,8 @@ const at = (id: string, verb = '') => `/api/v1/conversations/${encodeURIComponen
 const post = (id: string, verb: string, body: unknown = {}) => callServer<Conversation>('POST', at(id, verb), body);
 
 export const api = {
+  /** Refused where the live line would be, with the reason that a browser does not tell of a socket. */
+  ticket: () => callServer<{ ticket: string }>('POST', '/api/v1/ticket', {}),
   me: () => callServer<Me>('GET', '/api/v1/me'),
   setPresence: (presence: Presence) => callServer<Me>('PUT', '/api/v1/me/presence', { presence }),
   conversationsOf: (agentId: string) =>

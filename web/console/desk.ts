@@ -21,6 +21,8 @@ export interface DeskState {
   logs: ReadonlyMap<string, ChatLog>;
   outcomes: OfferOutcome[];
   link: Link;
+  /** Why the live line is refused, where waiting does not help. */
+  refusal?: string;
   /** Grows with every successful re-read; what hangs on one conversation re-reads with it. */
   revision: number;
   /** Set while the server cannot be read. */
@@ -96,6 +98,7 @@ export function createDesk({ api, connect }: Options): Desk {
   let reading: Promise<void> | undefined;
   let readAt = 0;
   let wanted = new Set<Part>();
+  let wasOnline = false;
   let stopped = true;
 
   function set(change: Partial<DeskState>): void {
@@ -199,13 +202,24 @@ export function createDesk({ api, connect }: Options): Desk {
 
   function onLink(link: Link): void {
     const before = state.link;
-    set({ link });
+    set(link.state === 'online' ? { link, refusal: undefined } : { link });
     if (link.state === 'online' && before.state !== 'online') {
       logs.markAllStale();
       void refresh();
     }
     // A refused socket looks like a lost one: a call tells whether it is the network or the session.
     if (link.state === 'lost' && before.state !== 'lost') void refresh();
+    // One that never came about may have been refused for the address of this page.
+    wasOnline ||= link.state === 'online';
+    if (link.state === 'lost' && !wasOnline) void learnRefusal();
+  }
+
+  async function learnRefusal(): Promise<void> {
+    try {
+      await api.ticket();
+    } catch (error) {
+      if (error instanceof CallFailed && error.code === 'otherAddress') set({ refusal: error.message });
+    }
   }
 
   const wake = () => {
