@@ -1,9 +1,10 @@
 // The calls that only read: lists, state, log, transcript, receipts, and who and what there is.
 
 import type { AssignReceipt } from '../core/assignment.js';
+import { describeEscalation } from '../core/describe.js';
 import { namesIn } from '../core/names.js';
 import { PRESENCES, type Presence } from '../core/directory.js';
-import type { Conversation, Entry, Phase } from '../core/conversation.js';
+import type { Conversation, Entry, Party, Phase } from '../core/conversation.js';
 import { Rejected } from '../core/rejected.js';
 import type { RouteReceipt } from '../core/routing.js';
 import { renderTranscript, transcriptFacts, transcriptContentType, TRANSCRIPT_FORMATS } from '../core/transcript.js';
@@ -102,8 +103,9 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
     '/conversations/:id/receipts': async (caller, request) => {
       const conversation = await readable(caller, request);
       const entries = await wholeLog(hub, conversation.id);
-      const items = entries.flatMap((entry) =>
-        entry.event.body?.receipt === undefined ? [] : [receiptOf(entry, entry.event.body.receipt)],
+      const nameOf = namesIn(hub.directory, conversation);
+      const items = entries.flatMap(({ seq, event }) =>
+        event.body?.receipt === undefined ? [] : [receiptOf(entries, seq, event.body.receipt, nameOf)],
       );
       return { body: { items } };
     },
@@ -118,7 +120,8 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
       if (entry === undefined || found === undefined)
         throw new Rejected('notFound', `Entry ${named} of this conversation has no receipt.`);
       const { receipt, omittedBecause } = found;
-      return { body: { ...receiptOf(entry, receipt), omittedBecause } };
+      const nameOf = namesIn(hub.directory, conversation);
+      return { body: { ...receiptOf(log, entry.seq, receipt, nameOf), omittedBecause } };
     },
 
     '/queues': async () => ({
@@ -170,9 +173,23 @@ export function readingRoutes(hub: Hub): Record<string, StaffHandler> {
   };
 }
 
-/** A receipt and the entry that has it. */
-function receiptOf({ seq, event }: Entry, receipt: RouteReceipt | AssignReceipt): Record<string, unknown> {
-  return { seq, ...receiptShape(receipt), ...(event.type === 'escalationObserved' && { observed: true }) };
+/** A receipt, the entry that has it, and what asked for a person where that made the decision necessary. */
+function receiptOf(
+  log: readonly Entry[],
+  seq: number,
+  receipt: RouteReceipt | AssignReceipt,
+  nameOf: (party: Party) => string | undefined,
+): Record<string, unknown> {
+  const [before, own] = [log[seq - 2]?.event, log[seq - 1]?.event];
+  const observed = own?.type === 'escalationObserved';
+  // An escalation is routed by the entry after it.
+  const asked = observed ? own : receipt.kind === 'route' && before?.type === 'escalated' ? before : undefined;
+  return {
+    seq,
+    ...receiptShape(receipt),
+    ...(asked !== undefined && { because: describeEscalation(asked, nameOf) }),
+    ...(observed && { observed }),
+  };
 }
 
 /** @throws Rejected 404 when the path names no conversation. */

@@ -1,6 +1,6 @@
 // What happened, in one line for people: the lines between the messages of a staff transcript.
 
-import type { ConversationEvent, Party } from './conversation.js';
+import type { ConversationEvent, ObservedReason, Party } from './conversation.js';
 
 /** undefined for entries that speak for themselves or that nobody needs to read between messages. */
 export function describeEvent(
@@ -18,10 +18,10 @@ export function describeEvent(
     case 'contextSet':
       return `Context set: ${Object.keys(event.body?.variables ?? {}).join(', ')}`;
     case 'escalated':
-      return `${event.bot === undefined ? 'A person was asked for' : `${bot(event.bot)} asked for a person`} (${event.reason})`;
+      return describeEscalation(event, nameOf);
     case 'escalationObserved': {
       const where = event.nextBot !== undefined ? bot(event.nextBot) : event.queue;
-      return `Observed (${event.reason}): ${where === undefined ? 'nobody would have taken it' : `would have gone to ${where}`}`;
+      return `Observed: ${describeEscalation(event, nameOf)}; ${where === undefined ? 'nobody would have taken it' : `it would have gone to ${where}`}`;
     }
     case 'queued':
       return `Waiting in ${event.queue}`;
@@ -84,5 +84,28 @@ export function describeEvent(
     case 'turnEnded':
     case 'waitExtended':
       return undefined;
+  }
+}
+
+/** Who or what asked for a person, as one sentence without its end. */
+export function describeEscalation(
+  { reason, bot }: { readonly reason: ObservedReason; readonly bot?: string },
+  nameOf: (party: Party) => string | undefined,
+): string {
+  const name = bot === undefined ? 'The bot' : (nameOf({ role: 'bot', id: bot }) ?? bot);
+  switch (reason) {
+    case 'signal':
+      return bot === undefined ? 'A person was asked for' : `${name} asked for a person`;
+    case 'customer':
+      return 'The customer asked for a person';
+    case 'trigger:phrase':
+      return 'The customer wrote a phrase that asks for a person';
+    case 'trigger:fallback':
+      return `${name} did not understand, and a person was asked for`;
+    case 'trigger:botError':
+    case 'botUnavailable':
+      return `${name} failed, and a person was asked for`;
+    case 'start':
+      return 'The rules lead to people from the start';
   }
 }

@@ -88,6 +88,7 @@ describe('the console page', function () {
         at: inSeconds(-70),
         ruleSetVersion: 4,
         by: 'rule',
+        because: 'Demo Bot failed, and a person was asked for',
         queue: 'CreditCardQueue',
         candidates: [],
         rules: [
@@ -121,6 +122,7 @@ describe('the console page', function () {
     assert.deepEqual(names.slice(0, 2), ['BotHandoffTopic', 'va_LastPhrases']);
     await panel.getByText('BotHandoffTopic equals CreditCard (was CreditCard)').waitFor();
     await panel.getByText('rule 2 matched → CreditCardQueue').waitFor();
+    await panel.getByText('Demo Bot failed, and a person was asked for').waitFor();
     await panel.getByText('Ana chosen').waitFor();
     await panel.getByText('Ben: not available').waitFor();
   });

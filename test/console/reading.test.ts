@@ -270,6 +270,26 @@ describe('staff API: reading', () => {
     for (const { at } of items) assert.match(String(at), ISO);
   });
 
+  it('tells apart, in receipts and transcripts, a bot that failed from one that asked for a person', async () => {
+    const told = async (id: string) => {
+      const { items } = (await sam.get(`/conversations/${id}/receipts`)).body as { items: Record<string, unknown>[] };
+      const last = items.at(-1);
+      const alone = (await sam.get(`/conversations/${id}/receipts/${String(last?.['seq'])}`)).body as typeof last;
+      assert.deepEqual(alone, last);
+      const transcript = String((await sam.get(`/conversations/${id}/transcript?format=text`)).body);
+      return [last?.['because'], /\* (.* a person.*)$/m.exec(transcript)?.[1]];
+    };
+    const asked = await office.customerAsks('CreditCard', 'kim');
+    assert.deepEqual(await told(asked), ['Demo Bot asked for a person', 'Demo Bot asked for a person']);
+    const failing = await office.startConversation('lee');
+    office.bot.script = () => {
+      throw new DeliveryFailed('Bot "demo" answered 500', false, { kind: 'failed' });
+    };
+    await office.says(failing, 'hello', 'lee');
+    const failed = 'Demo Bot failed, and a person was asked for';
+    assert.deepEqual(await told(failing), [failed, failed]);
+  });
+
   it('counts the lines and the people of each queue', async () => {
     await office.customerAsks('HomeLoan', 'kim');
     office.clock.advance(90_000);

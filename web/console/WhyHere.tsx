@@ -21,6 +21,11 @@ export function WhyHere({ conversationId, receipts }: { conversationId: string; 
                 {formatClock(timeOf(receipt.at))}
               </Caption1>
             </summary>
+            {receipt.kind === 'route' && receipt.because ? (
+              <Caption1 block className="breakable">
+                {receipt.because}
+              </Caption1>
+            ) : null}
             {receipt.kind === 'route' ? <Rules conversationId={conversationId} receipt={receipt} /> : null}
             <Candidates candidates={receipt.candidates ?? []} chosen={chosenOf(receipt)} />
           </details>

@@ -80,6 +80,8 @@ export interface RouteReceipt {
   /** Of one receipt asked for: why some rules are not listed all the same. */
   omittedBecause?: string;
   by?: string;
+  /** Who or what asked for a person, in words, where that is why it was routed. */
+  because?: string;
   queue?: string;
   bot?: string;
   candidates?: { id: string; excluded?: string }[];
