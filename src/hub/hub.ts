@@ -20,6 +20,7 @@ import { Lines } from './lines.js';
 import { hasMoved, Nodes, type NodeWork } from './nodes.js';
 import type { HubOptions } from './options.js';
 import { Outbox } from './outbox.js';
+import { within } from './patience.js';
 import { People } from './people.js';
 import { Positions } from './positions.js';
 import type { Append, BotConnection, ChannelConnection, Clock, InvokeResponse, Log, Store } from './ports.js';
@@ -119,9 +120,7 @@ export class Hub implements Engine {
     this.people.stop();
     this.#positions.stop();
     await Promise.all([this.#assigner.stop(), this.#strays.stop()]);
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.#busy.quiet(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
-    clearTimeout(timer);
+    await within(graceMs, this.#busy.quiet());
     await this.handling.settled();
   }
 

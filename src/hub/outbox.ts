@@ -11,6 +11,7 @@ import type { BotTurnContext, Engine } from './engine.js';
 import { Held } from './held.js';
 import { activityFor, NO_LONGER_OWED, type Owed } from './owed.js';
 import { expectsAnswer, isCustomers, isMessage, tell, type Attempt, type Lane } from './lane.js';
+import { within } from './patience.js';
 import type { InvokeResponse, OutboxRow, Settlement } from './ports.js';
 import { Settling } from './settling.js';
 
@@ -194,10 +195,10 @@ export class Outbox {
   async #stop(graceMs: number): Promise<void> {
     for (const lane of this.#lanes.values()) clearTimeout(lane.timer);
     this.#held.stop();
-    let timer: NodeJS.Timeout | undefined;
-    const written = this.settled().then(() => this.#settling.tryCatchUp());
-    await Promise.race([written, new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
-    clearTimeout(timer);
+    await within(
+      graceMs,
+      this.settled().then(() => this.#settling.tryCatchUp()),
+    );
     this.#turns.stop();
     this.#lanes.clear();
   }

@@ -1,5 +1,15 @@
 // How long somebody else is waited for.
 
+/** Waits for the end of `work`, but no longer than `ms`. Rejects as it does, if in time. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A timer that comes this late says that the process stood still: paused, moved to another machine, or too busy to read. */
 const STOOD_STILL_MS = 1_000;
 

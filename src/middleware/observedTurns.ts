@@ -4,6 +4,7 @@ import type { Activity } from '../core/activity.js';
 import { Rejected } from '../core/rejected.js';
 import { withoutAddresses } from '../hub/botFaults.js';
 import type { Hub } from '../hub/hub.js';
+import { within } from '../hub/patience.js';
 import { isContinuation, type Address } from './address.js';
 import type { BotTurnContext, ResourceResponse, SdkActivity } from './host.js';
 import type { Intake } from './intake.js';
@@ -193,10 +194,4 @@ class ObservedTurn {
       this.hub.log.debug(fields, 'a change of what the log does not have was not recorded');
     else this.hub.log.warn(fields, 'something that was observed could not be recorded');
   }
-}
-
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
-  clearTimeout(timer);
 }

@@ -7,6 +7,7 @@ import type { Conversation, Entry } from '../core/conversation.js';
 import { readActivities } from '../core/projection.js';
 import { allEntries, eraseConversation, keepInArchive } from '../hub/archive.js';
 import type { Hub } from '../hub/hub.js';
+import { within } from '../hub/patience.js';
 import { baseChannel, type SdkActivity } from './host.js';
 import { fromSdk, toSdk } from './sdkActivity.js';
 
@@ -143,9 +144,7 @@ export class HandoffTranscriptStore<A = never> {
     const sending = hub.outbox.underWay(conversationId, 'channel');
     if (sending === undefined) return isThere();
     // Bounded: a logger that is waited for in the very turn that sends would wait for itself.
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([sending, new Promise((resolve) => (timer = setTimeout(resolve, SENDING_MS)))]);
-    clearTimeout(timer);
+    await within(SENDING_MS, sending);
     return isThere();
   }
 

@@ -5,6 +5,7 @@ import type { TurnContext } from 'botbuilder';
 import type { Activity } from '../../core/activity.js';
 import { Conflict } from '../../errors.js';
 import type { Hub } from '../../hub/hub.js';
+import { within } from '../../hub/patience.js';
 import { saidKey } from '../commands.js';
 import { Pace } from '../pace.js';
 import { entriesAfter, originalsOf } from '../reading.js';
@@ -216,9 +217,7 @@ export class Seat {
   /** Resolves when what is under way has ended, or soon: a channel that hangs holds nobody up. Idempotent. */
   async close(): Promise<void> {
     this.#end();
-    let timer: NodeJS.Timeout | undefined;
-    await Promise.race([this.#line, new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_WITHIN_MS)))]);
-    clearTimeout(timer);
+    await within(CLOSE_WITHIN_MS, this.#line);
   }
 
   #end(): void {
