@@ -8,6 +8,7 @@ import { SqliteStore } from '../../src/store/sqlite/sqliteStore.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Widget } from '../fakes/widget.js';
 import { openSite, type Site } from './site.js';
 
 describe('a client that comes back at another node', () => {
@@ -20,8 +21,7 @@ describe('a client that comes back at another node', () => {
     store = new SqliteStore({ directory });
     await store.open();
     place = new SharedPlace(store);
-    const open = async (name: string): Promise<Site> =>
-      openSite({ hub: await openHub({ store: place.as(name) }), keepAliveMs: 50 });
+    const open = async (name: string): Promise<Site> => openSite({ hub: await openHub({ store: place.as(name) }) });
     sites = [await open('one'), await open('two')];
   });
   afterEach(async () => {
@@ -104,5 +104,113 @@ describe('a client that comes back at another node', () => {
     await Promise.all([one.hub.settled(), two.hub.settled()]);
     const events = (await two.log(conversationId)).map(({ event }) => event.type);
     assert.equal(events.filter((type) => type === 'disconnected').length, 1, events.join());
+  });
+
+  describe('a customer whose sockets are at two nodes', () => {
+    const escalation = { type: 'escalate', bot: 'demo', dialect: 'handoffProtocol', variables: {} } as const;
+    const comings = async (id: string) =>
+      (await sites[0].log(id)).flatMap(({ event }) =>
+        event.type === 'disconnected' || event.type === 'reconnected' ? [event.type] : [],
+      );
+    const settled = () => Promise.all(sites.map(({ hub }) => hub.settled()));
+    const isGone = async (id: string) => (await store.conversation(id))?.customerGone === true;
+
+    async function tabs(): Promise<[Widget, Widget]> {
+      const first = await sites[0].widget();
+      const second = await sites[1].widget({ token: first.token, user: { id: first.userId } });
+      assert.equal(second.conversationId, first.conversationId);
+      return [first, second];
+    }
+    const closed = async (widget: Widget, site: Site) => {
+      widget.drop();
+      await until('the socket is closed', () => site.directLine.figures.open === 0);
+    };
+
+    it('is there while one is open, whichever closes first, and gone when both are closed', async () => {
+      for (const first of [0, 1] as const) {
+        const last = first === 0 ? 1 : 0;
+        const open = await tabs();
+        const id = open[0].conversationId;
+        await sites[0].hub.handle(id, escalation);
+        await closed(open[first], sites[first]);
+        await until('its end is told, and that the other is open', async () => (await comings(id)).length === 2);
+        await open[last].say('still here');
+        await open[last].next('still here');
+        await settled();
+        assert.deepEqual(await comings(id), ['disconnected', 'reconnected']);
+        assert.equal(await isGone(id), false);
+        await closed(open[last], sites[last]);
+        await until('the customer is gone', () => isGone(id));
+        await settled();
+        assert.deepEqual(await comings(id), ['disconnected', 'reconnected', 'disconnected']);
+      }
+    });
+
+    it('is there while one is open, also where one closed before people came in', async () => {
+      const [here, there] = await tabs();
+      const id = here.conversationId;
+      await closed(here, sites[0]);
+      await settled();
+      assert.deepEqual(await comings(id), []);
+      await sites[1].hub.handle(id, escalation);
+      await until('the open one is told of', async () => (await comings(id)).at(-1) === 'reconnected');
+      await closed(there, sites[1]);
+      await until('the customer is gone', () => isGone(id));
+      await settled();
+      assert.deepEqual(await comings(id), ['disconnected', 'reconnected', 'disconnected']);
+    });
+
+    it('is gone once when both were closed before people came in, and back once', async () => {
+      const [here, there] = await tabs();
+      const id = here.conversationId;
+      await Promise.all([closed(here, sites[0]), closed(there, sites[1])]);
+      // The other node hears of the escalation no sooner than of its customer's absence.
+      place.loses = () => true;
+      await sites[0].hub.handle(id, escalation);
+      await until('the customer is gone', () => sites[1].hub.known(id)?.customerGone === true);
+      place.loses = () => false;
+      await here.say('I am back');
+      for (let read = 0; read < 5; read += 1) {
+        await here.read();
+        await settled();
+      }
+      assert.deepEqual(await comings(id), ['disconnected', 'reconnected']);
+      assert.equal(await isGone(id), false);
+    });
+
+    it('is gone when both close in the same moment', async () => {
+      for (let round = 0; round < 10; round += 1) {
+        const [here, there] = await tabs();
+        const id = here.conversationId;
+        await sites[1].hub.handle(id, escalation);
+        await Promise.all([closed(here, sites[0]), closed(there, sites[1])]);
+        await until('the customer is gone', async () => {
+          await settled();
+          return isGone(id);
+        });
+        const told = await comings(id);
+        assert.ok(told.length <= 3 && told.at(-1) === 'disconnected', told.join());
+      }
+    });
+
+    it('is back at the first call of a client that goes on without a socket', async () => {
+      const [here, elsewhere] = [await sites[0].widget(), sites[1]];
+      const id = here.conversationId;
+      await sites[0].hub.handle(id, escalation);
+      await closed(here, sites[0]);
+      await until('the customer is gone', () => isGone(id));
+      const poll = async () => {
+        const path = `/conversations/${id}/activities?watermark=${here.watermark}`;
+        assert.equal((await elsewhere.call('GET', path, { token: here.token })).status, 200);
+        await settled();
+      };
+      await until('the node of the call knows', async () => {
+        await poll();
+        return !(await isGone(id));
+      });
+      for (let round = 0; round < 5; round += 1) await poll();
+      assert.deepEqual(await comings(id), ['disconnected', 'reconnected']);
+      assert.equal(await isGone(id), false);
+    });
   });
 });
