@@ -199,13 +199,12 @@ class Feed implements SocketFate {
       socket.take(first, last, frames.get(key));
     }
     // Whoever has said it: it is on record.
-    if (entries.some(({ event }) => event.type === 'disconnected' && event.party === 'customer'))
-      this.forgetAbsence(Infinity);
+    if (state.customerGone) this.forgetAbsence(Infinity);
     if (this.#absence === undefined) {
       // Came back while the absence was being written.
       if (this.#customerSockets > 0 && state.customerGone && state.phase !== 'closed') this.#tell('reconnect');
     } else if (state.phase === 'closed') this.forgetAbsence(Infinity);
-    else if (isWaitedFor(state) && !state.customerGone) this.#tell('disconnect');
+    else if (isWaitedFor(state)) this.#tell('disconnect');
   }
 
   #signal(signal: Signal): void {
