@@ -1,7 +1,7 @@
 // Copies a whole record between data directories and PostgreSQL databases, row for row, all of it or nothing.
 
 import { ConfigError } from './errors.js';
-import { besideOf, recordAt, withStore } from './openStore.js';
+import { besideOf, recordAt } from './openStore.js';
 import type { Beside } from './store/beside.js';
 import type { RecordStore } from './store/recordStore.js';
 import { columnsOf, keyOf, TABLE_NAMES, type Cell, type TableName } from './store/tables.js';
@@ -15,17 +15,40 @@ const CONVERSATIONS_AT_ONCE = 500;
 
 /** @throws ConfigError when the record cannot be read whole, the other place is not empty, or the copy is not the same. */
 export async function copy(from: string, to: string, tell: Progress = () => {}): Promise<Copied> {
-  return withStore(recordAt(from), async (source) => {
+  const source = await opened('--from', async () => {
+    const record = recordAt(from);
+    await record.open();
+    return record;
+  });
+  try {
     if (await source.isServed())
-      throw new ConfigError(['A server runs on the record that is to be copied. Stop it first, all of its processes.']);
-    const target = await besideOf(to);
+      throw new ConfigError([`A server runs on the record that is to be copied. ${STOP_IT}`]);
+    const target = await opened('--to', () => besideOf(to));
     try {
       return await copyRecord(source, target, tell);
     } catch (error) {
       await target.abandon();
       throw error;
     }
-  });
+  } finally {
+    await source.close();
+  }
+}
+
+const STOP_IT = 'Stop it first, all of its processes.';
+
+/** Stores say what to do to whoever starts a server, where another flag or variable names the place. */
+async function opened<T>(flag: '--from' | '--to', open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const inWords = (fault: string) =>
+      fault
+        .replace(/(?<= is in use by another running process\.) .*/, ` ${STOP_IT}`)
+        .replaceAll(/--data|DATABASE_URL/g, flag);
+    throw new ConfigError(error.faults.map(inWords), { cause: error });
+  }
 }
 
 /** Nothing is left in the target's place unless all of it was copied and found to be the same. */

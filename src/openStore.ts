@@ -47,14 +47,16 @@ export async function writing<T>({ data }: { data: string }, work: (store: Store
 }
 
 /** A URL of something else is no directory, and may hold a password: it is not shown. */
-function requirePlace(place: string): void {
+function requirePlace(place: string, flag: string): void {
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(place) && !isDatabaseUrl(place))
-    throw new ConfigError(['This place is neither a data directory nor postgres://USER:PASSWORD@HOST:5432/DATABASE.']);
+    throw new ConfigError([
+      `${flag} takes a data directory or postgres://USER:PASSWORD@HOST:5432/DATABASE; this is neither.`,
+    ]);
 }
 
 /** The record at a place named in one word, for reading it whole: nobody writes to it meanwhile. @throws ConfigError. */
 export function recordAt(place: string): RecordStore {
-  requirePlace(place);
+  requirePlace(place, '--from');
   if (isDatabaseUrl(place)) return new PostgresStore({ url: place, readOnly: true });
   // Not for reading only: that would be let in beside a running server.
   return new SqliteStore({ directory: findPlace(place, 'Name with --from where the record is.') });
@@ -62,7 +64,7 @@ export function recordAt(place: string): RecordStore {
 
 /** @throws ConfigError when there is a record at that place. */
 export async function besideOf(place: string): Promise<Beside> {
-  requirePlace(place);
+  requirePlace(place, '--to');
   return isDatabaseUrl(place) ? besideSchema(place) : besideDirectory(place);
 }
 

@@ -6,13 +6,13 @@ import { ConfigError } from '../errors.js';
 import { Tokens } from '../hub/tokens.js';
 import type { Store } from '../hub/ports.js';
 import { askServer, clockOf, directoryInForce, serverUrl } from './data.js';
-import { reading, writing } from '../openStore.js';
+import { placeInWords, reading, writing } from '../openStore.js';
 import { expectWords, type Flags } from './flags.js';
 
 export async function token(person: string, flags: Flags): Promise<number> {
   const bearer = await reading(flags, async (store) => {
     await requirePerson(store, person, flags);
-    return mintPersonToken(await Tokens.open(store, clockOf(store)), person);
+    return mintPersonToken(await tokensOf(store, flags), person);
   });
   console.log(flags.json ? JSON.stringify({ token: bearer }) : bearer);
   return 0;
@@ -70,6 +70,20 @@ export async function keys(words: readonly string[], flags: Flags): Promise<numb
     `${kid}  from ${new Date(from).toISOString().slice(0, 10)}${signs ? '  signs now' : ''}`;
   console.log(flags.json ? JSON.stringify({ keys: list }) : list.map(line).join('\n'));
   return 0;
+}
+
+/** @throws ConfigError when the record has no key yet: this command only reads it. */
+function tokensOf(store: Store, flags: Flags): Promise<Tokens> {
+  const existing = {
+    secret: (name: string) =>
+      store.secret(name, () => {
+        throw new ConfigError([
+          `No hub that takes tokens has run on ${placeInWords(flags)} yet, so there is no key to sign one with.` +
+            ' Start the server on it once ("handoff start", or hub.listen() in a program of yours), then ask again.',
+        ]);
+      }),
+  };
+  return Tokens.open(existing, clockOf(store));
 }
 
 async function requirePerson(store: Store, person: string, flags: Flags): Promise<void> {

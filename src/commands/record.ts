@@ -6,7 +6,7 @@ import { ConfigError } from '../errors.js';
 import { importActivities, readTranscripts, type Imported } from '../imports.js';
 import { verify } from '../verify.js';
 import { askServer, clockOf, directoryInForce, serverUrl } from './data.js';
-import { reading, writing } from '../openStore.js';
+import { placeInWords, reading, writing } from '../openStore.js';
 import type { Flags } from './flags.js';
 import { counted } from './words.js';
 
@@ -20,7 +20,8 @@ export async function transcript(conversationId: string, flags: Flags): Promise<
     throw new ConfigError([`--format takes one of ${TRANSCRIPT_FORMATS.join(', ')}.`]);
   const text = await reading(flags, async (store) => {
     const state = await store.conversation(conversationId);
-    if (state === undefined) throw new ConfigError([`There is no conversation "${conversationId}".`]);
+    if (state === undefined)
+      throw new ConfigError([`There is no conversation "${conversationId}" in ${placeInWords(flags)}.`]);
     const entries = [];
     for (;;) {
       const page = await store.entries(conversationId, entries.length, ENTRIES_PER_READ);
@@ -87,11 +88,14 @@ export async function verifyStore(flags: Flags): Promise<number> {
   if (flags.json) console.log(JSON.stringify({ conversations, entries, faults }));
   else if (faults.length === 0)
     console.log(
-      `${counted(conversations, 'conversation')} with ${counted(entries, 'entry', 'entries')}: everything holds.`,
+      `${counted(conversations, 'conversation')} with ${counted(entries, 'entry', 'entries')} in ${placeInWords(flags)}: everything holds.`,
     );
   else
     console.log(
-      [...faults, `${counted(faults.length, 'fault')} in ${counted(conversations, 'conversation')}.`].join('\n'),
+      [
+        ...faults,
+        `${counted(faults.length, 'fault')} in ${counted(conversations, 'conversation')} in ${placeInWords(flags)}.`,
+      ].join('\n'),
     );
   return faults.length === 0 ? 0 : 1;
 }

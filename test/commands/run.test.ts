@@ -239,8 +239,71 @@ describe('handoff where there is no record', () => {
   });
 });
 
+describe('handoff token', () => {
+  it('says what to do while no hub that takes tokens has run on the record', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
+    try {
+      const hub = createHub({
+        store: new SqliteStore({ directory: data }),
+        configuration: readConfiguration(await readFile('handoff.yaml', 'utf8')),
+      });
+      hub.connectBot('demo', new FunctionBot());
+      await hub.start();
+      await hub.stop();
+      const said = await refused('token', 'ana', '--data', data);
+      assert.ok(said.startsWith(`No hub that takes tokens has run on the data directory ${data} yet, `), said);
+      assert.match(said, /Start the server on it once.* then ask again\.$/);
+    } finally {
+      await rm(data, { recursive: true });
+    }
+  });
+});
+
+describe('handoff copy', () => {
+  let folder: string;
+  let data: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
+    data = join(folder, 'data');
+    await makeRecord(data);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('speaks of its own flags where a place cannot be used', async () => {
+    const [missing, file] = [join(folder, 'missing'), join(folder, 'file')];
+    await writeFile(file, '');
+    for (const [from, to, expected] of [
+      [missing, file, /There is no record in .*missing\. Name with --from where the record is\.$/],
+      [data, file, /file\/copying cannot be written .* choose another place with --to\.$/],
+      [data, data, /There is a record in .* already\. Name a directory without one with --to\.$/],
+      [data, 'mysql://x', /^--to takes a data directory or postgres:/],
+      ['mysql://x', data, /^--from takes a data directory or postgres:/],
+      ['postgres://127.0.0.1:1/x', data, /ECONNREFUSED.* correct host and port in --from\.$/],
+      [data, 'postgres://127.0.0.1:1/x', /ECONNREFUSED.* correct host and port in --to\.$/],
+      [data, 'postgres://127.0.0.1:1/x?sslmod=require', /^--to: there is no parameter "sslmod"/],
+    ] as const) {
+      const said = await refused('copy', '--from', from, '--to', to);
+      assert.match(said, expected);
+      assert.doesNotMatch(said, /--data|DATABASE_URL/);
+    }
+  });
+
+  it('asks to stop whoever works on the record', async () => {
+    const store = new SqliteStore({ directory: data });
+    await store.open();
+    try {
+      assert.equal(
+        await refused('copy', '--from', data, '--to', join(folder, 'other')),
+        `The data directory ${data} is in use by another running process. Stop it first, all of its processes.`,
+      );
+    } finally {
+      await store.close();
+    }
+  });
+});
+
 describe('handoff verify', () => {
-  it('counts in words that fit the number', async () => {
+  it('counts in words that fit the number, and says of which record it speaks', async () => {
     const data = await mkdtemp(join(tmpdir(), 'handoff-commands-'));
     try {
       const store = new SqliteStore({ directory: data });
@@ -249,7 +312,7 @@ describe('handoff verify', () => {
       await chat.append(store, ...chat.start());
       await store.close();
       assert.deepEqual((await printed(['verify', '--data', data], true)).out, [
-        '1 conversation with 2 entries: everything holds.',
+        `1 conversation with 2 entries in the data directory ${data}: everything holds.`,
       ]);
     } finally {
       await rm(data, { recursive: true });

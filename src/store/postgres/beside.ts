@@ -68,6 +68,6 @@ async function requireEmpty(client: Client, place: Place): Promise<void> {
   const { rowCount } = await client.query(`SELECT 1 WHERE ${rows}`);
   if (rowCount !== 0)
     throw new ConfigError([
-      `There is a record in the schema "${place.schema}" of ${place.shown} already. Name another one with ?schema=…`,
+      `There is a record in the schema "${place.schema}" of ${place.shown} already. Name another one with ?schema=… in --to.`,
     ]);
 }

@@ -49,5 +49,5 @@ async function syncDirectory(directory: string): Promise<void> {
 }
 
 function notEmpty(directory: string): ConfigError {
-  return new ConfigError([`There is a record in ${directory} already. Name a directory without one.`]);
+  return new ConfigError([`There is a record in ${directory} already. Name a directory without one with --to.`]);
 }
