@@ -87,7 +87,7 @@ export async function start(flags: StartFlags): Promise<void> {
     await hub.stop().catch(() => undefined);
     await release?.();
     if (stopping.aborted) return;
-    throw portTaken(error) ?? error;
+    throw addressRefused(error, environment.HOST) ?? error;
   }
 }
 
@@ -194,8 +194,18 @@ function stopOnSignals(hub: HandoffHub, directory: string, log: pino.Logger): Ab
   return stopping.signal;
 }
 
-function portTaken(error: unknown): ConfigError | undefined {
-  const { code, port } = error as { code?: string; port?: number };
+/** What the system has against the address that is to be listened on, and what to change. */
+function addressRefused(error: unknown, host: string | undefined): ConfigError | undefined {
+  const { code, port, syscall = '' } = error as NodeJS.ErrnoException & { port?: number };
+  const isAddress = ['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'EINVAL'].includes(code ?? '');
+  if (isAddress && host !== undefined && ['getaddrinfo', 'listen'].includes(syscall))
+    return new ConfigError(
+      [
+        `HOST: ${host} is no address of this machine (${code}). Use one that it has, such as 127.0.0.1 for this machine alone` +
+          ' or 0.0.0.0 for every network, or remove it. Under which name others reach the server is said by PUBLIC_URL.',
+      ],
+      { cause: error },
+    );
   if (code === 'EADDRINUSE')
     return new ConfigError([`Port ${port} is taken. Name another with --port, or 0 for a free one.`]);
   if (code === 'EACCES') return new ConfigError([`Port ${port} needs more rights. Name one above 1023 with --port.`]);

@@ -95,6 +95,20 @@ describe('a Node.js that', () => {
     });
 });
 
+describe('npm start', () => {
+  it('says where to write a flag that npm took for its own', async () => {
+    for (const flag of ['port', 'data', 'config']) {
+      const env = { ...process.env, [`npm_config_${flag}`]: 'true' };
+      const { code, stderr } = await promisify(execFile)(process.execPath, [script('start.mjs'), '0'], { env }).then(
+        () => assert.fail('it started'),
+        (error: unknown) => error as { code: number; stderr: string },
+      );
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`^npm took --${flag} for its own\\. .*: npm start -- --port 0\\n$`));
+    }
+  });
+});
+
 describe('npm run bench', () => {
   interface Bench {
     SECTIONS: Record<string, { quick: boolean }>;

@@ -130,6 +130,18 @@ describe('the program', function () {
       }
     }));
 
+  it('says which variable names an address that this machine has not, and what it may be', () =>
+    withData(async (data) => {
+      for (const host of ['999.1.1.1', '192.0.2.1']) {
+        const { code, err } = await handoff(['start', '--demo', '--port', '0', '--data', data], { HOST: host });
+        assert.equal(code, 1);
+        assert.match(
+          err,
+          new RegExp(`^HOST: ${host} is no address of this machine .*127\\.0\\.0\\.1.*PUBLIC_URL`, 'm'),
+        );
+      }
+    }));
+
   it('says which port is taken', () =>
     withData((data) =>
       withData(async (other) => {
