@@ -20,7 +20,12 @@ const all = faults
   ? ['build/test/faults/**/*.test.js', 'build/test/core/interleavings.test.js']
   : ['build/test/**/*.test.js'];
 const specs = args.some((arg) => arg.startsWith('build/')) ? [] : all;
-const flags = [...(process.env['CI'] ? ['--forbid-only'] : []), ...(process.stdout.isTTY ? [] : ['--no-color'])];
+// A name that is no test's must not look like success.
+const flags = [
+  '--fail-zero',
+  ...(process.env['CI'] ? ['--forbid-only'] : []),
+  ...(process.stdout.isTTY ? [] : ['--no-color']),
+];
 process.exitCode = await run(join(projectFolder, 'node_modules/mocha/bin/mocha.js'), ...flags, ...specs, ...args);
 
 /**

@@ -18,7 +18,10 @@ describe('a test run', () => {
   after(() => rm(folder, { recursive: true }));
 
   /** Runs mocha with this repository's own settings on files given as text. */
-  async function runMocha(files: Record<string, string>): Promise<{ code: number | null; output: string }> {
+  async function runMocha(
+    files: Record<string, string>,
+    ...flags: string[]
+  ): Promise<{ code: number | null; output: string }> {
     const paths = await Promise.all(
       Object.entries(files).map(async ([name, text]) => {
         const path = join(folder, name);
@@ -27,7 +30,10 @@ describe('a test run', () => {
       }),
     );
     const mocha = join(projectFolder, 'node_modules/mocha/bin/mocha.js');
-    const child = spawn(process.execPath, [mocha, '--no-color', ...paths], { cwd: projectFolder, timeout: 60_000 });
+    const child = spawn(process.execPath, [mocha, '--no-color', ...flags, ...paths], {
+      cwd: projectFolder,
+      timeout: 60_000,
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
     const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
@@ -128,5 +134,12 @@ describe('a test run', () => {
     });
     assert.equal(code, 1);
     assert.match(output, /2 passing[\s\S]*1 failing[\s\S]*\n2 passed, 1 failed\n$/);
+  });
+
+  it('fails and names the cases when none has the name that was asked for', async () => {
+    const files = { 'some.test.mjs': `describe('something', () => { it('is so', () => {}); });` };
+    const { code, output } = await runMocha(files, '--fail-zero', '-g', 'nothing like it');
+    assert.equal(code, 1);
+    assert.match(output, /No test has such a name\. The cases:\n {2}something\n0 passed, 0 failed\n$/);
   });
 });
