@@ -1,6 +1,6 @@
 // handoff.yaml and the environment → what the program runs on; every default with its unit, every fault with its line and cure.
 
-import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document, type YAMLParseError } from 'yaml';
 import * as z from 'zod';
 import { bot, botOf, id } from './config/bots.js';
 import { withBotVariables } from './core/copilotStudio.js';
@@ -9,6 +9,7 @@ import { peopleOf } from './core/routing.js';
 import { ConfigError } from './errors.js';
 import { nameFaults, type Fault } from './config/names.js';
 import { skills } from './config/skills.js';
+import { syntaxWordsOf, wordsOf } from './config/wording.js';
 import { defined, workStream, workStreamOf, workStreamWarnings } from './config/workStreams.js';
 
 // ---------------------------------------------------------------------------------------------------------- handoff.yaml
@@ -55,11 +56,19 @@ export function readConfiguration(text: string, fileName = 'handoff.yaml'): Conf
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
   if (document.errors.length > 0)
-    throw new ConfigError(
-      document.errors.map((error) => `${fileName}:${lines.linePos(error.pos[0]).line}: ${firstLine(error.message)}`),
-    );
+    throw new ConfigError(syntaxFaults(document.errors, (at) => `${fileName}:${lines.linePos(at).line}`));
   const where = (path: readonly PropertyKey[]) => `${fileName}:${lineOf(document.contents, path, lines)}`;
   return checked(valueOf(document, fileName), (path, message) => `${where(path)}: ${nameOf(path)}${message}`);
+}
+
+/** The first of each line: more there are its consequences. */
+function syntaxFaults(errors: readonly YAMLParseError[], lineAt: (position: number) => string): string[] {
+  const lines = new Map<string, string>();
+  for (const error of errors) {
+    const line = lineAt(error.pos[0]);
+    if (!lines.has(line)) lines.set(line, `${line}: ${syntaxWordsOf(error)}`);
+  }
+  return [...lines.values()];
 }
 
 function valueOf(document: Document, fileName: string): unknown {
@@ -154,26 +163,6 @@ function checked(value: unknown, say: (path: readonly PropertyKey[], message: st
   const faults = [...issues, ...nameFaults(value)];
   if (parsed.success && faults.length === 0) return parsed.data;
   throw new ConfigError(faults.map(({ path, message }) => say(path, message)));
-}
-
-const KINDS: Record<string, string> = {
-  array: 'a list',
-  object: 'names with values',
-  string: 'text',
-  number: 'a number',
-  boolean: 'true or false',
-};
-
-/** Words for the faults that the schemas name no words of their own for. */
-function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code === 'unrecognized_keys') {
-    const keys = issue.keys.map((key) => `"${key}"`).join(', ');
-    return `there is no setting ${keys} here; compare the spelling`;
-  }
-  if (issue.code === 'invalid_value') return `write one of ${issue.values.join(', ')}`;
-  if (issue.code !== 'invalid_type') return undefined;
-  const wanted = KINDS[issue.expected] ?? issue.expected;
-  return issue.input === undefined ? `missing; write ${wanted}` : `write ${wanted}`;
 }
 
 /** The line of the value at `path`, or of the nearest thing around it that is there. */

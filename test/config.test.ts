@@ -94,11 +94,11 @@ describe('handoff.yaml', () => {
       faultsOf(() => readConfiguration(text)),
       [
         'handoff.yaml:2: bots[1]: there is no setting "endpont" here; compare the spelling',
-        'handoff.yaml:3: queues: write a list',
-        'handoff.yaml:1: workStreams: missing; write a list',
+        'handoff.yaml:3: queues: write a list, such as [ana, ben]',
+        'handoff.yaml:1: workStreams: missing; write a list, such as [ana, ben]',
         'handoff.yaml:5: people[1].id: missing; write text',
         'handoff.yaml:5: people[1].roles[1]: write one of agent, supervisor, administrator',
-        'handoff.yaml:5: people[1].capacity: write a number',
+        'handoff.yaml:5: people[1].capacity: write a number, such as 3',
       ],
     );
   });
@@ -117,9 +117,51 @@ describe('handoff.yaml', () => {
       assert.match(faults(of(people)), /there is no queue "R"; the queues are Q/);
   });
 
-  it('says where the YAML itself is broken', () => {
-    const [fault] = faultsOf(() => readConfiguration('workStreams:\n  - id: [web\n'));
-    assert.match(fault ?? '', /^handoff\.yaml:[23]: /);
+  it('says where the YAML itself is broken, what is expected there, and how that looks', () => {
+    for (const [text, ...expected] of [
+      ['workStreams:\n  - id: [web\n', /^handoff\.yaml:3: a \[ or \{ .* members: \[ana, ben\]$/],
+      ['bots:\n\t- id: x\n', /^handoff\.yaml:2: indent with spaces/],
+      ['bots:\n  - id: x\n name: y\n', /^handoff\.yaml:3: .* the same column/],
+      ['bots: 1\nname: Sales: Europe\n', /^handoff\.yaml:2: .* name: "Sales: Europe"$/],
+      ['bots: "x\nqueues: 1\n', /^handoff\.yaml:3: close the quotes .* name: "Ana"$/],
+      ['bots:1\nqueues: 1\n', /^handoff\.yaml:1: .* such as queue: Sales$/],
+      ['queues:\n  - { id: a }\n  { id: b }\n', /^handoff\.yaml:3: .* the same column/],
+      ['bots: @x', /^handoff\.yaml:1: .* in quotes, such as name: "@home"$/],
+      ['bots: { id: 1 name: 2 }', /^handoff\.yaml:1: .* commas .* { id: ana, capacity: 2 }$/],
+      ['bots: "\\q"', /^handoff\.yaml:1: write \\\\ for a backslash/],
+      ['bots: 1\nbots: 2\n', /^handoff\.yaml:2: this name is there already/],
+      ['bots: 1\n---\nqueues: 2\n', /^handoff\.yaml:2: .* without a line ---/],
+      ['- a\nbots: 1', /^handoff\.yaml:2: this belongs to nothing/],
+      ['bots: [\nqueues: {\n', /^handoff\.yaml:2: a \[ or/, /^handoff\.yaml:3: a \[ or/],
+    ] as const) {
+      const faults = faultsOf(() => readConfiguration(text));
+      assert.equal(faults.length, expected.length, faults.join('\n'));
+      faults.forEach((fault, index) => assert.match(fault, expected[index] as RegExp));
+    }
+  });
+
+  it('says how much a value must be, with an example', () => {
+    const faults = faultsOf(() =>
+      checkConfiguration({
+        bots: [{ id: 'b', endpoint: 'http://localhost', timeoutSeconds: 0 }],
+        people: [
+          { id: 'a', name: '', roles: [], capacity: -1 },
+          { id: 'b2', capacity: 1.5 },
+          { id: 'c', capacity: 20_000 },
+        ],
+        workStreams: [{ id: 'w', texts: { closed: 'x'.repeat(2_001) } }],
+      }),
+    );
+    for (const expected of [
+      'bots[1].timeoutSeconds: write a number of more than 0, such as 1',
+      'people[1].name: write text of at least 1 character',
+      'people[1].roles: write a list of at least 1, such as [ana, ben]',
+      'people[1].capacity: write a number of at least 0, such as 0',
+      'people[2].capacity: write a whole number, such as 3',
+      'people[3].capacity: write a number of at most 10000, such as 10000',
+    ])
+      assert.ok(faults.includes(expected), `${expected} is in:\n${faults.join('\n')}`);
+    assert.doesNotMatch(faults.join('\n'), /Too (?:small|big)|Invalid|expected/);
   });
 
   it('reads condition trees and refuses empty ones', () => {

@@ -53,7 +53,7 @@ describe('triggers, surveys and drafts in handoff.yaml', () => {
       ['    triggers: { phrases: [{ says: [] }] }', 7, /at least one phrase/],
       ['    triggers: { phrases: [{ says: [a], languages: [english!] }] }', 7, /language tag/],
       ['    triggers: { fallbacks: { count: 2, patterns: ["(?<=a)b"] } }', 7, /look-around/],
-      ['    triggers: { fallbacks: { count: 0 } }', 7, />=1/],
+      ['    triggers: { fallbacks: { count: 0 } }', 7, /at least 1/],
       ['    triggers: { fallback: { count: 2 } }', 7, /"fallback"/],
       ['    triggers: { botErrors: soon }', 7, /number/],
       ['    surveyBot: nobody', 7, /there is no bot "nobody"; the bots are demo/],
