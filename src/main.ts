@@ -11,6 +11,7 @@ import { readConfigurationFile } from './configurationFile.js';
 import { AGENT_MESSAGES_PATH } from './console/chat/chat.js';
 import { serveControl, SERVER_FILE } from './control.js';
 import { createHub, type HandoffHub } from './createHub.js';
+import { doubtsOfDotenv } from './dotenv.js';
 import { readEnvironment, type Environment } from './environment.js';
 import { ConfigError } from './errors.js';
 import type { HttpServer } from './http.js';
@@ -42,7 +43,7 @@ export async function start(flags: StartFlags): Promise<void> {
   );
   const file = flags.config ?? (flags.demo ? DEMO_CONFIGURATION : 'handoff.yaml');
   const configuration = await readConfigurationFile(file, 'Name one with --config, or try the demo with --demo.');
-  for (const warning of warningsOf(configuration)) log.warn(warning);
+  for (const warning of [...doubtsOfDotenv(configuration), ...warningsOf(configuration)]) log.warn(warning);
   if (environment.DIRECT_LINE_SECRET === undefined && !flags.demo)
     log.warn('DIRECT_LINE_SECRET is not set: a generated one is kept in the store');
 

@@ -1,8 +1,11 @@
 // `handoff doctor`: a bot and this server looked at from outside.
 
+import type { Finding } from '../doctor/calls.js';
+import { doubtsOfDotenv } from '../dotenv.js';
 import { VARIABLES } from '../environment.js';
 import { ConfigError } from '../errors.js';
 import type { DoctorHub } from '../doctor/trust.js';
+import { reading } from '../openStore.js';
 import { serverUrl } from './data.js';
 import type { Flags } from './flags.js';
 
@@ -37,8 +40,23 @@ export async function doctor(flags: Flags): Promise<number> {
       now: () => Date.now(),
     });
   const findings = await withConfiguredBot(bot, flags.data, origin, examined);
+  findings.push(...doubtsOfDotenv(await configurationOf(flags)).map(asFinding));
   console.log(json ? JSON.stringify({ findings }) : show(findings));
   return findings.some(({ is }) => is === 'wrong') ? 1 : 0;
+}
+
+function asFinding(text: string): Finding {
+  return { check: '.env', is: 'doubtful', text };
+}
+
+/** @returns undefined where there is no record to read: the doctor does without. */
+async function configurationOf(flags: Flags): Promise<unknown> {
+  try {
+    return (await reading(flags, (store) => store.configuration()))?.document;
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined;
+    throw error;
+  }
 }
 
 function requireUrl(flag: string, text: string, example: string): void {

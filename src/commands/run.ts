@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { loadDotenv } from '../dotenv.js';
 import { ConfigError } from '../errors.js';
 import { keys, pairingCode, signIn, token } from './access.js';
 import { configure } from './configuration.js';
@@ -39,7 +40,7 @@ Every command takes --config handoff.yaml, --data ./data and --json. "handoff <c
 /** @returns the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   try {
-    loadVariables();
+    loadDotenv();
     const { words, flags, help, version } = parse(args);
     if (version) {
       console.log(await ownVersion());
@@ -58,18 +59,6 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error instanceof ConfigError) for (const fault of error.faults) console.error(fault);
     else console.error(error instanceof Error ? error.message : String(error));
     return 1;
-  }
-}
-
-/** @throws ConfigError: a .env that is there and cannot be read would be missed. */
-function loadVariables(): void {
-  try {
-    process.loadEnvFile('.env');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw new ConfigError([`.env in this folder cannot be read (${(error as Error).message}). Correct or remove it.`], {
-      cause: error,
-    });
   }
 }
 

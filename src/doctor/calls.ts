@@ -9,7 +9,17 @@ const ANSWER_LIMIT_BYTES = 65_536;
 
 export interface Finding {
   readonly check:
-    'endpoint' | 'certificate' | 'answer' | 'clock' | 'tenant' | 'token' | 'keys' | 'trust' | 'publicUrl' | 'webSocket';
+    | 'endpoint'
+    | 'certificate'
+    | 'answer'
+    | 'clock'
+    | 'tenant'
+    | 'token'
+    | 'keys'
+    | 'trust'
+    | 'publicUrl'
+    | 'webSocket'
+    | '.env';
   readonly is: 'right' | 'doubtful' | 'wrong';
   readonly text: string;
   /** What to set, as it is written in handoff.yaml, in the environment, or in the bot's own settings. */

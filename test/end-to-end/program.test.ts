@@ -142,6 +142,20 @@ describe('the program', function () {
       }
     }));
 
+  it('warns of a name in .env that nothing reads, at a start and by the doctor, and shows no value', () =>
+    withData(async (folder) => {
+      await writeFile(join(folder, '.env'), 'DATABSE_URL=postgres://me:hunter2@db/x\nSHOP_PORT=1\nHOST=999.1.1.1\n');
+      const warning =
+        'DATABSE_URL in .env has no effect: nothing reads a variable of that name. Did you mean DATABASE_URL?';
+      const started = await handoff(['start', '--demo', '--port', '0'], {}, folder);
+      assert.equal(started.code, 1);
+      assert.equal(started.err.split(warning).length, 2, started.err);
+      assert.doesNotMatch(started.err, /SHOP_PORT|hunter2/);
+      const looked = await handoff(['doctor', '--bot', 'http://127.0.0.1:9/api/messages'], {}, folder);
+      assert.ok(looked.out.includes(`maybe  .env         ${warning}`), looked.out);
+      assert.doesNotMatch(looked.out, /SHOP_PORT|hunter2/);
+    }));
+
   it('says which port is taken', () =>
     withData((data) =>
       withData(async (other) => {

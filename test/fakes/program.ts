@@ -16,13 +16,17 @@ export interface Ran {
   err: string;
 }
 
-/** Runs one command to its end. */
-export function handoff(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+/** Runs one command to its end, in `folder` where its .env matters. */
+export function handoff(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  folder = process.cwd(),
+): Promise<Ran> {
   return new Promise((done) => {
     execFile(
       process.execPath,
       [CLI, ...args],
-      { env: { ...process.env, ...env }, timeout: 60_000 },
+      { cwd: folder, env: { ...process.env, ...env }, timeout: 60_000 },
       (error, out, err) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
         done({ code, out: out.trim(), err: err.trim() });
