@@ -1,7 +1,7 @@
 // `handoff doctor`: looks at a bot and at this hub from outside, and says of each thing whether it is right and which setting to change.
 
 import type { IncomingHttpHeaders } from 'node:http';
-import { isPrivateHost } from '../addresses.js';
+import { isLoopback, isPrivateHost } from '../addresses.js';
 import { entraTokens } from '../connector/trust/entra.js';
 import { call, jsonIn, probeOf, unreached, type Finding, type Seen } from './calls.js';
 import { hubTrustFindings, type DoctorHub } from './trust.js';
@@ -270,6 +270,14 @@ async function trustFinding(endpoint: URL, seen: Seen, token: string): Promise<F
 
 async function hubFindings(bot: URL, { publicUrl, ownUrl }: DoctorOptions): Promise<Finding[]> {
   const setting = 'PUBLIC_URL=https://chat.example.com';
+  if (publicUrl === undefined && isLoopback(bot.hostname))
+    return [
+      {
+        check: 'publicUrl',
+        is: 'right',
+        text: `The bot is told to answer to ${ownUrl}, which leads here from this machine, where it runs. For a bot elsewhere set PUBLIC_URL.`,
+      },
+    ];
   if (publicUrl === undefined || !URL.canParse(publicUrl))
     return [
       {

@@ -156,12 +156,23 @@ describe('handoff doctor', function () {
   describe('on this server', () => {
     it('tells that PUBLIC_URL is missing, wrong, private or not this server', async () => {
       const bot = await serve(answers(401));
-      assert.match(only(await look(bot.endpoint), 'publicUrl'), /^doubtful: PUBLIC_URL is not set/);
+      assert.match(
+        only(await look('http://bot.localdomain.invalid/api/messages'), 'publicUrl'),
+        /^wrong: PUBLIC_URL is not set/,
+      );
       assert.match(only(await look(bot.endpoint, { publicUrl: 'http://127.0.0.1:9' }), 'publicUrl'), /was not reached/);
       const other = await serve(answers(200, '<html>'));
       assert.match(only(await look(bot.endpoint, { publicUrl: other.url }), 'publicUrl'), /is not this server/);
       const far = about(await look('https://bot.invalid/api/messages', { publicUrl: other.url }), 'publicUrl');
       assert.match(far[0] ?? '', /cannot answer to .* which is a private address/);
+    });
+
+    it('asks for no PUBLIC_URL where the bot runs on this machine', async () => {
+      const bot = await serve(answers(401));
+      for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
+        const findings = await look(bot.endpoint.replace('127.0.0.1', host));
+        assert.match(only(findings, 'publicUrl'), /^right: The bot is told to answer to http:.*from this machine/);
+      }
     });
 
     it('finds its own server right, WebSockets included', async () => {
@@ -230,7 +241,7 @@ describe('handoff doctor', function () {
           'clock right',
           'token right',
           'trust right',
-          'publicUrl doubtful',
+          'publicUrl right',
         ]);
         assert.equal(right.code, 0);
         assert.ok(!right.out.includes('"right"}') && !right.out.includes('eyJ'), 'neither secret nor token is shown');
