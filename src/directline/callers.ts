@@ -15,7 +15,7 @@ import {
   type StreamClaims,
   type Tokens,
 } from '../hub/tokens.js';
-import type { Buckets } from './limits.js';
+import type { RateLimit } from './limits.js';
 import { requireTrusted } from './origins.js';
 
 export type Caller =
@@ -29,8 +29,8 @@ export interface Gate {
   readonly secrets: readonly string[];
   readonly publicUrl: () => string;
   readonly trustedOrigins: readonly string[];
-  readonly perToken: Buckets;
-  readonly perAddress: Buckets;
+  readonly perToken: RateLimit;
+  readonly perAddress: RateLimit;
 }
 
 /** @throws BadRequest 401 without any credential, 403 for a wrong one or a foreign page, 429 */

@@ -1,6 +1,7 @@
-// Rate limits: buckets that fill steadily. Generous, because a chat client takes a refusal for a failed send.
+// Rate limits. Generous, because a chat client takes a refusal for a failed send.
 
 import { BadRequest } from '../errors.js';
+import { Buckets } from '../hub/buckets.js';
 import type { Clock } from '../hub/ports.js';
 
 export interface Rate {
@@ -23,54 +24,23 @@ export const DEFAULT_RATES: Rates = {
   perAddress: { burst: 600, perSecond: 20 },
 };
 
-/** Beyond this many buckets the full ones are forgotten: they say nothing. */
-const SWEEP_AT = 10_000;
-
-interface Bucket {
-  left: number;
-  at: number;
-}
-
-export class Buckets {
-  readonly #buckets = new Map<string, Bucket>();
-  #sweepAt = SWEEP_AT;
+export class RateLimit {
+  readonly #buckets: Buckets | undefined;
 
   constructor(
-    private readonly rate: Rate | undefined,
+    rate: Rate | undefined,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    if (rate !== undefined) this.#buckets = new Buckets({ size: rate.burst, refillMs: 1_000 / rate.perSecond });
+  }
 
   /** @throws BadRequest 429 with the seconds until the next call has a chance. */
   take(key: string): void {
-    const { rate } = this;
-    if (rate === undefined) return;
+    if (this.#buckets === undefined) return;
     const now = this.clock.now();
-    const bucket = this.#buckets.get(key);
-    if (bucket === undefined) {
-      if (this.#buckets.size >= this.#sweepAt) this.#sweep(now);
-      this.#buckets.set(key, { left: rate.burst - 1, at: now });
-      return;
-    }
-    bucket.left = this.#filled(bucket, now);
-    bucket.at = now;
-    if (bucket.left < 1) {
-      const retryAfterS = Math.ceil((1 - bucket.left) / rate.perSecond);
-      throw new BadRequest(429, 'TooManyRequests', `Too many requests. Try again in ${retryAfterS} s.`, {
-        retryAfterS,
-      });
-    }
-    bucket.left -= 1;
-  }
-
-  #filled(bucket: Bucket, now: number): number {
-    const rate = this.rate as Rate;
-    return Math.min(rate.burst, bucket.left + (Math.max(0, now - bucket.at) / 1_000) * rate.perSecond);
-  }
-
-  #sweep(now: number): void {
-    const { burst } = this.rate as Rate;
-    for (const [key, bucket] of this.#buckets) if (this.#filled(bucket, now) >= burst - 1) this.#buckets.delete(key);
-    // When most are in use a sweep at every new one would cost more than the memory.
-    this.#sweepAt = Math.max(SWEEP_AT, this.#buckets.size * 2);
+    const waitMs = this.#buckets.waitMs(key, now);
+    if (waitMs === 0) return this.#buckets.spend(key, now);
+    const retryAfterS = Math.ceil(waitMs / 1_000);
+    throw new BadRequest(429, 'TooManyRequests', `Too many requests. Try again in ${retryAfterS} s.`, { retryAfterS });
   }
 }

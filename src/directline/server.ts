@@ -17,7 +17,7 @@ import {
   startConversation,
 } from './conversations.js';
 import { serveFiles, type FilesElsewhere } from './files.js';
-import { Buckets, DEFAULT_RATES, type Rates } from './limits.js';
+import { DEFAULT_RATES, RateLimit, type Rates } from './limits.js';
 import { corsHeaders } from './origins.js';
 import { parseWatermark } from './reading.js';
 import { Streams, type StreamFigures } from './streams.js';
@@ -75,8 +75,8 @@ export function serveDirectLine(http: HttpServer, hub: Hub, options: DirectLineO
     publicUrl: options.publicUrl,
     trustedOrigins: options.trustedOrigins ?? [],
     workStream: options.workStream,
-    perToken: new Buckets(rates === false ? undefined : rates.perToken, hub.clock),
-    perAddress: new Buckets(rates === false ? undefined : rates.perAddress, hub.clock),
+    perToken: new RateLimit(rates === false ? undefined : rates.perToken, hub.clock),
+    perAddress: new RateLimit(rates === false ? undefined : rates.perAddress, hub.clock),
     attachments,
     uploadLimitBytes: options.uploadLimitBytes ?? UPLOAD_LIMIT_BYTES,
     uploadRoom: new UploadRoom(options.uploadRoomBytes ?? UPLOAD_ROOM_BYTES),
