@@ -94,7 +94,8 @@ describe('staff API: what was observed', () => {
     for (const format of ['transcript', 'jsonl', 'text', 'html']) {
       const { status, body } = await sam.get(`/conversations/${id}/transcript?format=${format}`);
       assert.equal(status, 200);
-      if (format === 'text') assert.match(String(body), /Observed: Demo Bot asked for a person; it would have gone to CreditCardQueue/);
+      if (format === 'text')
+        assert.match(String(body), /Observed: Demo Bot asked for a person; it would have gone to CreditCardQueue/);
     }
   });
 });
